@@ -1,0 +1,56 @@
+/** The reasons that a worker's report can carry; closed. */
+export const reportReasons = [
+  'Loaded',
+  'Unloaded',
+  'ImageNotFound',
+  'RegistryUnauthorized',
+  'RegistryUnreachable',
+  'ImageInvalid',
+  'ModuleNotInImage',
+  'KernelMismatch',
+  'SignatureRejected',
+  'ModuleInUse',
+  'OtherVersionLoaded',
+  'UnknownSymbol',
+  'FirmwareMissing',
+  'InvalidParameter',
+  'InTreeRemovalFailed',
+  'PermissionDenied',
+  'OutOfSpace',
+  'Unknown',
+] as const
+
+export type ReportReason = (typeof reportReasons)[number]
+
+/** The reasons that the operator itself gives for a module that is not loaded, or for not acting; closed. */
+export const operatorReasons = [
+  'NoKernelMapping',
+  'MappingInvalid',
+  'ImageUnknown',
+  'ImageMissing',
+  'ImageUnverified',
+  'NodeNotSchedulable',
+  'NodeNotReady',
+  'NodeGone',
+  'ModuleVanished',
+  'FinalizerMissing',
+  'VersionDiffers',
+  'VersionLabelMissing',
+  'DevicePluginStillRunning',
+  'WorkerPodRefused',
+  'WorkerPodPending',
+  'WorkerImageUnavailable',
+  'WorkerRunning',
+  'WorkerLost',
+  'NodeModulesConfigPending',
+] as const
+
+export type OperatorReason = (typeof operatorReasons)[number]
+
+/** Why a module is not loaded on a node, or why nothing is done about it. */
+export type Reason = ReportReason | OperatorReason
+
+/** Parses a reason of a report; anything else is `Unknown`. */
+export function parseReportReason(text: unknown): ReportReason {
+  return reportReasons.find((reason) => reason === text) ?? 'Unknown'
+}
