@@ -1,0 +1,25 @@
+/** On a worker pod: YAML of the ModuleConfig that it loads or unloads; the worker reads it as a file. */
+export const workerConfigAnnotation = 'kmm.node.kubernetes.io/worker-config'
+/** On a worker pod: YAML list of the entry's tolerations; absent when there are none. */
+export const workerTolerationsAnnotation = 'kmm.node.kubernetes.io/worker-tolerations'
+/** On a worker pod that loads: the Module's version; absent when it has none. */
+export const workerModuleVersionAnnotation = 'kmm.node.kubernetes.io/worker-module-version'
+/** On a worker pod: what proves that the operator made it. */
+export const workerHashAnnotation = 'kmm.node.kubernetes.io/worker-hash'
+/** On a worker pod that loads: the text of `softdep.conf`, when the Module has a loading order. */
+export const modulesOrderAnnotation = 'kmm.node.kubernetes.io/modules-order'
+/** On a worker pod: YAML of the registry settings that the worker pulls with. KMM's own, unknown upstream. */
+export const workerRegistryAnnotation = 'kmm.node.kubernetes.io/worker-registry'
+/** On a Module: when to unload, one of `unloadPolicies`. KMM's own, unknown upstream. */
+export const unloadPolicyAnnotation = 'kmm.sigs.x-k8s.io/unload-policy'
+
+/** When a kernel module is unloaded; the first is the default. */
+export const unloadPolicies = ['OnDelete', 'OnTaint', 'Never'] as const
+
+export type UnloadPolicy = (typeof unloadPolicies)[number]
+
+/** The unload policy that a Module's annotations ask for; an absent or unknown value is `OnDelete`. */
+export function parseUnloadPolicy(annotations: Readonly<Record<string, string>> | undefined): UnloadPolicy {
+  const value = annotations?.[unloadPolicyAnnotation]
+  return unloadPolicies.find((policy) => policy === value) ?? 'OnDelete'
+}
