@@ -53,12 +53,17 @@ const checkString: Check = (value, schema, path) => {
 
 const bounds: Readonly<Record<string, number>> = { int32: 2 ** 31, int64: 2 ** 63 }
 
+function fits(value: number, format: string): boolean {
+  const bound = bounds[format] ?? Number.POSITIVE_INFINITY
+  return value >= -bound && value < bound
+}
+
 const checkNumber: Check = (value, schema, path) => {
   if (typeof value !== 'number') return []
   const errors: FieldError[] = []
-  const { minimum, maximum, format = '', type = 'number' } = schema
-  const bound = bounds[format] ?? Number.POSITIVE_INFINITY
-  if (value < -bound || value >= bound) errors.push(rangeError(path, value, type, format))
+  const { minimum, maximum, format } = schema
+  if (format !== undefined && !fits(value, format))
+    errors.push(rangeError(path, value, schema.type ?? 'number', format))
   if (minimum !== undefined && value < minimum)
     errors.push(invalidError(path, value, `should be greater than or equal to ${minimum}`))
   if (maximum !== undefined && value > maximum)
