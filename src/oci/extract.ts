@@ -54,6 +54,7 @@ const maxPasses = 8
 export async function extractImage(options: ExtractOptions): Promise<ExtractReport> {
   const names = new Map(options.wanted.map((text) => [text, normaliseImagePath(text)]))
   const paths = dropNestedTrees([...names.values()])
+  await makeDestination(options.destination)
   try {
     const pass = await extractPasses(options, paths)
     return {
@@ -72,7 +73,10 @@ export async function extractImage(options: ExtractOptions): Promise<ExtractRepo
 async function extractPasses(options: ExtractOptions, paths: readonly string[]): Promise<ExtractPass> {
   let resolved = resolveTrees(paths, new Map())
   for (let passes = 0; passes < maxPasses; passes += 1) {
-    if (passes > 0) await rm(options.destination, { recursive: true, force: true })
+    if (passes > 0) {
+      await rm(options.destination, { recursive: true, force: true })
+      await makeDestination(options.destination)
+    }
     const pass = await extractOnce(options, resolved)
     const next = resolveTrees(paths, pass.linksAbove)
     if (next.trees.every((tree, at) => tree.real === resolved.trees[at]?.real)) return pass
@@ -84,10 +88,13 @@ async function extractPasses(options: ExtractOptions, paths: readonly string[]):
   })
 }
 
-async function extractOnce(options: ExtractOptions, resolved: ResolvedTrees): Promise<ExtractPass> {
-  await mkdir(options.destination, { mode: 0o700 }).catch((error: unknown) => {
+async function makeDestination(path: string): Promise<void> {
+  await mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
     throw describeFileError(error)
   })
+}
+
+async function extractOnce(options: ExtractOptions, resolved: ResolvedTrees): Promise<ExtractPass> {
   const pass: ExtractPass = {
     resolved,
     tree: new ExtractTree(options.destination),

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { pipeline, type Readable, type Transform } from 'node:stream'
+import type { Readable, Transform } from 'node:stream'
 import * as zlib from 'node:zlib'
 import { KmmError } from '../errors/error.ts'
 import type { LayerDescriptor } from './layer-source.ts'
@@ -39,9 +39,49 @@ export async function openTarBytes(source: Readable): Promise<TarBytes> {
 }
 
 function through(source: Readable, decompressor: Transform & zlib.Zlib): TarBytes {
-  // Errors of either reach the reader through the decompressor, which pipeline destroys with them.
-  pipeline(source, decompressor, () => {})
-  return { chunks: decompressor, compressedBytes: () => decompressor.bytesWritten }
+  const pumped = pump(source, decompressor)
+  pumped.catch(() => {}) // Whoever reads the chunks gets the same error.
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of decompressor as AsyncIterable<Uint8Array>) yield chunk
+      await pumped
+    } finally {
+      decompressor.destroy()
+    }
+  }
+  return { chunks: chunks(), compressedBytes: () => decompressor.bytesWritten }
+}
+
+/**
+ * Feeds the decompressor, and reads the source to its very end, also when the compressed data end before it: the source
+ * compares its digest there. (A pipeline stops with the decompressor.)
+ */
+async function pump(source: Readable, decompressor: Transform): Promise<void> {
+  let ended = false
+  decompressor.once('end', () => {
+    ended = true
+  })
+  try {
+    for await (const chunk of source as AsyncIterable<Uint8Array>) {
+      if (ended || decompressor.destroyed) continue
+      if (!decompressor.write(chunk)) await untilWritable(decompressor)
+    }
+    decompressor.end()
+  } catch (error) {
+    decompressor.destroy(error instanceof Error ? error : new Error(String(error)))
+    throw error
+  }
+}
+
+function untilWritable(stream: Transform): Promise<void> {
+  return new Promise((resolve) => {
+    const events = ['drain', 'end', 'close'] as const
+    const done = (): void => {
+      for (const event of events) stream.off(event, done)
+      resolve()
+    }
+    for (const event of events) stream.on(event, done)
+  })
 }
 
 function count(source: Readable, convert: (chunks: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>): TarBytes {

@@ -1,5 +1,4 @@
 import { ZSTDDecoder } from 'zstddec/stream'
-import { KmmError } from '../errors/error.ts'
 
 /** Takes one chunk after the other out of an array that is filled from outside. */
 class ChunkQueue implements Iterable<Uint8Array> {
@@ -35,7 +34,7 @@ class StallGuard {
     this.#empty += output.byteLength === 0 ? 1 : 0
     // The smallest frame takes some nine bytes, so more empty steps than this cannot be progress.
     if (this.#empty > queue.lastLength / 8 + 16) {
-      throw new KmmError('the zstd data are corrupted', { code: 'ImageInvalid', fate: 'terminal' })
+      throw new Error('invalid zstd data')
     }
   }
 }
@@ -56,7 +55,7 @@ export async function* decompressZstd(source: AsyncIterable<Uint8Array>): AsyncG
     // A step takes at most one chunk, and asks for it synchronously: step only while one is there.
     while (!queue.isEmpty) {
       const step = outputs.next()
-      if (step.done === true) return
+      if (step.done === true) break
       guard.check(step.value, queue)
       if (step.value.byteLength > 0) yield step.value
     }
