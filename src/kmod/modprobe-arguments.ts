@@ -23,10 +23,8 @@ export const extractionRoot = '/tmp'
 
 /** The folder that modprobe takes as its root, `/tmp` and `dirName`; never outside `/tmp`, whatever `dirName` is. */
 export function modprobeDirectory(dirName: string | undefined): string {
-  return path.posix.join(
-    extractionRoot,
-    path.posix.join('/', dirName === undefined || dirName === '' ? '/opt' : dirName),
-  )
+  const inside = path.posix.join('/', dirName === undefined || dirName === '' ? '/opt' : dirName)
+  return path.posix.join(extractionRoot, inside).replace(/\/$/, '')
 }
 
 /** Arguments of modprobe that load: `-vd /tmp<dirName> [args.load] name [parameters]`, or `rawArgs.load` alone (upstream: worker, load). */

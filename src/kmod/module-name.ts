@@ -1,5 +1,5 @@
-/** The longest name that the kernel gives a module: MODULE_NAME_LEN is 64 bytes less the size of a long. */
-const longestName = 56
+/** The longest name that the kernel gives a module: MODULE_NAME_LEN is 64 bytes less the size of a long, with a closing zero. */
+const longestName = 55
 
 const fileSuffix = /\.ko(?:\.(?:gz|xz|zst))?$/
 
@@ -27,6 +27,6 @@ export function isModuleFileName(fileName: string): boolean {
 export function parseModuleFileName(filePath: string): string | undefined {
   const fileName = filePath.slice(filePath.lastIndexOf('/') + 1)
   if (!isModuleFileName(fileName)) return undefined
-  const name = normalizeModuleName(fileName.replace(fileSuffix, ''))
-  return isModuleName(name) ? name : undefined
+  const name = fileName.replace(fileSuffix, '')
+  return isModuleName(name) ? normalizeModuleName(name) : undefined
 }
