@@ -81,7 +81,7 @@ function keyOf(item: Json, schema: StructuralSchema): Json {
   const keys = schema['x-kubernetes-list-map-keys']
   if (schema['x-kubernetes-list-type'] === 'set' || keys === undefined) return item
   const object: JsonObject = isJsonObject(item) ? item : {}
-  return Object.fromEntries(keys.flatMap((key) => (object[key] === undefined ? [] : [[key, object[key]]])))
+  return Object.fromEntries([...keys].sort().flatMap((key) => (object[key] === undefined ? [] : [[key, object[key]]])))
 }
 
 function findDuplicates(list: readonly Json[], schema: StructuralSchema, path: string): FieldError[] {

@@ -1,0 +1,123 @@
+import { parse } from 'yaml'
+import { KmmError } from '../errors/error.ts'
+
+/** The operator's configuration: what stands under `controller_config.yaml` in its ConfigMap. */
+export interface OperatorConfig {
+  /** `host:port` or `:port` of /healthz and /readyz. */
+  healthProbeBindAddress: string
+  leaderElection: { enabled: boolean; resourceID: string }
+  metrics: { bindAddress: string }
+  worker: {
+    runAsUser: number
+    seLinuxType: string
+    /** Host folder that firmware is copied to; `setFirmwareClassPath` is the documented name of the same. */
+    firmwareHostPath: string
+    /** Host folder of the workers' image cache. */
+    cachePath: string
+  }
+  /** Mirrors, CA bundle and proxy for registries, as the worker reads them; undefined for none. */
+  registry: unknown
+}
+
+type Fields = Record<string, unknown>
+
+const defaults: OperatorConfig = {
+  healthProbeBindAddress: ':8081',
+  leaderElection: { enabled: true, resourceID: 'kmm.sigs.x-k8s.io' },
+  metrics: { bindAddress: '0.0.0.0:8443' },
+  worker: {
+    runAsUser: 0,
+    seLinuxType: 'spc_t',
+    firmwareHostPath: '/lib/firmware',
+    cachePath: '/var/lib/kmm/cache',
+  },
+  registry: undefined,
+}
+
+/** Keys that upstream knows and this operator has no use for yet: no warning. */
+const otherKeys: Readonly<Record<string, readonly string[]>> = {
+  '': ['webhookPort', 'job', 'webhook'],
+  metrics: ['enableAuthnAuthz', 'secureServing', 'disableHTTP2'],
+  worker: ['setFirmwareClassPath'],
+}
+
+function invalid(path: string, wanted: string): KmmError {
+  return new KmmError(`operator configuration: ${path} must be ${wanted}; correct the ConfigMap and restart the operator`, {
+    code: 'ConfigurationInvalid',
+    fate: 'terminal',
+  })
+}
+
+function readSection(fields: Fields, key: string): Fields {
+  const value = fields[key]
+  if (value === undefined || value === null) return {}
+  if (typeof value !== 'object' || Array.isArray(value)) throw invalid(key, 'a mapping')
+  return value as Fields
+}
+
+function read<T extends string | number | boolean>(fields: Fields, path: string, fallback: T): T {
+  const value = fields[path.slice(path.lastIndexOf('.') + 1)]
+  if (value === undefined || value === null) return fallback
+  if (typeof value !== typeof fallback) throw invalid(path, `a ${typeof fallback}`)
+  return value as T
+}
+
+function readPath(fields: Fields, path: string, fallback: string): string {
+  const value = read(fields, path, fallback)
+  if (!value.startsWith('/') || value.split('/').includes('..')) throw invalid(path, 'an absolute path without ".."')
+  return value
+}
+
+function listUnknown(fields: Fields, section: string, known: object): string[] {
+  const allowed = new Set([...Object.keys(known), ...(otherKeys[section] ?? [])])
+  return Object.keys(fields)
+    .filter((key) => !allowed.has(key))
+    .map((key) => (section === '' ? key : `${section}.${key}`))
+}
+
+function parseFields(text: string): Fields {
+  try {
+    return readSection({ document: parse(text) as unknown }, 'document')
+  } catch (cause) {
+    throw new KmmError('operator configuration: not valid YAML; correct the ConfigMap and restart the operator', {
+      code: 'ConfigurationInvalid',
+      fate: 'terminal',
+      cause,
+    })
+  }
+}
+
+/**
+ * Parses the operator's configuration over its defaults (upstream: operator config). Unknown keys are ignored and named
+ * in `unknown`, so that a file of another version still works; a value of the wrong kind throws ConfigurationInvalid.
+ */
+export function parseOperatorConfig(text: string): { config: OperatorConfig; unknown: string[] } {
+  const fields = parseFields(text)
+  const election = readSection(fields, 'leaderElection')
+  const metrics = readSection(fields, 'metrics')
+  const worker = readSection(fields, 'worker')
+  const firmware = readPath(worker, 'worker.setFirmwareClassPath', defaults.worker.firmwareHostPath)
+  return {
+    config: {
+      healthProbeBindAddress: read(fields, 'healthProbeBindAddress', defaults.healthProbeBindAddress),
+      leaderElection: {
+        enabled: read(election, 'leaderElection.enabled', defaults.leaderElection.enabled),
+        resourceID: read(election, 'leaderElection.resourceID', defaults.leaderElection.resourceID),
+      },
+      metrics: { bindAddress: read(metrics, 'metrics.bindAddress', defaults.metrics.bindAddress) },
+      worker: {
+        runAsUser: read(worker, 'worker.runAsUser', defaults.worker.runAsUser),
+        seLinuxType: read(worker, 'worker.seLinuxType', defaults.worker.seLinuxType),
+        firmwareHostPath: readPath(worker, 'worker.firmwareHostPath', firmware),
+        cachePath: readPath(worker, 'worker.cachePath', defaults.worker.cachePath),
+      },
+      registry: fields['registry'] ?? undefined,
+    },
+    unknown: [
+      ...listUnknown(fields, '', defaults),
+      ...listUnknown(election, 'leaderElection', defaults.leaderElection),
+      ...listUnknown(metrics, 'metrics', defaults.metrics),
+      ...listUnknown(worker, 'worker', defaults.worker),
+    ],
+  }
+}
