@@ -1,7 +1,7 @@
 import { baselineChecks, overriddenByRestricted } from './pod-security-baseline.ts'
 import { restrictedChecks } from './pod-security-restricted.ts'
 import type { Violation } from './pod-security-words.ts'
-import type { Pod } from './pod-shape.ts'
+import type { PodTemplate } from './pod-shape.ts'
 
 const levels = ['privileged', 'baseline', 'restricted'] as const
 
@@ -72,7 +72,7 @@ export function readPolicy(labels: Readonly<Record<string, string>>): {
 }
 
 /** The violations of a pod (or pod template) against a level at version `latest`, in the server's order. */
-export function findViolations(level: PodSecurityLevel, pod: Pod): Violation[] {
+export function findViolations(level: PodSecurityLevel, pod: PodTemplate): Violation[] {
   const spec = pod.spec
   if (level === 'privileged' || spec === undefined) return []
   const checks =
