@@ -21,7 +21,7 @@ describe('the example Module', () => {
 
   it('takes a mapping of its own for each kernel that it has modules for', () => {
     const mappings = releases.map((release) => resolveMapping(module, release)?.mappingIndex)
-    expect(mappings.toSorted()).toEqual([0, 1])
+    expect(new Set(mappings)).toEqual(new Set([0, 1]))
     expect(resolveMapping(module, '6.12.0-1-arm64')).toBeUndefined()
   })
 
