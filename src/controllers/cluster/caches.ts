@@ -1,0 +1,47 @@
+import type { Module } from '../../api/module.ts'
+import type { ModuleImagesConfig } from '../../api/module-images-config.ts'
+import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
+import { moduleNamespaceLabel, moduleNameLabel } from '../../api/labels.ts'
+import type { Cache } from '../../kube/cache.ts'
+import type { DaemonSet } from 'kubernetes-types/apps/v1.js'
+import type { Namespace, Node, Pod } from 'kubernetes-types/core/v1.js'
+import type { NodeView } from './node-view.ts'
+import type { NamespaceView } from './namespace-view.ts'
+import type { PodView } from './pod-view.ts'
+
+/** Every cache that the controllers read; each is declared with the indexes below. */
+export interface Caches {
+  nodes: Cache<Node, NodeView>
+  modules: Cache<Module, Module>
+  nodeModulesConfigs: Cache<NodeModulesConfig, NodeModulesConfig>
+  moduleImagesConfigs: Cache<ModuleImagesConfig, ModuleImagesConfig>
+  /** Pods that carry KMM's module label. */
+  pods: Cache<Pod, PodView>
+  daemonSets: Cache<DaemonSet, DaemonSet>
+  namespaces: Cache<Namespace, NamespaceView>
+}
+
+/** `namespace/name` of the Module that a pod works for. */
+export function moduleKeyOfPod(pod: PodView): string {
+  return `${pod.labels[moduleNamespaceLabel] ?? pod.namespace}/${pod.labels[moduleNameLabel] ?? ''}`
+}
+
+/** `namespace/name` of the Module that a DaemonSet works for. */
+export function moduleKeyOfDaemonSet({ metadata }: DaemonSet): string {
+  return `${metadata?.namespace ?? ''}/${metadata?.labels?.[moduleNameLabel] ?? ''}`
+}
+
+/** Pods by the node that they run on. */
+export const podsByNode = 'node'
+
+/** Pods by the Module (`namespace/name`) that they work for. */
+export const podsByModule = 'module'
+
+/** NodeModulesConfigs by each Module (`namespace/name`) that their spec, status or labels name. */
+export const configsByModule = 'module'
+
+/** DaemonSets by the Module (`namespace/name`) in their labels. */
+export const daemonSetsByModule = 'module'
+
+/** Nodes by `uname -r`. */
+export const nodesByKernel = 'kernel'

@@ -1,0 +1,129 @@
+import type { ContainerState, ContainerStatus, Pod } from 'kubernetes-types/core/v1.js'
+import { moduleNameLabel, roleLabel, workerActionLabel } from '../../api/labels.ts'
+
+/** What is known of a pod's only container, or its first. */
+export interface ContainerView {
+  image: string
+  restartCount: number
+  ready: boolean
+  state: ContainerStateView
+  last: ContainerStateView
+}
+
+export type ContainerStateView =
+  | { kind: 'none' }
+  | { kind: 'waiting'; reason: string; message: string }
+  | { kind: 'running'; startedAt: string }
+  | { kind: 'terminated'; exitCode: number; reason: string; message: string; finishedAt: string }
+
+/** What the rules use of a pod that carries KMM's labels. */
+export interface PodView {
+  namespace: string
+  name: string
+  uid: string
+  nodeName: string
+  labels: Readonly<Record<string, string>>
+  /** Only KMM's own annotations. */
+  annotations: Readonly<Record<string, string>>
+  finalizers: readonly string[]
+  ownerUids: readonly string[]
+  ownerKinds: readonly string[]
+  phase: string
+  reason: string
+  message: string
+  ready: boolean
+  deleting: boolean
+  createdAt: string
+  serviceAccountName: string
+  firstPullSecret: string
+  container: ContainerView
+}
+
+function trimState(state: ContainerState | undefined): ContainerStateView {
+  if (state?.terminated) {
+    const { exitCode, reason, message, finishedAt } = state.terminated
+    return {
+      kind: 'terminated',
+      exitCode,
+      reason: reason ?? '',
+      message: message ?? '',
+      finishedAt: String(finishedAt ?? ''),
+    }
+  }
+  if (state?.running) return { kind: 'running', startedAt: String(state.running.startedAt ?? '') }
+  if (state?.waiting)
+    return { kind: 'waiting', reason: state.waiting.reason ?? '', message: state.waiting.message ?? '' }
+  return { kind: 'none' }
+}
+
+function trimContainer(image: string, status: ContainerStatus | undefined): ContainerView {
+  return {
+    image,
+    restartCount: status?.restartCount ?? 0,
+    ready: status?.ready ?? false,
+    state: trimState(status?.state),
+    last: trimState(status?.lastState),
+  }
+}
+
+const annotationPrefix = 'kmm.node.kubernetes.io/'
+
+const pickOwn = (annotations: Record<string, string> | undefined): Record<string, string> =>
+  Object.fromEntries(Object.entries(annotations ?? {}).filter(([key]) => key.startsWith(annotationPrefix)))
+
+function trimIdentity(
+  pod: Pod,
+): Pick<
+  PodView,
+  | 'namespace'
+  | 'name'
+  | 'uid'
+  | 'labels'
+  | 'annotations'
+  | 'finalizers'
+  | 'ownerUids'
+  | 'ownerKinds'
+  | 'deleting'
+  | 'createdAt'
+> {
+  const metadata = pod.metadata ?? {}
+  const owners = metadata.ownerReferences ?? []
+  return {
+    namespace: metadata.namespace ?? '',
+    name: metadata.name ?? '',
+    uid: metadata.uid ?? '',
+    labels: metadata.labels ?? {},
+    annotations: pickOwn(metadata.annotations),
+    finalizers: metadata.finalizers ?? [],
+    ownerUids: owners.map((owner) => owner.uid),
+    ownerKinds: owners.map((owner) => owner.kind),
+    deleting: metadata.deletionTimestamp !== undefined,
+    createdAt: String(metadata.creationTimestamp ?? ''),
+  }
+}
+
+/** Trims a pod to its view. */
+export function trimPod(pod: Pod): PodView {
+  const container = pod.spec?.containers[0]
+  const status = pod.status?.containerStatuses?.find(({ name }) => name === container?.name)
+  return {
+    ...trimIdentity(pod),
+    nodeName: pod.spec?.nodeName ?? '',
+    phase: pod.status?.phase ?? 'Pending',
+    reason: pod.status?.reason ?? '',
+    message: pod.status?.message ?? '',
+    ready: pod.status?.conditions?.some((each) => each.type === 'Ready' && each.status === 'True') ?? false,
+    serviceAccountName: pod.spec?.serviceAccountName ?? '',
+    firstPullSecret: pod.spec?.imagePullSecrets?.[0]?.name ?? '',
+    container: trimContainer(container?.image ?? '', status),
+  }
+}
+
+/** True for a pod that loads or unloads a module. */
+export const isWorkerPod = (pod: PodView): boolean => pod.labels[workerActionLabel] !== undefined
+
+/** True for a pod of a device plugin or DRA DaemonSet. */
+export const isPluginPod = (pod: PodView): boolean =>
+  pod.labels[moduleNameLabel] !== undefined &&
+  pod.labels[workerActionLabel] === undefined &&
+  (pod.labels[roleLabel] === 'dra' || pod.ownerKinds.includes('DaemonSet'))

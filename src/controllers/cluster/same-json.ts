@@ -1,0 +1,30 @@
+function isEmpty(value: unknown): boolean {
+  if (value === undefined || value === null || value === '' || value === false) return true
+  if (Array.isArray(value)) return value.length === 0
+  return typeof value === 'object' && Object.values(value).every(isEmpty)
+}
+
+function sameObject(left: object, right: object): boolean {
+  const keys = new Set([...Object.keys(left), ...Object.keys(right)])
+  return [...keys].every((key) => sameJson(Reflect.get(left, key), Reflect.get(right, key)))
+}
+
+/**
+ * Compares two JSON values in which absent, null, empty and false mean the same, as they do in what the Go operator
+ * wrote (upstream: note on serialisation).
+ */
+export function sameJson(left: unknown, right: unknown): boolean {
+  if (isEmpty(left) || isEmpty(right)) return isEmpty(left) && isEmpty(right)
+  if (Array.isArray(left) && Array.isArray(right))
+    return left.length === right.length && left.every((item, index) => sameJson(item, right[index]))
+  if (
+    typeof left === 'object' &&
+    typeof right === 'object' &&
+    left &&
+    right &&
+    !Array.isArray(left) &&
+    !Array.isArray(right)
+  )
+    return sameObject(left, right)
+  return left === right
+}

@@ -1,0 +1,111 @@
+import type { ImageStatus, ModuleImageSpec } from '../../api/module-images-config.ts'
+import { assertNever } from '../../errors/error.ts'
+import type { Check } from './observed.ts'
+
+/** An image that the operator cannot look at for this long is left to the worker. */
+export const unverifiedAfterMs = 120_000
+
+const verifyAgainAfterMs = 3_600_000
+const firstRetryMs = 5_000
+const longestRetryMs = 300_000
+
+/** What is known of one image, and when to look again (epoch; now or earlier: at once). */
+export interface ImageDecision {
+  status: ImageStatus
+  checkAtMs: number
+}
+
+/** What the decision for one image is made from. */
+export interface ObservedImage {
+  spec: ModuleImageSpec
+  present: ImageStatus | undefined
+  check: Check | undefined
+  trigger: number | undefined
+  /** The trigger changed: what stands in the status does not count. */
+  triggered: boolean
+  startedAtMs: number
+  unverifiedAfterMs: number
+}
+
+const formatTime = (ms: number): string => new Date(Math.floor(ms / 1000) * 1000).toISOString().replace('.000Z', 'Z')
+
+/** A share of `range` that is the same for the same image, so that many images are not asked about at once. */
+function jitter(image: string, range: number): number {
+  let hash = 0
+  for (const character of image) hash = (hash * 31 + (character.codePointAt(0) ?? 0)) % 65_536
+  return Math.floor((hash / 65_536) * range)
+}
+
+const retryAfter = (attempts: number): number =>
+  Math.min(firstRetryMs * 2 ** Math.min(attempts - 1, 10), longestRetryMs)
+
+/** A status whose `since` stays while phase and reason stay. */
+function makeStatus(
+  observed: ObservedImage,
+  fields: Omit<ImageStatus, 'image' | 'kernelVersion' | 'since'>,
+  nowMs: number,
+): ImageStatus {
+  const { spec, present } = observed
+  const same = present?.phase === fields.phase && present.reason === fields.reason
+  return {
+    image: spec.image,
+    kernelVersion: spec.kernelVersion,
+    ...fields,
+    since: (same ? present.since : undefined) ?? formatTime(nowMs),
+  }
+}
+
+function decideUnchecked(observed: ObservedImage, nowMs: number): ImageDecision {
+  const { present, spec, triggered, startedAtMs } = observed
+  const settled = present?.phase === 'Exists' || present?.phase === 'Ready'
+  // After a restart what was verified before holds, and is verified again at leisure.
+  if (settled && !triggered) return { status: present, checkAtMs: startedAtMs + jitter(spec.image, verifyAgainAfterMs) }
+  const status = present && !triggered ? present : makeStatus(observed, { phase: 'Unknown' }, nowMs)
+  return { status, checkAtMs: nowMs }
+}
+
+function decideUnknown(observed: ObservedImage, check: Check, nowMs: number): ImageDecision {
+  if (check.result.kind !== 'unknown') return decideUnchecked(observed, nowMs)
+  const { present } = observed
+  const checkAtMs = check.atMs + retryAfter(check.attempts)
+  const { reason, message } = check.result
+  // An image that was seen before does not vanish because its registry is away.
+  if (present?.phase === 'Exists' || present?.phase === 'Ready') return { status: present, checkAtMs }
+  const unknownSince =
+    present?.phase === 'Unknown' && present.reason !== undefined ? Date.parse(present.since ?? '') : nowMs
+  const overdue = present?.phase === 'Unverified' || nowMs - unknownSince >= observed.unverifiedAfterMs
+  const phase = overdue ? 'Unverified' : 'Unknown'
+  const status = makeStatus(observed, { phase, reason, message, attempts: check.attempts }, nowMs)
+  if (present?.phase === 'Unknown' && present.since && phase === 'Unknown' && present.reason !== undefined)
+    status.since = present.since
+  const goAheadAtMs = overdue ? Number.POSITIVE_INFINITY : Date.parse(status.since ?? '') + observed.unverifiedAfterMs
+  return { status, checkAtMs: Math.min(checkAtMs, goAheadAtMs) }
+}
+
+/**
+ * The state machine of one image: Unknown → Exists | Missing | (unreachable for two minutes) Unverified. Building and
+ * signing continue from Missing: Building → Built → Signing → Ready | Failed.
+ */
+export function decideImage(observed: ObservedImage, nowMs: number): ImageDecision {
+  const { check, spec } = observed
+  if (check === undefined || check.trigger !== observed.trigger) return decideUnchecked(observed, nowMs)
+  switch (check.result.kind) {
+    case 'exists': {
+      const status = makeStatus(observed, { phase: 'Exists', digest: check.result.digest }, nowMs)
+      return { status, checkAtMs: check.atMs + verifyAgainAfterMs + jitter(spec.image, verifyAgainAfterMs) }
+    }
+    case 'missing': {
+      const { message } = check.result
+      const status = makeStatus(
+        observed,
+        { phase: 'Missing', reason: 'ImageNotFound', message, attempts: check.attempts },
+        nowMs,
+      )
+      return { status, checkAtMs: check.atMs + retryAfter(check.attempts) }
+    }
+    case 'unknown':
+      return decideUnknown(observed, check, nowMs)
+    default:
+      return assertNever(check.result)
+  }
+}

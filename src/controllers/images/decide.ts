@@ -1,0 +1,79 @@
+import type { ImageState, ImageStatus, ModuleImagesConfig, ModuleImageSpec } from '../../api/module-images-config.ts'
+import type { Decision, Wait } from '../../runtime/reconciler.ts'
+import { sameJson } from '../cluster/same-json.ts'
+import { decideImage, type ImageDecision } from './decide-image.ts'
+import type { ObservedImages } from './observed.ts'
+
+/** What `images` can do. A check's result is seen by the next pass. */
+export type Action =
+  | { type: 'checkImage'; config: ModuleImagesConfig; image: ModuleImageSpec; trigger: number | undefined }
+  | {
+      type: 'writeStatus'
+      config: ModuleImagesConfig
+      images: readonly ImageStatus[]
+      states: readonly ImageState[]
+      trigger: number | undefined
+    }
+
+/** Upstream's word for a phase; none while nothing is known. */
+function stateOf({ image, phase }: ImageStatus): ImageState[] {
+  if (phase === 'Exists' || phase === 'Ready') return [{ image, status: 'Exists' }]
+  if (phase === 'Missing' || phase === 'Failed') return [{ image, status: 'DoesNotExist' }]
+  return []
+}
+
+const isKnown = (phase: ImageStatus['phase']): boolean => phase !== 'Unknown' && phase !== 'Checking'
+
+function decideStatus(config: ModuleImagesConfig, decisions: readonly ImageDecision[]): Action[] {
+  const images = decisions.map(({ status }) => status)
+  const states = images.flatMap(stateOf)
+  const wanted = config.spec?.imageRebuildTriggerGeneration
+  const settled = images.every(({ phase }) => isKnown(phase))
+  // The trigger counts as done when every image has been looked at for it.
+  const trigger = settled ? wanted : config.status?.imageRebuildTriggerGeneration
+  const present = config.status
+  const same =
+    sameJson(images, present?.images) &&
+    sameJson(states, present?.imagesStates) &&
+    trigger === present?.imageRebuildTriggerGeneration
+  return same ? [] : [{ type: 'writeStatus', config, images, states, trigger }]
+}
+
+/** Decides what to ask the registry and what to say of a Module's images. */
+export function decide(
+  { config, checks, startedAtMs }: ObservedImages,
+  nowMs: number,
+  unverifiedAfterMs: number,
+): Decision<Action> {
+  const trigger = config.spec?.imageRebuildTriggerGeneration
+  const triggered = trigger !== config.status?.imageRebuildTriggerGeneration
+  const specs = config.spec?.images ?? []
+  const decisions = specs.map((spec) =>
+    decideImage(
+      {
+        spec,
+        present: config.status?.images?.find(({ image }) => image === spec.image),
+        check: checks.get(spec.image),
+        trigger,
+        triggered,
+        startedAtMs,
+        unverifiedAfterMs,
+      },
+      nowMs,
+    ),
+  )
+  const due = specs.filter((_, index) => (decisions[index]?.checkAtMs ?? 0) <= nowMs)
+  const later = decisions.map(({ checkAtMs }) => checkAtMs).filter((at) => at > nowMs)
+  const waits: Wait[] =
+    later.length === 0
+      ? []
+      : [{ reason: 'ImageUnknown', message: 'images are looked at again', untilMs: Math.min(...later) }]
+  return {
+    actions: [
+      ...due.map((image): Action => ({ type: 'checkImage', config, image, trigger })),
+      // Nothing is written before the first answer: "unknown" is what an absent entry says already.
+      ...(due.length > 0 && config.status === undefined ? [] : decideStatus(config, decisions)),
+    ],
+    waits,
+  }
+}

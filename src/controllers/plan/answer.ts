@@ -1,0 +1,97 @@
+import type { Module } from '../../api/module.ts'
+import { moduleFinalizer } from '../../api/finalizers.ts'
+import { getWorkerPodVersionLabelName } from '../../api/labels.ts'
+import type { NodeModuleItem } from '../../api/node-modules-config.ts'
+import type { Reason } from '../../errors/reason.ts'
+import type { ResolvedKernel } from '../../kernel/resolve.ts'
+import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
+import { findUntoleratedTaint, internalTolerations } from '../cluster/toleration.ts'
+import { buildItem } from './item.ts'
+import type { ImageFact, ObservedModule } from './observed.ts'
+
+/** The closed list of what takes a module out of a node's plan. Nothing else does. */
+export type ReleaseReason =
+  | 'ModuleDeleted'
+  | 'SelectorMismatch'
+  | 'NoKernelMapping'
+  | 'ModuleLoaderRemoved'
+  | 'VersionLabelMissing'
+
+/** What the plan says of one Module on one node. */
+export type Answer =
+  /** This is to be in the kernel. */
+  | { kind: 'want'; item: NodeModuleItem }
+  /** Whatever is there stays; where nothing is, nothing comes. */
+  | { kind: 'keep'; reason: Reason; message: string }
+  /** It is to go. */
+  | { kind: 'release'; reason: ReleaseReason; message: string }
+
+const keep = (reason: Reason, message: string): Answer => ({ kind: 'keep', reason, message })
+const release = (reason: ReleaseReason, message: string): Answer => ({ kind: 'release', reason, message })
+
+function answerRelease(module: Module, node: NodeView): Answer | undefined {
+  if (module.metadata?.deletionTimestamp !== undefined) return release('ModuleDeleted', 'the Module is being deleted')
+  if (!matchesSelector(node.labels, module.spec?.selector ?? {}))
+    return release('SelectorMismatch', "the node's labels do not match spec.selector")
+  if (module.spec?.moduleLoader === undefined)
+    return release('ModuleLoaderRemoved', 'the Module has no spec.moduleLoader')
+  return undefined
+}
+
+function answerVersion(module: Module, node: NodeView): Answer | undefined {
+  const wanted = module.spec?.moduleLoader?.container.version ?? ''
+  if (wanted === '') return undefined
+  const label = getWorkerPodVersionLabelName(module.metadata?.namespace ?? '', module.metadata?.name ?? '')
+  const present = node.labels[label] ?? ''
+  if (present === '') return release('VersionLabelMissing', `the node has no label ${label}`)
+  if (present === wanted) return undefined
+  return keep('VersionDiffers', `the node's label ${label} is ${present}, the Module's version is ${wanted}`)
+}
+
+function answerImage(image: ImageFact, resolved: ResolvedKernel): Answer | undefined {
+  switch (image.phase) {
+    case 'Exists':
+    case 'Ready':
+    case 'Unverified':
+      return undefined
+    case 'Missing':
+    case 'Failed':
+      return keep('ImageMissing', image.message ?? `image ${resolved.containerImage} does not exist`)
+    default:
+      return keep('ImageUnknown', image.message ?? `whether image ${resolved.containerImage} exists is not known yet`)
+  }
+}
+
+function answerNewcomer(module: Module, node: NodeView): Answer | undefined {
+  if (!module.metadata?.finalizers?.includes(moduleFinalizer))
+    return keep('FinalizerMissing', 'the Module does not carry its finalizer yet')
+  const taint = findUntoleratedTaint(node, [...(module.spec?.tolerations ?? []), ...internalTolerations])
+  if (taint === undefined) return undefined
+  return keep(
+    'NodeNotSchedulable',
+    `the node has the taint ${taint.key}:${taint.effect}, which the Module does not tolerate`,
+  )
+}
+
+/**
+ * Answers for one Module on one node: a pure function. `present` says whether the node's plan names the Module already;
+ * only then may a tainted node be followed.
+ */
+export function answerModule(observed: ObservedModule, node: NodeView, present: boolean): Answer {
+  const { module, mapping, image } = observed
+  if (module === undefined)
+    return keep(
+      'ModuleVanished',
+      `Module ${observed.namespace}/${observed.name} does not exist, and its deletion was not seen; delete the entry by hand if it is to be unloaded`,
+    )
+  const released = answerRelease(module, node)
+  if (released) return released
+  if (mapping.kind === 'none')
+    return release('NoKernelMapping', `no kernel mapping matches kernel ${node.kernelVersion}`)
+  if (mapping.kind === 'invalid') return keep('MappingInvalid', mapping.message)
+  const held =
+    answerVersion(module, node) ??
+    answerImage(image, mapping.resolved) ??
+    (present ? undefined : answerNewcomer(module, node))
+  return held ?? { kind: 'want', item: buildItem(module, mapping.resolved, image) }
+}

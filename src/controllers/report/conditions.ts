@@ -1,0 +1,142 @@
+import type { Condition } from '../../api/condition.ts'
+import type { ImageStatus } from '../../api/module-images-config.ts'
+import type { ObservedReport, ReportedNode } from './observed.ts'
+
+type Fields = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>
+type StandingKind = ReportedNode['standing']['kind']
+
+const bad: ReadonlySet<ImageStatus['phase']> = new Set(['Missing', 'Failed'])
+const good: ReadonlySet<ImageStatus['phase']> = new Set(['Exists', 'Ready', 'Unverified'])
+const maximumMessage = 1_024
+
+/** "1 node", "2 nodes". */
+export const countNodes = (count: number): string => `${count} ${count === 1 ? 'node' : 'nodes'}`
+
+const ofKind = (nodes: readonly ReportedNode[], kind: StandingKind): ReportedNode[] =>
+  nodes.filter(({ standing }) => standing.kind === kind)
+
+/** The reason that most of these nodes have, and the first node's words for it. */
+function summarise(nodes: readonly ReportedNode[]): { reason: string; message: string } {
+  const counts = new Map<string, number>()
+  for (const { standing } of nodes)
+    if (standing.kind !== 'loaded') counts.set(standing.reason, (counts.get(standing.reason) ?? 0) + 1)
+  const [reason = 'Unknown'] =
+    [...counts].sort((left, right) => right[1] - left[1] || (left[0] < right[0] ? -1 : 1))[0] ?? []
+  const example = nodes.find(({ standing }) => standing.kind !== 'loaded' && standing.reason === reason)
+  const words = example && example.standing.kind !== 'loaded' ? `${example.name}: ${example.standing.message}` : ''
+  return { reason, message: `${countNodes(nodes.length)}, first ${words}` }
+}
+
+function describeImages({ images }: ObservedReport): Fields {
+  const type = 'ImagesReady'
+  const statuses = images?.status?.images ?? []
+  const wanted = images?.spec?.images ?? []
+  const failed = statuses.find(({ phase }) => bad.has(phase))
+  if (failed)
+    return {
+      type,
+      status: 'False',
+      reason: failed.reason ?? failed.phase,
+      message: `${failed.image}: ${failed.message ?? failed.phase}`,
+    }
+  const open = wanted.find(({ image }) => !statuses.some((status) => status.image === image && good.has(status.phase)))
+  if (open) {
+    const status = statuses.find(({ image }) => image === open.image)
+    return {
+      type,
+      status: 'Unknown',
+      reason: status?.reason ?? 'ImageUnknown',
+      message: `${open.image}: ${status?.message ?? 'not looked at yet'}`,
+    }
+  }
+  const unverified = statuses.filter(({ phase }) => phase === 'Unverified')
+  if (unverified.length > 0)
+    return {
+      type,
+      status: 'Unknown',
+      reason: 'ImageUnverified',
+      message: `${unverified[0]?.image}: ${unverified[0]?.message ?? ''}; the workers try it themselves`,
+    }
+  return { type, status: 'True', reason: 'ImagesExist', message: `${wanted.length} of ${wanted.length} images exist` }
+}
+
+function describeDeletion({ nodes }: ObservedReport): Fields {
+  const left = nodes.filter(({ inUse }) => inUse)
+  const names = left
+    .slice(0, 10)
+    .map(({ name, standing }) =>
+      standing.kind === 'loaded' ? name : `${name} (${standing.reason}: ${standing.message})`,
+    )
+  return {
+    type: 'Ready',
+    status: 'False',
+    reason: 'Deleting',
+    message: `being unloaded; waits for ${countNodes(left.length)}: ${names.join(', ')}`,
+  }
+}
+
+function describePlugin({ module, plugin }: ObservedReport): Fields | undefined {
+  if (module.spec?.devicePlugin === undefined && module.spec?.dra === undefined) return undefined
+  if (plugin.available >= plugin.desired) return undefined
+  return {
+    type: 'Ready',
+    status: 'False',
+    reason: 'DevicePluginNotReady',
+    message: `the device plugin is available on ${plugin.available} of ${countNodes(plugin.desired)}`,
+  }
+}
+
+function describeReady(observed: ObservedReport): Fields {
+  const { module, nodes } = observed
+  const type = 'Ready'
+  if (module.metadata.deletionTimestamp !== undefined) return describeDeletion(observed)
+  const [loaded, failing, progressing, excluded] = (['loaded', 'failing', 'progressing', 'excluded'] as const).map(
+    (kind) => ofKind(nodes, kind),
+  )
+  const wanted = nodes.length - (excluded?.length ?? 0)
+  if (failing?.length) return { type, status: 'False', ...summarise(failing) }
+  if (progressing?.length) return { type, status: 'False', ...summarise(progressing) }
+  if (module.spec?.moduleLoader && wanted === 0) {
+    if (nodes.length === 0)
+      return {
+        type,
+        status: 'False',
+        reason: 'NoMatchingNodes',
+        message: 'no node has the labels of spec.selector; label a node, or change the selector',
+      }
+    return { type, status: 'False', ...summarise(excluded ?? []) }
+  }
+  const notReady = describePlugin(observed)
+  if (notReady) return notReady
+  const aside = excluded?.length ? `; not for ${countNodes(excluded.length)}` : ''
+  const message = module.spec?.moduleLoader
+    ? `loaded on ${loaded?.length ?? 0} of ${countNodes(wanted)}${aside}`
+    : 'the device plugin is available'
+  return { type, status: 'True', reason: 'Loaded', message }
+}
+
+function describeKind(observed: ObservedReport, type: 'Progressing' | 'Degraded', kind: StandingKind): Fields {
+  const nodes = ofKind(observed.nodes, kind)
+  if (nodes.length === 0) return { type, status: 'False', reason: 'AsExpected', message: '' }
+  return { type, status: 'True', ...summarise(nodes) }
+}
+
+/** The Module's conditions; `lastTransitionTime` moves only when the status of a condition does. */
+export function describeConditions(observed: ObservedReport, now: string): Condition[] {
+  const fields = [
+    describeReady(observed),
+    ...(observed.module.spec?.moduleLoader ? [describeImages(observed)] : []),
+    describeKind(observed, 'Progressing', 'progressing'),
+    describeKind(observed, 'Degraded', 'failing'),
+  ]
+  const generation = observed.module.metadata.generation
+  return fields.map((field) => {
+    const before = observed.module.status?.conditions?.find(({ type }) => type === field.type)
+    return {
+      ...field,
+      message: field.message.slice(0, maximumMessage),
+      lastTransitionTime: before?.status === field.status ? before.lastTransitionTime : now,
+      ...(generation === undefined ? {} : { observedGeneration: generation }),
+    }
+  })
+}

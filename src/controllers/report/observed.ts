@@ -1,0 +1,40 @@
+import type { Module } from '../../api/module.ts'
+import type { ModuleImagesConfig } from '../../api/module-images-config.ts'
+import type { NamespaceView } from '../cluster/namespace-view.ts'
+import type { NodeStanding } from './classify.ts'
+
+/** One node that the Module selects, or that still has something of it. */
+export interface ReportedNode {
+  name: string
+  standing: NodeStanding
+  /** The node matches the selector and may get the module: what upstream counts as targeted. */
+  targeted: boolean
+  /** The plan of the node names the Module. */
+  configured: boolean
+  /** Loaded as the plan has it, in the present boot. */
+  available: boolean
+  /** Something of the Module is left on the node: the finalizer waits for it. */
+  inUse: boolean
+}
+
+/** The device plugin's DaemonSets, summed up. */
+export interface PluginCounts {
+  desired: number
+  available: number
+}
+
+/** What `report` sees of one Module. */
+export interface ObservedReport {
+  module: Module
+  nodes: readonly ReportedNode[]
+  images?: ModuleImagesConfig
+  plugin: PluginCounts
+  namespace?: NamespaceView
+  /** When the status was last written by this process (epoch). */
+  lastWriteMs: number
+}
+
+/** What `report` sees of a namespace in which no Module is left. */
+export interface ObservedEmptyNamespace {
+  emptyNamespace: NamespaceView
+}

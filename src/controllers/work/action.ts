@@ -1,0 +1,32 @@
+import type { NodeModulesConfig, NodeModuleStatusItem, WorkerStatus } from '../../api/node-modules-config.ts'
+import type { NodeView } from '../cluster/node-view.ts'
+import type { WorkerIntent } from './worker-intent.ts'
+
+/** What `work` can do; one idempotent call each. */
+export type Action =
+  | {
+      type: 'writeStatus'
+      config: NodeModulesConfig
+      modules: readonly NodeModuleStatusItem[]
+      workers: readonly WorkerStatus[]
+    }
+  | { type: 'labelNode'; node: string; labels: Readonly<Record<string, string | null>> }
+  | {
+      type: 'recordEvent'
+      node: NodeView
+      /** What makes the event's name, so that it is recorded once however often the pass is repeated. */
+      podUid: string
+      reason: 'ModuleLoaded' | 'ModuleUnloaded'
+      namespace: string
+      name: string
+    }
+  | { type: 'deletePod'; namespace: string; name: string; uid: string }
+  | {
+      type: 'createPod'
+      intent: WorkerIntent
+      hash: string
+      node: NodeView
+      config: NodeModulesConfig
+      podNamespace: string
+      refusedAttempts: number
+    }

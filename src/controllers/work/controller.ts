@@ -1,0 +1,31 @@
+import type { Controller } from '../cluster/controller.ts'
+import type { Action } from './action.ts'
+import { decide } from './decide.ts'
+import { execute, type WorkTools } from './execute.ts'
+import { observe, type WorkSources } from './observe.ts'
+import type { ObservedNode } from './observed.ts'
+
+/** Runs worker pods until each node's kernel has what its NodeModulesConfig says; its key is the node. */
+export function createWorkController(sources: WorkSources, tools: WorkTools): Controller<ObservedNode, Action> {
+  const { caches } = sources
+  return {
+    reconciler: {
+      name: 'work',
+      observe: (key) => observe(key, sources),
+      decide,
+      execute: (action, context) => execute(action, tools, context),
+    },
+    concurrency: 32,
+    watch(wake) {
+      caches.nodes.onChange(({ key }) => wake(key))
+      caches.nodeModulesConfigs.onChange(({ key }) => wake(key))
+      caches.pods.onChange(({ before, after }) => {
+        for (const pod of [before, after]) if (pod?.nodeName) wake(pod.nodeName)
+      })
+      caches.namespaces.onChange(({ before, after }) => {
+        if (before?.terminating === after?.terminating) return
+        for (const config of caches.nodeModulesConfigs.list()) wake(config.metadata.name)
+      })
+    },
+  }
+}

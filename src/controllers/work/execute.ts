@@ -1,0 +1,90 @@
+import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
+import { nodeModulesConfigs } from '../../api/resources.ts'
+import { assertNever } from '../../errors/error.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import { nodes, pods } from '../../kube/core-resources.ts'
+import { recordEvent } from '../../kube/events.ts'
+import { defineResource } from '../../kube/resource.ts'
+import type { ExecuteContext } from '../../runtime/reconciler.ts'
+import type { Caches } from '../cluster/caches.ts'
+import type { Action } from './action.ts'
+import { createWorkerPod } from './create-worker-pod.ts'
+import type { Refusal } from './observed.ts'
+import type { WorkerSettings } from './worker-pod.ts'
+
+const configs = defineResource<NodeModulesConfig>(nodeModulesConfigs)
+
+/** What `work` acts with. */
+export interface WorkTools {
+  client: KubeClient
+  caches: Caches
+  settings: WorkerSettings
+  /** Refused worker pods by `node namespace/name`; written here, read by `observe`. */
+  refusals: Map<string, Refusal>
+}
+
+type ActionOf<T extends Action['type']> = Extract<Action, { type: T }>
+
+async function writeStatus(
+  { config, modules, workers }: ActionOf<'writeStatus'>,
+  tools: WorkTools,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name, resourceVersion } = config.metadata ?? {}
+  const body = { metadata: { resourceVersion }, status: { modules, workers: workers.length === 0 ? null : workers } }
+  const answer = await tools.client.patch(configs, { name }, { type: 'merge', body }, { subresource: 'status', signal })
+  tools.caches.nodeModulesConfigs.written(answer)
+}
+
+async function labelNode(
+  { node, labels }: ActionOf<'labelNode'>,
+  tools: WorkTools,
+  signal: AbortSignal,
+): Promise<void> {
+  const body = { metadata: { labels } }
+  tools.caches.nodes.written(await tools.client.patch(nodes, { name: node }, { type: 'merge', body }, { signal }))
+}
+
+async function recordLoadEvent(action: ActionOf<'recordEvent'>, tools: WorkTools, signal: AbortSignal): Promise<void> {
+  const module = `${action.namespace}/${action.name}`
+  const verb = action.reason === 'ModuleLoaded' ? 'loaded into' : 'unloaded from'
+  await recordEvent(
+    tools.client,
+    {
+      name: `${action.node.name}.${action.podUid}`,
+      regarding: { apiVersion: 'v1', kind: 'Node', name: action.node.name, uid: action.node.uid },
+      type: 'Normal',
+      reason: action.reason,
+      message: `Module ${module} ${verb} the kernel`,
+      annotations: { module },
+    },
+    signal,
+  )
+}
+
+async function deletePod(
+  { namespace, name, uid }: ActionOf<'deletePod'>,
+  tools: WorkTools,
+  signal: AbortSignal,
+): Promise<void> {
+  await tools.client.delete(pods, { namespace, name }, { preconditions: { uid }, signal })
+  tools.caches.pods.deleted({ namespace, name }, uid)
+}
+
+/** Carries out one action. */
+export async function execute(action: Action, tools: WorkTools, { signal, nowMs }: ExecuteContext): Promise<void> {
+  switch (action.type) {
+    case 'writeStatus':
+      return writeStatus(action, tools, signal)
+    case 'labelNode':
+      return labelNode(action, tools, signal)
+    case 'recordEvent':
+      return recordLoadEvent(action, tools, signal)
+    case 'deletePod':
+      return deletePod(action, tools, signal)
+    case 'createPod':
+      return createWorkerPod(action, tools, { signal, nowMs })
+    default:
+      return assertNever(action)
+  }
+}

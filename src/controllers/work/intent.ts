@@ -1,0 +1,58 @@
+import { sameKernelState } from '../../api/module-config.ts'
+import type { ModuleConfig, NodeModuleStatusItem } from '../../api/node-modules-config.ts'
+import type { NodeView } from '../cluster/node-view.ts'
+import type { ObservedModule } from './observed.ts'
+import { intentOf, type WorkerIntent } from './worker-intent.ts'
+
+/** What should happen to one Module on one node, whatever pods run at present. */
+export type Goal =
+  | { kind: 'converged' }
+  /** The plan has not caught up with the node's kernel. */
+  | { kind: 'awaitPlan' }
+  /** The status entry is of an earlier boot: the module is not in the kernel any more. */
+  | { kind: 'forget' }
+  | { kind: 'run'; intent: WorkerIntent }
+
+/** A status entry without configuration (possible upstream) says nothing that could be unloaded. */
+export type LoadedItem = NodeModuleStatusItem & { config: ModuleConfig }
+
+/** The status entry, if it says what is loaded. */
+export const loadedItem = (module: ObservedModule): LoadedItem | undefined =>
+  module.loaded?.config === undefined ? undefined : { ...module.loaded, config: module.loaded.config }
+
+/** True when the status entry is what the plan wants and stems from a report of the node's present boot. */
+export function isLoadedAsWanted({ entry, loaded }: ObservedModule, node: NodeView): boolean {
+  return (
+    entry !== undefined &&
+    loaded?.config !== undefined &&
+    sameKernelState(entry.config, loaded.config) &&
+    (loaded.bootId ?? '') !== '' &&
+    loaded.bootId === node.bootId
+  )
+}
+
+/** One trailing `+` is not part of a kernel's name for KMM (upstream: input kernel). */
+const plainKernel = (version: string): string => version.replace(/\+$/, '')
+
+/** True when the module may be in the running kernel: loaded in this boot, or in one that is not known. */
+const mayBeInKernel = (loaded: LoadedItem, node: NodeView): boolean =>
+  (loaded.bootId ?? '') === '' || loaded.bootId === node.bootId
+
+function chooseWithoutEntry(module: ObservedModule, node: NodeView): Goal {
+  const loaded = loadedItem(module)
+  if (loaded === undefined) return { kind: module.loaded === undefined ? 'converged' : 'forget' }
+  return mayBeInKernel(loaded, node) ? { kind: 'run', intent: intentOf('Unload', loaded) } : { kind: 'forget' }
+}
+
+/** Chooses the goal from the plan, the status and the node. */
+export function chooseGoal(module: ObservedModule, node: NodeView): Goal {
+  const { entry } = module
+  if (entry === undefined) return chooseWithoutEntry(module, node)
+  if (plainKernel(entry.config.kernelVersion) !== plainKernel(node.kernelVersion)) return { kind: 'awaitPlan' }
+  if (isLoadedAsWanted(module, node)) return { kind: 'converged' }
+  const loaded = loadedItem(module)
+  // Two versions of one module cannot be loaded together: the old one goes first.
+  if (loaded && mayBeInKernel(loaded, node) && !sameKernelState(entry.config, loaded.config))
+    return { kind: 'run', intent: intentOf('Unload', loaded) }
+  return { kind: 'run', intent: intentOf('Load', entry) }
+}

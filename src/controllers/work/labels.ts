@@ -1,0 +1,41 @@
+import {
+  getKernelModuleReadyNodeLabel,
+  getKernelModuleVersionReadyNodeLabel,
+  isDeprecatedReadyNodeLabel,
+  parseKernelModuleReadyNodeLabel,
+  parseKernelModuleVersionReadyNodeLabel,
+} from '../../api/labels.ts'
+import type { NodeView } from '../cluster/node-view.ts'
+import type { Action } from './action.ts'
+import type { ModuleDecision } from './pod-decision.ts'
+import type { ObservedModule } from './observed.ts'
+
+interface Decided {
+  module: ObservedModule
+  decision: Pick<ModuleDecision, 'ready' | 'loaded'>
+}
+
+function wantedLabels(decided: readonly Decided[]): Map<string, string> {
+  const wanted = new Map<string, string>()
+  for (const { module, decision } of decided) {
+    if (!decision.ready) continue
+    wanted.set(getKernelModuleReadyNodeLabel(module.namespace, module.name), '')
+    const version = decision.loaded?.version ?? ''
+    if (version !== '') wanted.set(getKernelModuleVersionReadyNodeLabel(module.namespace, module.name), version)
+  }
+  return wanted
+}
+
+const isReadyLabel = (key: string): boolean =>
+  parseKernelModuleReadyNodeLabel(key) !== undefined ||
+  parseKernelModuleVersionReadyNodeLabel(key) !== undefined ||
+  isDeprecatedReadyNodeLabel(key)
+
+/** One patch that brings the node's ready labels to what is loaded; none when they are right. */
+export function decideLabels(node: NodeView, decided: readonly Decided[]): Action[] {
+  const wanted = wantedLabels(decided)
+  const labels: Record<string, string | null> = {}
+  for (const key of Object.keys(node.labels)) if (isReadyLabel(key) && !wanted.has(key)) labels[key] = null
+  for (const [key, value] of wanted) if (node.labels[key] !== value) labels[key] = value
+  return Object.keys(labels).length === 0 ? [] : [{ type: 'labelNode', node: node.name, labels }]
+}

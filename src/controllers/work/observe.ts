@@ -1,0 +1,81 @@
+import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
+import { parseKey } from '../../kube/object.ts'
+import { type Caches, moduleKeyOfPod, podsByNode } from '../cluster/caches.ts'
+import { modulesOfConfig } from '../cluster/modules-of-config.ts'
+import type { NodeView } from '../cluster/node-view.ts'
+import { isPluginPod, isWorkerPod, type PodView } from '../cluster/pod-view.ts'
+import type { ObservedModule, ObservedNode, Refusal } from './observed.ts'
+import { hashIntent } from './worker-intent.ts'
+import { readWorker, type Worker } from './worker.ts'
+
+/** What `work` reads from. */
+export interface WorkSources {
+  caches: Caches
+  /** The key of the worker pods' hashes. */
+  hashKey: Buffer
+  operatorNamespace: string
+  /** Refused worker pods by `node namespace/name`. */
+  refusals: ReadonlyMap<string, Refusal>
+}
+
+/** The key of a refusal. */
+export const refusalKey = (nodeName: string, namespace: string, name: string): string =>
+  `${nodeName} ${namespace}/${name}`
+
+interface NodePods {
+  workers: readonly Worker[]
+  plugins: readonly PodView[]
+}
+
+function observePods(node: NodeView, config: NodeModulesConfig, { caches, hashKey }: WorkSources): NodePods {
+  const pods = caches.pods.byIndex(podsByNode, node.name)
+  const entries = config.spec?.modules ?? []
+  const workers = pods.filter(isWorkerPod).flatMap((pod) => readWorker(pod, hashKey, node.uid, entries) ?? [])
+  return { workers, plugins: pods.filter(isPluginPod) }
+}
+
+function observeModule(
+  key: string,
+  node: NodeView,
+  config: NodeModulesConfig,
+  sources: WorkSources & NodePods,
+): ObservedModule {
+  const { namespace = '', name } = parseKey(key)
+  const isIt = (item: { namespace: string; name: string }): boolean =>
+    item.namespace === namespace && item.name === name
+  const entry = config.spec?.modules?.find(isIt)
+  const loaded = config.status?.modules?.find(isIt)
+  const reported = config.status?.workers?.find(isIt)
+  const refusal = sources.refusals.get(refusalKey(node.name, namespace, name))
+  return {
+    namespace,
+    name,
+    ...(entry ? { entry } : {}),
+    ...(loaded ? { loaded } : {}),
+    ...(reported ? { reported } : {}),
+    ...(refusal ? { refusal } : {}),
+    workers: sources.workers.filter(({ intent }) => isIt(intent)),
+    pluginPods: sources.plugins.filter((pod) => moduleKeyOfPod(pod) === key).length,
+    namespaceTerminating: sources.caches.namespaces.get({ name: namespace })?.terminating ?? false,
+  }
+}
+
+/** Reads everything about the workers of one node; undefined when the Node or its NodeModulesConfig does not exist. */
+export function observe(nodeName: string, sources: WorkSources): ObservedNode | undefined {
+  const { caches, hashKey, operatorNamespace } = sources
+  const node = caches.nodes.get({ name: nodeName })
+  const config = caches.nodeModulesConfigs.get({ name: nodeName })
+  if (node === undefined || config === undefined || config.metadata?.deletionTimestamp !== undefined) return undefined
+  const pods = observePods(node, config, sources)
+  const keys = new Set([
+    ...modulesOfConfig(config),
+    ...pods.workers.map(({ intent }) => `${intent.namespace}/${intent.name}`),
+  ])
+  return {
+    node,
+    config,
+    modules: [...keys].sort().map((key) => observeModule(key, node, config, { ...sources, ...pods })),
+    hashOfIntent: (intent) => hashIntent(hashKey, node.uid, intent),
+    operatorNamespace,
+  }
+}

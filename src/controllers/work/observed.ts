@@ -1,0 +1,45 @@
+import type {
+  NodeModuleItem,
+  NodeModuleStatusItem,
+  NodeModulesConfig,
+  WorkerStatus,
+} from '../../api/node-modules-config.ts'
+import type { NodeView } from '../cluster/node-view.ts'
+import type { Worker } from './worker.ts'
+import type { WorkerIntent } from './worker-intent.ts'
+
+/** A worker pod that the API server did not accept. */
+export interface Refusal {
+  message: string
+  attempt: number
+  /** Not tried again before this time (epoch). */
+  untilMs: number
+}
+
+/** Everything that is known of one Module on one node. */
+export interface ObservedModule {
+  namespace: string
+  name: string
+  /** What the plan wants in the kernel; undefined: nothing. */
+  entry?: NodeModuleItem
+  /** What the status says is in the kernel. An empty bootId means that it may be. */
+  loaded?: NodeModuleStatusItem
+  /** What the status says of the last failed worker. */
+  reported?: WorkerStatus
+  workers: readonly Worker[]
+  refusal?: Refusal
+  /** Device plugin and DRA pods of this Module on the node, in any state. */
+  pluginPods: number
+  /** The Module's namespace is going away: no pod can be made there. */
+  namespaceTerminating: boolean
+}
+
+/** What `work` sees of one node. */
+export interface ObservedNode {
+  node: NodeView
+  config: NodeModulesConfig
+  modules: readonly ObservedModule[]
+  /** Hash of the pod that the intent would get, so that `decide` needs no key. */
+  hashOfIntent: (intent: WorkerIntent) => string
+  operatorNamespace: string
+}

@@ -1,0 +1,197 @@
+import type { Container, Pod, PodSpec, Volume, VolumeMount } from 'kubernetes-types/core/v1.js'
+import {
+  modulesOrderAnnotation,
+  workerConfigAnnotation,
+  workerHashAnnotation,
+  workerModuleVersionAnnotation,
+  workerRegistryAnnotation,
+  workerTolerationsAnnotation,
+} from '../../api/annotations.ts'
+import { moduleNameLabel, moduleNamespaceLabel, workerActionLabel } from '../../api/labels.ts'
+import { formatSoftdeps } from '../../kmod/softdep.ts'
+import {
+  formatWorkerConfig,
+  formatWorkerCredentials,
+  formatWorkerTolerations,
+  type WorkerIntent,
+  workerCredentialsAnnotation,
+} from './worker-intent.ts'
+
+/** The operator's settings for worker pods (configuration key `worker`). */
+export interface WorkerSettings {
+  image: string
+  runAsUser: number
+  seLinuxType: string
+  /** Where firmware is copied to on the node. */
+  firmwareHostPath: string
+  /** Host folder of the image cache. */
+  cachePath: string
+  /** Text of the registry settings that the worker gets: mirrors, CA bundle, proxy. Empty for none. */
+  registrySettings: string
+}
+
+/** Everything that the pod of one intent is made of. */
+export interface WorkerPodInput {
+  intent: WorkerIntent
+  podNamespace: string
+  podName: string
+  node: { name: string; uid: string }
+  owner: { name: string; uid: string }
+  hash: string
+  /** Pull secrets in the pod's namespace: the Module's and those of the service account. */
+  pullSecrets: readonly string[]
+  settings: WorkerSettings
+}
+
+const configPath = '/etc/kmm-worker'
+
+function buildAnnotations({ intent, hash, settings }: WorkerPodInput): Record<string, string> {
+  const tolerations = formatWorkerTolerations(intent.tolerations)
+  const order = intent.config.modprobe.modulesLoadingOrder ?? []
+  return {
+    [workerConfigAnnotation]: formatWorkerConfig(intent.config),
+    [workerHashAnnotation]: hash,
+    [workerCredentialsAnnotation]: formatWorkerCredentials(intent),
+    ...(tolerations === '' ? {} : { [workerTolerationsAnnotation]: tolerations }),
+    ...(intent.version === '' ? {} : { [workerModuleVersionAnnotation]: intent.version }),
+    ...(settings.registrySettings === '' ? {} : { [workerRegistryAnnotation]: settings.registrySettings }),
+    ...(intent.action === 'Load' && order.length > 0 ? { [modulesOrderAnnotation]: formatSoftdeps(order) } : {}),
+  }
+}
+
+function annotationFile(path: string, annotation: string): { path: string; fieldRef: { fieldPath: string } } {
+  return { path, fieldRef: { fieldPath: `metadata.annotations['${annotation}']` } }
+}
+
+/** One projected volume: files below a read-only mount cannot be the mount points of others. */
+function buildConfigVolume({ pullSecrets }: WorkerPodInput): Volume {
+  const secretSources = pullSecrets.flatMap((name, index) =>
+    ['.dockerconfigjson', '.dockercfg'].map((key) => ({
+      secret: { name, optional: true, items: [{ key, path: `pull-secrets/${index}/${key}` }] },
+    })),
+  )
+  const items = [
+    annotationFile('config.yaml', workerConfigAnnotation),
+    annotationFile('registry.yaml', workerRegistryAnnotation),
+    { path: 'namespace', fieldRef: { fieldPath: 'metadata.namespace' } },
+  ]
+  return { name: 'config', projected: { sources: [{ downwardAPI: { items } }, ...secretSources] } }
+}
+
+interface Mounted {
+  volume: Volume
+  mounts: VolumeMount[]
+}
+
+function buildOptionalMounts({ intent, settings }: WorkerPodInput): Mounted[] {
+  const mounted: Mounted[] = []
+  if (intent.action === 'Load' && (intent.config.modprobe.modulesLoadingOrder ?? []).length > 0)
+    mounted.push({
+      volume: {
+        name: 'modules-order',
+        downwardAPI: { items: [annotationFile('softdep.conf', modulesOrderAnnotation)] },
+      },
+      mounts: [{ name: 'modules-order', mountPath: '/etc/modprobe.d', readOnly: true }],
+    })
+  if (intent.config.modprobe.firmwarePath)
+    mounted.push({
+      volume: { name: 'lib-firmware', hostPath: { path: settings.firmwareHostPath, type: 'DirectoryOrCreate' } },
+      mounts: [{ name: 'lib-firmware', mountPath: settings.firmwareHostPath }],
+    })
+  return mounted
+}
+
+function buildMounts(input: WorkerPodInput): Mounted[] {
+  const { cachePath } = input.settings
+  return [
+    { volume: buildConfigVolume(input), mounts: [{ name: 'config', mountPath: configPath, readOnly: true }] },
+    {
+      volume: { name: 'lib-modules', hostPath: { path: '/lib/modules', type: 'Directory' } },
+      mounts: [
+        { name: 'lib-modules', mountPath: '/lib/modules', readOnly: true },
+        { name: 'lib-modules', mountPath: '/host/lib/modules', readOnly: true },
+      ],
+    },
+    { volume: { name: 'tmp', emptyDir: {} }, mounts: [{ name: 'tmp', mountPath: '/tmp' }] },
+    {
+      volume: { name: 'cache', hostPath: { path: cachePath, type: 'DirectoryOrCreate' } },
+      mounts: [{ name: 'cache', mountPath: cachePath }],
+    },
+    ...buildOptionalMounts(input),
+  ]
+}
+
+/** Firmware needs a writable /sys, which only a privileged container has; everything else needs one capability. */
+function buildSecurityContext({ intent, settings }: WorkerPodInput): NonNullable<Container['securityContext']> {
+  const common = { runAsUser: settings.runAsUser, seLinuxOptions: { type: settings.seLinuxType } }
+  if (intent.action === 'Load' && intent.config.modprobe.firmwarePath) return { ...common, privileged: true }
+  return {
+    ...common,
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { add: ['SYS_MODULE'], drop: ['ALL'] },
+  }
+}
+
+function buildArguments({ intent, settings }: WorkerPodInput): string[] {
+  const firmware = intent.config.modprobe.firmwarePath ? ['--firmware-path', settings.firmwareHostPath] : []
+  return ['kmod', intent.action === 'Load' ? 'load' : 'unload', `${configPath}/config.yaml`, ...firmware]
+}
+
+function buildSpec(input: WorkerPodInput): PodSpec {
+  const mounted = buildMounts(input)
+  return {
+    nodeName: input.node.name,
+    restartPolicy: 'OnFailure',
+    // The Module's account exists in the Module's namespace only.
+    serviceAccountName: input.podNamespace === input.intent.namespace ? input.intent.serviceAccountName : 'default',
+    automountServiceAccountToken: false,
+    // Whether the node may run it is the plan's decision alone.
+    tolerations: [{ operator: 'Exists' }],
+    ...(input.pullSecrets.length === 0 ? {} : { imagePullSecrets: input.pullSecrets.map((name) => ({ name })) }),
+    volumes: mounted.map(({ volume }) => volume),
+    containers: [
+      {
+        name: 'worker',
+        image: input.settings.image,
+        args: buildArguments(input),
+        resources: { requests: { cpu: '100m', memory: '64Mi' }, limits: { cpu: '1', memory: '256Mi' } },
+        securityContext: buildSecurityContext(input),
+        volumeMounts: mounted.flatMap(({ mounts }) => mounts),
+      },
+    ],
+  }
+}
+
+/** The worker pod of an intent (upstream: "Worker pods"); the worker itself pulls and extracts the image. */
+export function buildWorkerPod(input: WorkerPodInput): Pod {
+  const { intent, owner } = input
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: input.podName,
+      namespace: input.podNamespace,
+      labels: {
+        'app.kubernetes.io/name': 'kmm',
+        'app.kubernetes.io/component': 'worker',
+        'app.kubernetes.io/part-of': 'kmm',
+        [moduleNameLabel]: intent.name,
+        [moduleNamespaceLabel]: intent.namespace,
+        [workerActionLabel]: intent.action,
+      },
+      annotations: buildAnnotations(input),
+      ownerReferences: [
+        {
+          apiVersion: 'kmm.sigs.x-k8s.io/v1beta1',
+          kind: 'NodeModulesConfig',
+          name: owner.name,
+          uid: owner.uid,
+          controller: true,
+          blockOwnerDeletion: true,
+        },
+      ],
+    },
+    spec: buildSpec(input),
+  }
+}

@@ -1,0 +1,42 @@
+import type { KubeClient } from '../../kube/client.ts'
+import { keyOf } from '../../kube/object.ts'
+import { type Caches, moduleKeyOfDaemonSet, moduleKeyOfPod } from '../cluster/caches.ts'
+import type { Controller } from '../cluster/controller.ts'
+import { matchesSelector } from '../cluster/node-view.ts'
+import { isPluginPod } from '../cluster/pod-view.ts'
+import { type Action, decide } from './decide.ts'
+import { execute } from './execute.ts'
+import { observe } from './observe.ts'
+import type { ObservedWorkloads } from './observed.ts'
+
+/** Runs the device plugins and labels the nodes that they are ready on; its key is the Module. */
+export function createWorkloadsController(caches: Caches, client: KubeClient): Controller<ObservedWorkloads, Action> {
+  return {
+    reconciler: {
+      name: 'workloads',
+      observe: (key) => observe(key, caches),
+      decide,
+      execute: (action, context) => execute(action, client, caches, context),
+    },
+    concurrency: 4,
+    watch(wake) {
+      caches.modules.onChange(({ key, before, after }) => {
+        if (before?.metadata.generation === after?.metadata.generation && before?.metadata.deletionTimestamp === after?.metadata.deletionTimestamp) return
+        wake(key)
+      })
+      caches.daemonSets.onChange(({ before, after }) => {
+        for (const daemonSet of [before, after]) if (daemonSet) wake(moduleKeyOfDaemonSet(daemonSet))
+      })
+      caches.pods.onChange(({ before, after }) => {
+        for (const pod of [before, after]) if (pod && isPluginPod(pod)) wake(moduleKeyOfPod(pod))
+      })
+      caches.nodes.onChange(({ before, after }) => {
+        for (const module of caches.modules.list()) {
+          const selector = module.spec?.selector ?? {}
+          if (module.spec?.devicePlugin && [before, after].some((node) => node && matchesSelector(node.labels, selector)))
+            wake(keyOf(module))
+        }
+      })
+    },
+  }
+}

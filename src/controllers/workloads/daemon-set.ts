@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto'
+import type { DaemonSet, DaemonSetSpec } from 'kubernetes-types/apps/v1.js'
+import type { Container, PodSpec, Volume } from 'kubernetes-types/core/v1.js'
+import { nodeLabelerFinalizer } from '../../api/finalizers.ts'
+import {
+  getDevicePluginTargetLabel,
+  getKernelModuleReadyNodeLabel,
+  getSchedulePodVersionLabelName,
+  moduleNameLabel,
+  roleLabel,
+} from '../../api/labels.ts'
+import type { CommonContainerSpec, Module } from '../../api/module.ts'
+
+/** Annotation of a DaemonSet: hash of what KMM asked for, so that a difference is told from what the API server added. */
+export const specHashAnnotation = 'kmm.node.kubernetes.io/daemonset-hash'
+
+const kubeletPlugins = '/var/lib/kubelet/device-plugins'
+
+/** The version of a Module that its pods belong to; empty without ordered upgrade. */
+export const versionOf = (module: Module): string => module.spec?.moduleLoader?.container.version ?? ''
+
+const hashOf = (value: unknown): string => createHash('sha256').update(JSON.stringify(value)).digest('hex')
+
+/** The name of the service account that is made where the Module names none. */
+export const madeServiceAccountName = (module: Module): string => `${module.metadata.name ?? ''}-device-plugin`
+
+function buildLabels(module: Module): Record<string, string> {
+  const { namespace, name } = module.metadata
+  const version = versionOf(module)
+  return {
+    [moduleNameLabel]: name,
+    [roleLabel]: 'device-plugin',
+    ...(version === '' ? {} : { [getSchedulePodVersionLabelName(namespace, name)]: version }),
+  }
+}
+
+function buildNodeSelector(module: Module): Record<string, string> {
+  if (module.spec?.moduleLoader === undefined) return { ...module.spec?.selector }
+  const { namespace, name } = module.metadata
+  const version = versionOf(module)
+  return {
+    [getKernelModuleReadyNodeLabel(namespace, name)]: '',
+    [getDevicePluginTargetLabel(namespace, name)]: '',
+    ...(version === '' ? {} : { [getSchedulePodVersionLabelName(namespace, name)]: version }),
+  }
+}
+
+function buildContainer(name: string, spec: CommonContainerSpec, presetMounts: NonNullable<Container['volumeMounts']>): Container {
+  const { image, command, args, env, imagePullPolicy, resources, volumeMounts = [] } = spec
+  const mounts = [...presetMounts, ...volumeMounts]
+  return {
+    name,
+    image,
+    ...(command?.length ? { command } : {}),
+    ...(args?.length ? { args } : {}),
+    ...(env?.length ? { env: env as NonNullable<Container['env']> } : {}),
+    ...(imagePullPolicy ? { imagePullPolicy } : {}),
+    ...(resources ? { resources: resources as NonNullable<Container['resources']> } : {}),
+    ...(mounts.length > 0 ? { volumeMounts: mounts as NonNullable<Container['volumeMounts']> } : {}),
+    securityContext: { privileged: true },
+  }
+}
+
+function buildPodSpec(module: Module, serviceAccountName: string): PodSpec {
+  const plugin = module.spec?.devicePlugin
+  const { tolerations = [], imageRepoSecret } = module.spec ?? {}
+  const mount = { name: 'kubelet-device-plugins', mountPath: kubeletPlugins }
+  const volumes = [{ name: mount.name, hostPath: { path: kubeletPlugins, type: 'Directory' } }, ...(plugin?.volumes ?? [])]
+  return {
+    priorityClassName: 'system-node-critical',
+    nodeSelector: buildNodeSelector(module),
+    serviceAccountName,
+    ...(plugin?.automountServiceAccountToken === undefined ? {} : { automountServiceAccountToken: plugin.automountServiceAccountToken }),
+    ...(imageRepoSecret?.name ? { imagePullSecrets: [{ name: imageRepoSecret.name }] } : {}),
+    ...(tolerations.length > 0 ? { tolerations: tolerations as NonNullable<PodSpec['tolerations']> } : {}),
+    ...(plugin?.initContainer ? { initContainers: [buildContainer('device-plugin-init', plugin.initContainer, [])] } : {}),
+    containers: plugin ? [buildContainer('device-plugin', plugin.container, [mount])] : [],
+    volumes: volumes as Volume[],
+  }
+}
+
+function buildSpec(module: Module, serviceAccountName: string): DaemonSetSpec {
+  const labels = buildLabels(module)
+  return {
+    selector: { matchLabels: labels },
+    template: {
+      metadata: { labels, finalizers: [nodeLabelerFinalizer] },
+      spec: buildPodSpec(module, serviceAccountName),
+    },
+  }
+}
+
+/** The DaemonSet of a Module's device plugin (upstream: "Device plugin and DRA DaemonSets"). */
+export function buildDaemonSet(module: Module, serviceAccountName: string): DaemonSet {
+  const { namespace, name, uid = '' } = module.metadata
+  const spec = buildSpec(module, serviceAccountName)
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'DaemonSet',
+    metadata: {
+      namespace,
+      name: `${name}-device-plugin-${hashOf(versionOf(module)).slice(0, 5)}`,
+      labels: buildLabels(module),
+      annotations: { [specHashAnnotation]: hashOf(spec).slice(0, 16) },
+      ownerReferences: [
+        { apiVersion: 'kmm.sigs.x-k8s.io/v1beta1', kind: 'Module', name, uid, controller: true, blockOwnerDeletion: true },
+      ],
+    },
+    spec,
+  }
+}
+
+function contains(present: unknown, wanted: unknown): boolean {
+  if (Array.isArray(wanted))
+    return Array.isArray(present) && present.length === wanted.length && wanted.every((item, index) => contains(present[index], item))
+  if (typeof wanted === 'object' && wanted !== null)
+    return (
+      typeof present === 'object' &&
+      present !== null &&
+      Object.entries(wanted).every(([key, value]) => contains(Reflect.get(present, key), value))
+    )
+  return present === wanted
+}
+
+/** True when the present DaemonSet is what is wanted: by its hash, or, where an upstream operator made it, by its fields. */
+export function isAsWanted(present: DaemonSet, wanted: DaemonSet): boolean {
+  const hash = present.metadata?.annotations?.[specHashAnnotation]
+  if (hash !== undefined) return hash === wanted.metadata?.annotations?.[specHashAnnotation]
+  return contains(present.spec, wanted.spec)
+}

@@ -1,0 +1,64 @@
+import type { DaemonSet } from 'kubernetes-types/apps/v1.js'
+import { nodeLabelerFinalizer } from '../../api/finalizers.ts'
+import { getSchedulePodVersionLabelName } from '../../api/labels.ts'
+import type { Module } from '../../api/module.ts'
+import type { Decision } from '../../runtime/reconciler.ts'
+import type { PodView } from '../cluster/pod-view.ts'
+import { buildDaemonSet, isAsWanted, madeServiceAccountName, versionOf } from './daemon-set.ts'
+import { decideNodeLabels, type NodeLabels } from './decide-labels.ts'
+import type { ObservedWorkloads } from './observed.ts'
+
+/** What `workloads` can do. */
+export type Action =
+  | ({ type: 'labelNode' } & NodeLabels)
+  | { type: 'createServiceAccount'; module: Module; name: string }
+  | { type: 'createDaemonSet'; daemonSet: DaemonSet }
+  | { type: 'replaceDaemonSet'; present: DaemonSet; wanted: DaemonSet }
+  | { type: 'deleteDaemonSet'; daemonSet: DaemonSet }
+  | { type: 'releasePod'; pod: PodView }
+
+/** The account that the Module names; else the one that an adopted DaemonSet runs as; else one made for it. */
+function chooseServiceAccount(module: Module, present: DaemonSet | undefined): { name: string; make: boolean } {
+  const named = module.spec?.devicePlugin?.serviceAccountName ?? ''
+  if (named !== '') return { name: named, make: false }
+  const adopted = present?.spec?.template.spec?.serviceAccountName
+  const made = madeServiceAccountName(module)
+  if (present !== undefined && adopted !== made) return { name: adopted ?? 'default', make: false }
+  return { name: made, make: true }
+}
+
+function decideCurrent(module: Module, present: DaemonSet | undefined): Action[] {
+  const account = chooseServiceAccount(module, present)
+  const wanted = buildDaemonSet(module, account.name)
+  const make: Action[] = account.make ? [{ type: 'createServiceAccount', module, name: account.name }] : []
+  if (present === undefined) return [...make, { type: 'createDaemonSet', daemonSet: wanted }]
+  return isAsWanted(present, wanted) ? [] : [...make, { type: 'replaceDaemonSet', present, wanted }]
+}
+
+const isDeleting = ({ metadata }: DaemonSet): boolean => metadata?.deletionTimestamp !== undefined
+
+function decideDaemonSets({ namespace, name, module, daemonSets }: ObservedWorkloads): Action[] {
+  const live = daemonSets.filter((daemonSet) => !isDeleting(daemonSet))
+  const drop = (daemonSet: DaemonSet): Action => ({ type: 'deleteDaemonSet', daemonSet })
+  // What a vanished Module left is collected through its owner references.
+  if (module === undefined) return []
+  if (module.metadata.deletionTimestamp !== undefined || module.spec?.devicePlugin === undefined) return live.map(drop)
+  const versionLabel = getSchedulePodVersionLabelName(namespace, name)
+  const isCurrent = (daemonSet: DaemonSet): boolean => (daemonSet.metadata?.labels?.[versionLabel] ?? '') === versionOf(module)
+  const [current, ...duplicates] = live.filter(isCurrent)
+  const idle = live.filter((daemonSet) => !isCurrent(daemonSet) && (daemonSet.status?.desiredNumberScheduled ?? 0) === 0)
+  return [...decideCurrent(module, current), ...duplicates.map(drop), ...idle.map(drop)]
+}
+
+/** Decides about a Module's device plugin. Labels go before finalizers: a pod's last trace is its label. */
+export function decide(observed: ObservedWorkloads): Decision<Action> {
+  const released = observed.pods.filter(({ pod }) => pod.deleting && pod.finalizers.includes(nodeLabelerFinalizer))
+  return {
+    actions: [
+      ...decideNodeLabels(observed).map((change): Action => ({ type: 'labelNode', ...change })),
+      ...decideDaemonSets(observed),
+      ...released.map(({ pod }): Action => ({ type: 'releasePod', pod })),
+    ],
+    waits: [],
+  }
+}

@@ -1,0 +1,80 @@
+import type { DaemonSet } from 'kubernetes-types/apps/v1.js'
+import { nodeLabelerFinalizer } from '../../api/finalizers.ts'
+import { assertNever, hasCode } from '../../errors/error.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import { daemonSets, nodes, pods, serviceAccounts } from '../../kube/core-resources.ts'
+import type { ExecuteContext } from '../../runtime/reconciler.ts'
+import type { Caches } from '../cluster/caches.ts'
+import type { Action } from './decide.ts'
+
+type ActionOf<T extends Action['type']> = Extract<Action, { type: T }>
+
+async function labelNode({ node, labels }: ActionOf<'labelNode'>, client: KubeClient, caches: Caches, signal: AbortSignal): Promise<void> {
+  const body = { metadata: { labels } }
+  caches.nodes.written(await client.patch(nodes, { name: node }, { type: 'merge', body }, { signal }))
+}
+
+/** An account of that name that exists already, whoever made it, is used. */
+async function createServiceAccount({ module, name }: ActionOf<'createServiceAccount'>, client: KubeClient, signal: AbortSignal): Promise<void> {
+  const { namespace, name: moduleName, uid = '' } = module.metadata
+  const owner = { apiVersion: 'kmm.sigs.x-k8s.io/v1beta1', kind: 'Module', name: moduleName, uid, controller: true }
+  const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { namespace, name, ownerReferences: [owner] } }
+  try {
+    await client.create(serviceAccounts, account, { signal })
+  } catch (error) {
+    if (!hasCode(error, 'AlreadyExists')) throw error
+  }
+}
+
+async function replaceDaemonSet({ present, wanted }: ActionOf<'replaceDaemonSet'>, client: KubeClient, caches: Caches, signal: AbortSignal): Promise<void> {
+  const metadata = {
+    ...present.metadata,
+    labels: { ...present.metadata?.labels, ...wanted.metadata?.labels },
+    annotations: { ...present.metadata?.annotations, ...wanted.metadata?.annotations },
+  }
+  // The selector cannot be changed.
+  const spec = { ...wanted.spec, selector: present.spec?.selector } as NonNullable<DaemonSet['spec']>
+  const body: DaemonSet = { apiVersion: 'apps/v1', kind: 'DaemonSet', metadata, spec }
+  caches.daemonSets.written(await client.replace(daemonSets, body, { signal }))
+}
+
+async function deleteDaemonSet({ daemonSet }: ActionOf<'deleteDaemonSet'>, client: KubeClient, caches: Caches, signal: AbortSignal): Promise<void> {
+  const { namespace = '', name = '', uid = '' } = daemonSet.metadata ?? {}
+  await client.delete(daemonSets, { namespace, name }, { preconditions: { uid }, propagationPolicy: 'Background', signal })
+  caches.daemonSets.deleted({ namespace, name }, uid)
+}
+
+/** A JSON patch whose test fails when somebody else changed the finalizers, rather than a list that overwrites theirs. */
+async function releasePod({ pod }: ActionOf<'releasePod'>, client: KubeClient, caches: Caches, signal: AbortSignal): Promise<void> {
+  const { namespace, name, uid } = pod
+  const index = pod.finalizers.indexOf(nodeLabelerFinalizer)
+  const path = `/metadata/finalizers/${index}`
+  const body = [
+    { op: 'test', path: '/metadata/uid', value: uid },
+    { op: 'test', path, value: nodeLabelerFinalizer },
+    { op: 'remove', path },
+  ]
+  await client.patch(pods, { namespace, name }, { type: 'json', body }, { signal })
+  caches.pods.deleted({ namespace, name }, uid)
+}
+
+/** Carries out one action. */
+export async function execute(action: Action, client: KubeClient, caches: Caches, { signal }: ExecuteContext): Promise<void> {
+  switch (action.type) {
+    case 'labelNode':
+      return labelNode(action, client, caches, signal)
+    case 'createServiceAccount':
+      return createServiceAccount(action, client, signal)
+    case 'createDaemonSet':
+      caches.daemonSets.written(await client.create(daemonSets, action.daemonSet, { signal }))
+      return
+    case 'replaceDaemonSet':
+      return replaceDaemonSet(action, client, caches, signal)
+    case 'deleteDaemonSet':
+      return deleteDaemonSet(action, client, caches, signal)
+    case 'releasePod':
+      return releasePod(action, client, caches, signal)
+    default:
+      return assertNever(action)
+  }
+}
