@@ -14,6 +14,8 @@ export interface ModprobeFailureInput {
   kernelRelease?: string | undefined
   /** Whether the Module gives parameters; undefined when that is not known. */
   hasParameters?: boolean | undefined
+  /** Modules that use it, from `/sys/module/<name>/holders`; modprobe says only that there are users. */
+  holders?: readonly string[] | undefined
   /** Firmware files that the module declares and that are not on the node. */
   missingFirmware?: readonly string[] | undefined
 }

@@ -32,6 +32,7 @@ function rule(source: Rule['source'], pattern: RegExp, reason: ReportReason, exp
 }
 
 const rebuild = 'build the image for this kernel, or correct the mapping that names it'
+const stopUsers = 'stop what uses it (device plugin, workloads, other modules), KMM then tries again'
 const sign =
   'sign the module with a key that the node trusts (spec.moduleLoader.container.sign), or enrol the key on the node'
 
@@ -57,6 +58,12 @@ const rules: readonly Rule[] = [
     /no symbol version for|section size must match|Unknown rela? relocation|Invalid relocation target/i,
     'KernelMismatch',
     `the module was built for another kernel or with other options; ${rebuild}`,
+  ),
+  rule(
+    'kernel',
+    /Invalid (?:module )?ELF|ELF header.*overflow|invalid ELF/,
+    'ImageInvalid',
+    'the module file in the image is damaged; build and push the image again',
   ),
   rule(
     'kernel',
@@ -131,12 +138,7 @@ const rules: readonly Rule[] = [
     'ModuleNotInImage',
     'the image has no modules.dep for this kernel below its dirName; run depmod when the image is built, and check dirName',
   ),
-  rule(
-    'modprobe',
-    /[Mm]odule (\S+) not found(?: in directory (\S+))?/,
-    'ModuleNotInImage',
-    'there is no module $1 for this kernel in the image; check moduleName, dirName and that depmod ran when the image was built',
-  ),
+  { source: 'modprobe', pattern: /[Mm]odule (\S+) not found/, explain: explainNotFound },
   rule(
     'modprobe',
     /Operation not permitted|Permission denied/,
@@ -187,13 +189,20 @@ export function findFailureRule(lines: FailureLines, input: ModprobeFailureInput
   return undefined
 }
 
-function explainInUse(words: readonly string[]): FoundFailure {
-  const users = cleanText(words[2] ?? '', 200)
-  const by = users === '' ? '' : ` by ${users}`
-  return {
-    reason: 'ModuleInUse',
-    explanation: `${cleanText(words[1] ?? 'it', 100)} is in use${by}; stop what uses it (device plugin, workloads, other modules), KMM then tries again`,
-  }
+function explainNotFound(words: readonly string[], { action }: ModprobeFailureInput): FoundFailure {
+  const name = cleanText((words[1] ?? '').replace(/\.$/, ''), 100)
+  const explanation =
+    action === 'removeInTree'
+      ? `the kernel of the node has no module ${name} in its /lib/modules; take it out of inTreeModulesToRemove`
+      : `there is no module ${name} for this kernel in the image; check moduleName, dirName and that depmod ran when the image was built`
+  return { reason: 'ModuleNotInImage', explanation }
+}
+
+function explainInUse(words: readonly string[], input: ModprobeFailureInput): FoundFailure {
+  const users = words[2] ?? input.holders?.join(' ') ?? ''
+  const by = users === '' ? '' : ` by ${cleanText(users, 200)}`
+  const name = (words[1] ?? 'it').replace(/\.$/, '')
+  return { reason: 'ModuleInUse', explanation: `${cleanText(name, 100)} is in use${by}; ${stopUsers}` }
 }
 
 /** modprobe has the same words for a missing symbol and for whatever else the kernel calls "no such file". */
@@ -227,16 +236,13 @@ function explainInvalidArgument(_words: readonly string[], { hasParameters }: Mo
   }
 }
 
-function explainBusy(_words: readonly string[], { action }: ModprobeFailureInput): FoundFailure {
-  if (action === 'load') {
+function explainBusy(_words: readonly string[], input: ModprobeFailureInput): FoundFailure {
+  if (input.action === 'load') {
     return {
       reason: 'Unknown',
       explanation:
         'another driver holds a device or resource that it needs; remove that driver first (inTreeModulesToRemove)',
     }
   }
-  return {
-    reason: 'ModuleInUse',
-    explanation: 'it is in use; stop what uses it (device plugin, workloads, other modules), KMM then tries again',
-  }
+  return explainInUse([], input)
 }

@@ -98,6 +98,24 @@ const cases: Case[] = [
     'is in use',
   ],
   [
+    'a module in use by others, as sysfs says',
+    { action: 'unload', stderr: 'modprobe: FATAL: Module kmm_demo_dep is in use.', holders: ['kmm_demo', 'x'] },
+    'ModuleInUse',
+    'kmm_demo_dep is in use by kmm_demo x; stop',
+  ],
+  [
+    'a damaged file',
+    { stderr: couldNotInsert('Exec format error'), kernelLog: '[    5.609933] Invalid ELF section header overflow' },
+    'ImageInvalid',
+    'is damaged',
+  ],
+  [
+    'a module that is not in the tree of the host',
+    { action: 'removeInTree', stderr: 'modprobe: FATAL: Module ext4 not found.' },
+    'InTreeRemovalFailed',
+    'the kernel of the node has no module ext4',
+  ],
+  [
     'a module that became busy',
     { action: 'unload', stderr: "modprobe: ERROR: could not remove 'kmm_demo': Resource temporarily unavailable" },
     'ModuleInUse',
