@@ -1,4 +1,4 @@
-import type { ApiObject } from './object.ts'
+import { sameJson, type ApiObject } from './object.ts'
 import type { DeleteRequest, Strategy } from './strategy.ts'
 
 /** What a delete does to an object: it goes, it is marked and stays, or it is marked already and nothing changes. */
@@ -23,16 +23,20 @@ export function isHeld(object: ApiObject, strategy: Strategy): boolean {
 
 /** Decides what a delete does. */
 export function planDeletion(object: ApiObject, strategy: Strategy, request: DeleteRequest, nowMs: number): Deletion {
-  const finalizers = planFinalizers(object, request)
   const grace = strategy.gracePeriod?.(object, request) ?? 0
-  if (grace === 0 && finalizers.length === 0 && strategy.held?.(object) !== true) return { kind: 'remove' }
+  const marked = withFinalizers(object, planFinalizers(object, request))
+  if (grace === 0 && !isHeld(marked, strategy)) return { kind: 'remove' }
   const sooner = isSooner(object, grace)
-  const sameFinalizers = finalizers.join() === (object.metadata.finalizers ?? []).join()
-  if (!sooner && sameFinalizers) return { kind: 'unchanged' }
-  const marked: ApiObject = { ...object, metadata: { ...object.metadata, finalizers } }
-  if (finalizers.length === 0) delete marked.metadata.finalizers
+  if (!sooner && sameJson(marked, object)) return { kind: 'unchanged' }
   if (sooner) markDeleted(marked, strategy, grace, nowMs)
   return { kind: 'mark', object: marked }
+}
+
+function withFinalizers(object: ApiObject, finalizers: string[]): ApiObject {
+  const copy: ApiObject = structuredClone(object)
+  if (finalizers.length > 0) copy.metadata.finalizers = finalizers
+  else delete copy.metadata.finalizers
+  return copy
 }
 
 /** True when a delete with this grace ends the object earlier than it would end now. */

@@ -1,5 +1,5 @@
 import type { ObjectKey } from '../../kube/object.ts'
-import type { Resource } from '../../kube/resource.ts'
+import { apiVersionOf, type Resource } from '../../kube/resource.ts'
 import { formatTime, isHeld, planDeletion } from './deletion.ts'
 import { History, type StoreEvent } from './history.ts'
 import { deepFreeze, formatGroupResource, sameJson, type ApiObject, type GroupResource } from './object.ts'
@@ -25,7 +25,13 @@ interface Shelf {
   /** namespace ('' for cluster-scoped) → name → object */
   namespaces: Map<string, Map<string, ApiObject>>
   history: History
-  listeners: Set<(event: StoreEvent) => void>
+  subscribers: Set<Subscriber>
+}
+
+/** Who hears of a kind's changes, and of its end when its definition is deleted. */
+interface Subscriber {
+  onEvent(event: StoreEvent): void
+  onEnd?: (() => void) | undefined
 }
 
 /** What a delete left behind: the object as it is now, and whether it is gone. */
@@ -64,14 +70,16 @@ export class Store {
         resource,
         namespaces: new Map(),
         history: new History(this.#options.historySize, this.#resourceVersion),
-        listeners: new Set(),
+        subscribers: new Set(),
       })
     }
   }
 
   /** Forgets a kind and everything of it. */
   undefine(resource: GroupResource): void {
+    const shelf = this.#shelves.get(formatGroupResource(resource))
     this.#shelves.delete(formatGroupResource(resource))
+    for (const subscriber of shelf?.subscribers ?? []) subscriber.onEnd?.()
   }
 
   /** Every kind that is kept, in the order of their definition. */
@@ -154,7 +162,7 @@ export class Store {
     } else if (options.subresource === undefined) kind.strategy.prepareForUpdate(object, old)
     keepSystemMetadata(object, old)
     dropUnkeptMetadata(object)
-    if (kind.strategy.generation === 'spec' && !sameDesire(object, old)) {
+    if (options.subresource === undefined && kind.strategy.generation === 'spec' && !sameDesire(object, old)) {
       object.metadata.generation = (old.metadata.generation ?? 0) + 1
     }
     return object
@@ -194,12 +202,14 @@ export class Store {
 
   /**
    * Calls the listener for each change of a kind from now on, in order. A listener may write: what that causes is
-   * delivered after the present change has reached everybody. Answers with the function that ends it.
+   * delivered after the present change has reached everybody. `onEnd` is called when the kind
+   * is forgotten. Answers with the function that ends the subscription.
    */
-  subscribe(resource: GroupResource, listener: (event: StoreEvent) => void): () => void {
-    const { listeners } = this.#shelf(resource)
-    listeners.add(listener)
-    return () => listeners.delete(listener)
+  subscribe(resource: GroupResource, onEvent: (event: StoreEvent) => void, onEnd?: () => void): () => void {
+    const { subscribers } = this.#shelf(resource)
+    const subscriber = { onEvent, onEnd }
+    subscribers.add(subscriber)
+    return () => subscribers.delete(subscriber)
   }
 
   #shelf(resource: GroupResource): Shelf {
@@ -224,8 +234,7 @@ export class Store {
   #put(shelf: Shelf, type: 'ADDED' | 'MODIFIED', object: ApiObject, before?: ApiObject): ApiObject {
     const resourceVersion = ++this.#resourceVersion
     const { namespace = '', name } = object.metadata
-    const metadata = { ...object.metadata, resourceVersion: String(resourceVersion) }
-    const stored = deepFreeze({ ...object, metadata })
+    const stored = stamp(shelf.resource, object, resourceVersion)
     const objects = shelf.namespaces.get(namespace) ?? new Map<string, ApiObject>()
     shelf.namespaces.set(namespace, objects.set(name, stored))
     this.#announce(shelf, { type, object: stored, resourceVersion, ...(before === undefined ? {} : { before }) })
@@ -238,8 +247,7 @@ export class Store {
     const objects = shelf.namespaces.get(namespace)
     objects?.delete(name)
     if (objects?.size === 0) shelf.namespaces.delete(namespace)
-    const metadata = { ...object.metadata, resourceVersion: String(resourceVersion) }
-    const last = deepFreeze({ ...object, metadata })
+    const last = stamp(shelf.resource, object, resourceVersion)
     this.#announce(shelf, { type: 'DELETED', object: last, before, resourceVersion })
     return last
   }
@@ -247,7 +255,7 @@ export class Store {
   #announce(shelf: Shelf, event: StoreEvent): void {
     shelf.history.push(event)
     this.#pending.push(() => {
-      for (const listener of shelf.listeners) listener(event)
+      for (const subscriber of shelf.subscribers) subscriber.onEvent(event)
     })
     if (this.#delivering) return
     this.#delivering = true
@@ -257,6 +265,17 @@ export class Store {
       this.#delivering = false
     }
   }
+}
+
+/** The frozen object with its version; kind and apiVersion come first, as the API server writes them. */
+function stamp(resource: StoredResource, object: ApiObject, resourceVersion: number): ApiObject {
+  const { kind: _kind, apiVersion: _apiVersion, metadata, ...rest } = object
+  return deepFreeze({
+    kind: resource.kind,
+    apiVersion: apiVersionOf(resource),
+    metadata: { ...metadata, resourceVersion: String(resourceVersion) },
+    ...rest,
+  })
 }
 
 function keyOfObject(namespace: string | undefined, name: string): ObjectKey {

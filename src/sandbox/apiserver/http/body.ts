@@ -1,0 +1,53 @@
+import type { IncomingMessage } from 'node:http'
+import { parse } from 'yaml'
+import { badRequest, StatusError } from '../status-error.ts'
+import { parseMediaTypes, unsupportedMediaType } from './negotiate.ts'
+
+const maxBodyBytes = 3 * 1024 * 1024
+
+/** Reads a request's body; 413 above 3 MiB, as the real server. */
+export async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > maxBodyBytes) {
+      const message = `Request entity too large: limit is ${maxBodyBytes}`
+      throw new StatusError(message, { status: 413, reason: 'RequestEntityTooLarge' })
+    }
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+/** Parses a JSON or YAML body by its content type (JSON when there is none); 415 for protobuf and anything else. */
+export function parseBody(body: Buffer, contentType: string | undefined): unknown {
+  const type = parseMediaTypes(contentType)[0]?.type ?? 'application/json'
+  if (type === 'application/json') return parseJson(body)
+  if (type === 'application/yaml') return parseYaml(body)
+  throw unsupportedMediaType(['application/json', 'application/yaml'])
+}
+
+/** Parses JSON; 400 with the parser's words. Keys that could reach a prototype are refused. */
+export function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'), refusePrototype)
+  } catch (error) {
+    throw badRequest(
+      `couldn't get version/kind; json parse error: ${error instanceof Error ? error.message : 'invalid'}`,
+    )
+  }
+}
+
+function refusePrototype(key: string, value: unknown): unknown {
+  if (key === '__proto__') throw new SyntaxError('the key "__proto__" is not accepted')
+  return value
+}
+
+function parseYaml(body: Buffer): unknown {
+  try {
+    return JSON.parse(JSON.stringify(parse(body.toString('utf8'), { version: '1.1' })), refusePrototype)
+  } catch (error) {
+    throw badRequest(`yaml: ${error instanceof Error ? error.message : 'invalid'}`)
+  }
+}
