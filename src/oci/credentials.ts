@@ -81,8 +81,10 @@ function readToken(kind: 'identityToken' | 'registryToken', token: string): Read
   return { credential: { kind, token } }
 }
 
-function readTexts(texts: readonly string[]): Reading {
-  const [auth = '', username = '', password = '', identityToken = '', registryToken = ''] = texts
+const fields = ['auth', 'username', 'password', 'identitytoken', 'registrytoken'] as const
+
+function readTexts(texts: Readonly<Record<(typeof fields)[number], string>>): Reading {
+  const { auth, username, password, identitytoken: identityToken, registrytoken: registryToken } = texts
   if (registryToken !== '') return readToken('registryToken', registryToken)
   if (identityToken !== '') return readToken('identityToken', identityToken)
   if (auth !== '') return readAuth(auth)
@@ -91,10 +93,13 @@ function readTexts(texts: readonly string[]): Reading {
 
 function readEntry(entry: unknown): Reading {
   if (!isRecord(entry)) return { problem: 'it is not an object' }
-  const fields = ['auth', 'username', 'password', 'identitytoken', 'registrytoken'] as const
-  const texts = fields.map((field) => entry[field] ?? '')
-  if (!texts.every((text) => typeof text === 'string')) return { problem: 'its fields must be texts' }
-  if (texts.some((text) => text.length > maximumSecretLength)) return { problem: 'a field is too long' }
+  const texts = { auth: '', username: '', password: '', identitytoken: '', registrytoken: '' }
+  for (const field of fields) {
+    const text = entry[field] ?? ''
+    if (typeof text !== 'string') return { problem: `its "${field}" is not a text` }
+    if (text.length > maximumSecretLength) return { problem: `its "${field}" is too long` }
+    texts[field] = text
+  }
   return readTexts(texts)
 }
 

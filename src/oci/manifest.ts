@@ -123,7 +123,7 @@ function findMediaType(document: Record<string, unknown>, contentType: string, s
  */
 export function parseManifest(bytes: Uint8Array, contentType: string, subject: string): ImageManifest | ImageIndex {
   const document = parseJsonObject(bytes, subject)
-  if (document['schemaVersion'] === 1 || /manifest\.v1\+(?:json|prettyjws)/.test(contentType))
+  if (document['schemaVersion'] === 1 || contentType.includes('docker.distribution.manifest.v1+'))
     refuseImage(
       subject,
       'its manifest has the obsolete Docker schema 1; push it again with a current tool (docker, podman, buildah, kaniko)',
