@@ -24,6 +24,9 @@ export interface Cache<Raw extends KubeObject, T> {
    * what the cache holds (by resourceVersion) is ignored, and so is a watch event older than a fed answer.
    */
   written(object: Raw): void
-  /** Notes that we deleted the object with this uid: it is gone here at once unless it is waiting for finalizers. */
-  deleted(key: ObjectKey, uid: string | undefined): void
+  /**
+   * Notes that we deleted the object with this uid: it is gone here at once unless it is waiting for finalizers.
+   * `remaining` is what `delete` of the client answered: an object that terminates slowly stays, marked as deleted.
+   */
+  deleted(key: ObjectKey, uid: string | undefined, remaining?: Raw): void
 }

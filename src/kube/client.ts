@@ -63,7 +63,8 @@ export interface KubeClient {
   /** PUT. */
   replace<T extends KubeObject>(resource: Resource<T>, object: T, options?: WriteOptions): Promise<T>
   patch<T extends KubeObject>(resource: Resource<T>, key: ObjectKey, patch: Patch, options?: WriteOptions): Promise<T>
-  delete(resource: Resource, key: ObjectKey, options?: DeleteOptions): Promise<void>
+  /** Answers what is left of an object that still waits for finalizers or its grace period; undefined when it is gone. */
+  delete<T extends KubeObject>(resource: Resource<T>, key: ObjectKey, options?: DeleteOptions): Promise<T | undefined>
   /** Text of a GET on any path, such as `/version` or `…/pods/x/log?container=y`. */
   getRaw(path: string, signal?: AbortSignal): Promise<string>
 }

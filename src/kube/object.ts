@@ -53,3 +53,15 @@ export function keyOf(object: KubeObject): string {
   const { namespace, name } = object.metadata ?? {}
   return formatKey({ ...(namespace === undefined ? {} : { namespace }), name: name ?? '' })
 }
+
+/**
+ * True for an object whose deletion nothing holds up any more: no finalizers, no grace period. The server answers a
+ * write with such an object when that write removed the last finalizer, and the object with it.
+ */
+export function isDeparting(object: KubeObject): boolean {
+  const { deletionTimestamp, deletionGracePeriodSeconds = 0, finalizers = [] } = object.metadata ?? {}
+  // Namespaces are held by finalizers in their spec.
+  const { spec } = object as { spec?: { finalizers?: readonly string[] } }
+  const held = finalizers.length > 0 || (spec?.finalizers?.length ?? 0) > 0 || deletionGracePeriodSeconds > 0
+  return deletionTimestamp !== undefined && !held
+}
