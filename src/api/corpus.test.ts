@@ -214,7 +214,7 @@ const refused: [string, Loaded, string[]][] = [
     'a number that does not fit',
     change('module-status.yaml', ['status', 'moduleLoader', 'desiredNumber'], 2 ** 31),
     [
-      'status.moduleLoader.desiredNumber: Invalid value: 2147483648: ' +
+      '<nil>: Invalid value: "": ' +
         'Checked value must be of type integer with format int32 in status.moduleLoader.desiredNumber',
     ],
   ],

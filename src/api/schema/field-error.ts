@@ -16,7 +16,6 @@ export interface FieldError {
   message: string
 }
 
-// Only scalars and key tuples come here: they are shown as JSON shows them.
 const show = (value: unknown): string => JSON.stringify(value) ?? 'null'
 
 /** A field that must be there and is not. */
@@ -36,10 +35,26 @@ export function typeError(field: string, expected: string, shown: string): Field
   return { reason: 'FieldValueTypeInvalid', field, message: `Invalid value: ${quoted}: ${detail}` }
 }
 
-/** A number that its format cannot hold. */
-export function rangeError(field: string, value: number, type: string, format: string): FieldError {
-  const detail = `Checked value must be of type ${type} with format ${format} in ${field}`
-  return { reason: 'FieldValueInvalid', field, message: `Invalid value: ${value}: ${detail}` }
+// The server does not know which field these are about: it writes `<nil>` for it, and no value.
+function unplacedError(detail: string): FieldError {
+  return { reason: 'FieldValueInvalid', field: '<nil>', message: `Invalid value: "": ${detail}` }
+}
+
+/** A number that its type or format cannot hold. */
+export function rangeError(field: string, type: string, format: string | undefined): FieldError {
+  const words = format === undefined ? '(default format)' : `with format ${format}`
+  return unplacedError(`Checked value must be of type ${type} ${words} in ${field}`)
+}
+
+/** A value that is none of those that the schema offers. */
+export function noneOfError(field: string): FieldError {
+  return unplacedError(`"${field}" must validate at least one schema (anyOf)`)
+}
+
+/** An item that cannot have the keys of its list. */
+export function keylessError(field: string, value: unknown): FieldError {
+  const detail = 'must be an object for an array of list-type map'
+  return { reason: 'FieldValueInvalid', field, message: `Invalid value: ${show(value)}: ${detail}` }
 }
 
 /** A value that is not in a closed set. */

@@ -3,6 +3,7 @@ import {
   duplicateError,
   type FieldError,
   invalidError,
+  keylessError,
   notSupportedError,
   rangeError,
   requiredError,
@@ -12,26 +13,9 @@ import {
 } from './field-error.ts'
 import { isJsonObject, type JsonObject, joinPath, memberOf } from './json.ts'
 import type { Json, StructuralSchema } from './schema.ts'
+import { findTypeErrors } from './type-mismatch.ts'
 
 type Check = (value: Json, schema: StructuralSchema, path: string) => FieldError[]
-
-/** The type of a value as the server names it in messages. */
-function nameType(value: Json): string {
-  if (value === null) return 'null'
-  if (Array.isArray(value)) return 'array'
-  if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number'
-  return typeof value
-}
-
-function findTypeError(value: Json, schema: StructuralSchema, path: string): FieldError | undefined {
-  if (value === null && schema.nullable === true) return undefined
-  const actual = nameType(value)
-  if (schema['x-kubernetes-int-or-string'] === true)
-    return actual === 'integer' || actual === 'string' ? undefined : typeError(path, 'integer,string', actual)
-  if (schema.type === undefined || schema.type === actual) return undefined
-  if (schema.type === 'number' && actual === 'integer') return undefined
-  return typeError(path, schema.type, actual)
-}
 
 const dateTime =
   /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/
@@ -62,8 +46,7 @@ const checkNumber: Check = (value, schema, path) => {
   if (typeof value !== 'number') return []
   const errors: FieldError[] = []
   const { minimum, maximum, format } = schema
-  if (format !== undefined && !fits(value, format))
-    errors.push(rangeError(path, value, schema.type ?? 'number', format))
+  if (format !== undefined && !fits(value, format)) errors.push(rangeError(path, schema.type ?? 'number', format))
   if (minimum !== undefined && value < minimum)
     errors.push(invalidError(path, value, `should be greater than or equal to ${minimum}`))
   if (maximum !== undefined && value > maximum)
@@ -89,6 +72,7 @@ function findDuplicates(list: readonly Json[], schema: StructuralSchema, path: s
   if (marker !== 'map' && marker !== 'set') return []
   const seen = new Set<string>()
   return list.flatMap((item, index) => {
+    if (marker === 'map' && !isJsonObject(item)) return item === null ? [] : [keylessError(`${path}[${index}]`, item)]
     const key = keyOf(item, schema)
     const text = JSON.stringify(key)
     if (seen.has(text)) return [duplicateError(`${path}[${index}]`, key)]
@@ -128,9 +112,9 @@ const checkObject: Check = (value, schema, path) => {
 const checks: readonly Check[] = [checkString, checkNumber, checkEnum, checkList, checkObject]
 
 function checkValue(value: Json, schema: StructuralSchema, path: string): FieldError[] {
-  const error = findTypeError(value, schema, path)
-  if (error !== undefined) return [error]
-  if (value === null) return []
+  const mismatches = findTypeErrors(value, schema, path)
+  if (value === null) return mismatches
+  if (mismatches.length > 0) return [...mismatches, ...checkEnum(value, schema, path)]
   return checks.flatMap((check) => check(value, schema, path))
 }
 
