@@ -17,10 +17,18 @@ import { findTypeErrors } from './type-mismatch.ts'
 
 type Check = (value: Json, schema: StructuralSchema, path: string) => FieldError[]
 
-const dateTime =
-  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/
+const dateTime = /^(\d{4}-\d{2}-\d{2})t(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:z|[+-]\d{2}:\d{2})$/i
 
-const isDateTime = (text: string): boolean => dateTime.test(text) && !Number.isNaN(Date.parse(text.toUpperCase()))
+// Date.parse takes 31 February for a day in March.
+const isDay = (text: string): boolean => {
+  const time = Date.parse(`${text}T00:00:00Z`)
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text)
+}
+
+function isDateTime(text: string): boolean {
+  const day = dateTime.exec(text)?.[1]
+  return day !== undefined && isDay(day)
+}
 
 const checkString: Check = (value, schema, path) => {
   if (typeof value !== 'string') return []
