@@ -18,7 +18,10 @@ it('honours the documented name of the firmware path', () => {
 })
 
 it('names unknown keys and goes on without them', () => {
-  expect(parseOperatorConfig('worker: {colour: red}\nspeed: 3\nwebhookPort: 9443').unknown).toEqual(['speed', 'worker.colour'])
+  expect(parseOperatorConfig('worker: {colour: red}\nspeed: 3\nwebhookPort: 9443').unknown).toEqual([
+    'speed',
+    'worker.colour',
+  ])
 })
 
 it.each([

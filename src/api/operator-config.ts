@@ -42,10 +42,13 @@ const otherKeys: Readonly<Record<string, readonly string[]>> = {
 }
 
 function invalid(path: string, wanted: string): KmmError {
-  return new KmmError(`operator configuration: ${path} must be ${wanted}; correct the ConfigMap and restart the operator`, {
-    code: 'ConfigurationInvalid',
-    fate: 'terminal',
-  })
+  return new KmmError(
+    `operator configuration: ${path} must be ${wanted}; correct the ConfigMap and restart the operator`,
+    {
+      code: 'ConfigurationInvalid',
+      fate: 'terminal',
+    },
+  )
 }
 
 function readSection(fields: Fields, key: string): Fields {

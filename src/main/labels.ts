@@ -1,0 +1,6 @@
+/** The package's entry `kmm/labels`: the names of the node labels that programs outside KMM read or write. */
+export {
+  getKernelModuleReadyNodeLabel,
+  getKernelModuleVersionReadyNodeLabel,
+  getModuleVersionLabelName,
+} from '../api/labels.ts'
