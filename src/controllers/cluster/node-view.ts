@@ -20,21 +20,24 @@ export interface NodeView {
   unschedulable: boolean
 }
 
+function readInfo({ status }: Node): Pick<NodeView, 'kernelVersion' | 'bootId' | 'architecture'> {
+  const info = status?.nodeInfo
+  if (!info) return { kernelVersion: '', bootId: '', architecture: '' }
+  return { kernelVersion: info.kernelVersion, bootId: info.bootID, architecture: info.architecture }
+}
+
 /** Trims a Node to its view. */
 export function trimNode(node: Node): NodeView {
   const { name = '', uid = '', labels = {} } = node.metadata ?? {}
-  const { taints = [], unschedulable = false } = node.spec ?? {}
-  const { nodeInfo, conditions = [] } = node.status ?? {}
+  const taints = node.spec?.taints ?? []
   return {
     name,
     uid,
     labels,
-    taints: taints.map(({ key, value = '', effect }) => ({ key, value, effect })),
-    kernelVersion: nodeInfo?.kernelVersion ?? '',
-    bootId: nodeInfo?.bootID ?? '',
-    architecture: nodeInfo?.architecture ?? '',
-    ready: conditions.some(({ type, status }) => type === 'Ready' && status === 'True'),
-    unschedulable,
+    taints: taints.map(({ key, value, effect }) => ({ key, value: value ?? '', effect })),
+    ...readInfo(node),
+    ready: (node.status?.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True'),
+    unschedulable: node.spec?.unschedulable === true,
   }
 }
 

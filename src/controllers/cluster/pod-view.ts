@@ -39,20 +39,22 @@ export interface PodView {
   container: ContainerView
 }
 
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
+
 function trimState(state: ContainerState | undefined): ContainerStateView {
   if (state?.terminated) {
     const { exitCode, reason, message, finishedAt } = state.terminated
     return {
       kind: 'terminated',
       exitCode,
-      reason: reason ?? '',
-      message: message ?? '',
-      finishedAt: String(finishedAt ?? ''),
+      reason: textOf(reason),
+      message: textOf(message),
+      finishedAt: textOf(finishedAt),
     }
   }
-  if (state?.running) return { kind: 'running', startedAt: String(state.running.startedAt ?? '') }
+  if (state?.running) return { kind: 'running', startedAt: textOf(state.running.startedAt) }
   if (state?.waiting)
-    return { kind: 'waiting', reason: state.waiting.reason ?? '', message: state.waiting.message ?? '' }
+    return { kind: 'waiting', reason: textOf(state.waiting.reason), message: textOf(state.waiting.message) }
   return { kind: 'none' }
 }
 
@@ -102,20 +104,32 @@ function trimIdentity(
   }
 }
 
+function trimStatus({ status }: Pod): Pick<PodView, 'phase' | 'reason' | 'message' | 'ready'> {
+  return {
+    phase: status?.phase ?? 'Pending',
+    reason: textOf(status?.reason),
+    message: textOf(status?.message),
+    ready: (status?.conditions ?? []).some((each) => each.type === 'Ready' && each.status === 'True'),
+  }
+}
+
+function trimSpec({ spec }: Pod): Pick<PodView, 'nodeName' | 'serviceAccountName' | 'firstPullSecret'> {
+  return {
+    nodeName: textOf(spec?.nodeName),
+    serviceAccountName: textOf(spec?.serviceAccountName),
+    firstPullSecret: textOf(spec?.imagePullSecrets?.[0]?.name),
+  }
+}
+
 /** Trims a pod to its view. */
 export function trimPod(pod: Pod): PodView {
   const container = pod.spec?.containers[0]
   const status = pod.status?.containerStatuses?.find(({ name }) => name === container?.name)
   return {
     ...trimIdentity(pod),
-    nodeName: pod.spec?.nodeName ?? '',
-    phase: pod.status?.phase ?? 'Pending',
-    reason: pod.status?.reason ?? '',
-    message: pod.status?.message ?? '',
-    ready: pod.status?.conditions?.some((each) => each.type === 'Ready' && each.status === 'True') ?? false,
-    serviceAccountName: pod.spec?.serviceAccountName ?? '',
-    firstPullSecret: pod.spec?.imagePullSecrets?.[0]?.name ?? '',
-    container: trimContainer(container?.image ?? '', status),
+    ...trimSpec(pod),
+    ...trimStatus(pod),
+    container: trimContainer(textOf(container?.image), status),
   }
 }
 

@@ -9,22 +9,18 @@ function sameObject(left: object, right: object): boolean {
   return [...keys].every((key) => sameJson(Reflect.get(left, key), Reflect.get(right, key)))
 }
 
+const isPlainObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
 /**
  * Compares two JSON values in which absent, null, empty and false mean the same, as they do in what the Go operator
  * wrote (upstream: note on serialisation).
  */
 export function sameJson(left: unknown, right: unknown): boolean {
   if (isEmpty(left) || isEmpty(right)) return isEmpty(left) && isEmpty(right)
-  if (Array.isArray(left) && Array.isArray(right))
-    return left.length === right.length && left.every((item, index) => sameJson(item, right[index]))
-  if (
-    typeof left === 'object' &&
-    typeof right === 'object' &&
-    left &&
-    right &&
-    !Array.isArray(left) &&
-    !Array.isArray(right)
-  )
-    return sameObject(left, right)
-  return left === right
+  if (Array.isArray(left))
+    return (
+      Array.isArray(right) && left.length === right.length && left.every((item, index) => sameJson(item, right[index]))
+    )
+  return isPlainObject(left) && isPlainObject(right) ? sameObject(left, right) : left === right
 }

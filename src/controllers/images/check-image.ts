@@ -40,7 +40,10 @@ async function readSecret(namespace: string, name: string, { client, signal }: C
   }
 }
 
-async function listSecretNames({ namespace, imageRepoSecret, serviceAccountName }: CredentialSources, { client, signal }: CheckTools): Promise<string[]> {
+async function listSecretNames(
+  { namespace, imageRepoSecret, serviceAccountName }: CredentialSources,
+  { client, signal }: CheckTools,
+): Promise<string[]> {
   const names = imageRepoSecret === '' ? [] : [imageRepoSecret]
   try {
     const account = await client.get(serviceAccounts, { namespace, name: serviceAccountName }, signal)
@@ -55,7 +58,7 @@ async function listSecretNames({ namespace, imageRepoSecret, serviceAccountName 
 async function readCredentials(sources: CredentialSources, tools: CheckTools): Promise<CredentialStore> {
   const names = await listSecretNames(sources, tools)
   const stores = await Promise.all(names.map((name) => readSecret(sources.namespace, name, tools)))
-  return mergeCredentials(...stores.flat())
+  return mergeCredentials(stores.flat())
 }
 
 function toResult(error: unknown): CheckResult {
@@ -78,7 +81,11 @@ function toResult(error: unknown): CheckResult {
 }
 
 /** Asks the registry whether an image exists, with the Module's credentials and registryTLS. */
-export async function checkImage(image: ModuleImageSpec, sources: CredentialSources, tools: CheckTools): Promise<CheckResult> {
+export async function checkImage(
+  image: ModuleImageSpec,
+  sources: CredentialSources,
+  tools: CheckTools,
+): Promise<CheckResult> {
   try {
     const { insecure = false, insecureSkipTLSVerify = false } = image.registryTLS ?? {}
     const reference = parseReference(image.image)

@@ -55,31 +55,38 @@ function makeStatus(
   }
 }
 
+const isSettled = ({ phase }: ImageStatus): boolean => phase === 'Exists' || phase === 'Ready'
+
 function decideUnchecked(observed: ObservedImage, nowMs: number): ImageDecision {
   const { present, spec, triggered, startedAtMs } = observed
-  const settled = present?.phase === 'Exists' || present?.phase === 'Ready'
   // After a restart what was verified before holds, and is verified again at leisure.
-  if (settled && !triggered) return { status: present, checkAtMs: startedAtMs + jitter(spec.image, verifyAgainAfterMs) }
+  if (present && isSettled(present) && !triggered)
+    return { status: present, checkAtMs: startedAtMs + jitter(spec.image, verifyAgainAfterMs) }
   const status = present && !triggered ? present : makeStatus(observed, { phase: 'Unknown' }, nowMs)
   return { status, checkAtMs: nowMs }
 }
 
-function decideUnknown(observed: ObservedImage, check: Check, nowMs: number): ImageDecision {
-  if (check.result.kind !== 'unknown') return decideUnchecked(observed, nowMs)
+type UnknownResult = Extract<Check['result'], { kind: 'unknown' }>
+
+/** Since when the operator could not find out; only a status that says why counts as such. */
+function unknownSince(present: ImageStatus | undefined, nowMs: number): number {
+  if (present?.phase !== 'Unknown' || present.reason === undefined || present.since === undefined) return nowMs
+  return Date.parse(present.since)
+}
+
+function decideUnknown(observed: ObservedImage, check: Check, result: UnknownResult, nowMs: number): ImageDecision {
   const { present } = observed
   const checkAtMs = check.atMs + retryAfter(check.attempts)
-  const { reason, message } = check.result
   // An image that was seen before does not vanish because its registry is away.
-  if (present?.phase === 'Exists' || present?.phase === 'Ready') return { status: present, checkAtMs }
-  const unknownSince =
-    present?.phase === 'Unknown' && present.reason !== undefined ? Date.parse(present.since ?? '') : nowMs
-  const overdue = present?.phase === 'Unverified' || nowMs - unknownSince >= observed.unverifiedAfterMs
-  const phase = overdue ? 'Unverified' : 'Unknown'
-  const status = makeStatus(observed, { phase, reason, message, attempts: check.attempts }, nowMs)
-  if (present?.phase === 'Unknown' && present.since && phase === 'Unknown' && present.reason !== undefined)
-    status.since = present.since
-  const goAheadAtMs = overdue ? Number.POSITIVE_INFINITY : Date.parse(status.since ?? '') + observed.unverifiedAfterMs
-  return { status, checkAtMs: Math.min(checkAtMs, goAheadAtMs) }
+  if (present && isSettled(present)) return { status: present, checkAtMs }
+  const { reason, message } = result
+  const { attempts } = check
+  const sinceMs = unknownSince(present, nowMs)
+  const goAheadAtMs = sinceMs + observed.unverifiedAfterMs
+  if (present?.phase === 'Unverified' || nowMs >= goAheadAtMs)
+    return { status: makeStatus(observed, { phase: 'Unverified', reason, message, attempts }, nowMs), checkAtMs }
+  const status = makeStatus(observed, { phase: 'Unknown', reason, message, attempts }, nowMs)
+  return { status: { ...status, since: formatTime(sinceMs) }, checkAtMs: Math.min(checkAtMs, goAheadAtMs) }
 }
 
 /**
@@ -104,7 +111,7 @@ export function decideImage(observed: ObservedImage, nowMs: number): ImageDecisi
       return { status, checkAtMs: check.atMs + retryAfter(check.attempts) }
     }
     case 'unknown':
-      return decideUnknown(observed, check, nowMs)
+      return decideUnknown(observed, check, check.result, nowMs)
     default:
       return assertNever(check.result)
   }

@@ -1,4 +1,5 @@
 import type { ModuleImagesConfig, ModuleImagesConfigStatus } from '../../api/module-images-config.ts'
+import type { Module } from '../../api/module.ts'
 import { moduleImagesConfigs } from '../../api/resources.ts'
 import { assertNever } from '../../errors/error.ts'
 import type { KubeClient } from '../../kube/client.ts'
@@ -27,15 +28,21 @@ export interface ImagesTools {
 
 type ActionOf<T extends Action['type']> = Extract<Action, { type: T }>
 
-async function runCheck({ config, image, trigger }: ActionOf<'checkImage'>, tools: ImagesTools, signal: AbortSignal): Promise<void> {
+const serviceAccountOf = (module: Module | undefined): string =>
+  module?.spec?.moduleLoader?.serviceAccountName || 'default'
+
+async function runCheck(
+  { config, image, trigger }: ActionOf<'checkImage'>,
+  tools: ImagesTools,
+  signal: AbortSignal,
+): Promise<void> {
   const { namespace, name } = config.metadata
-  const module = tools.caches.modules.get({ namespace, name })
   const result = await checkImage(
     image,
     {
       namespace,
       imageRepoSecret: config.spec?.imageRepoSecret?.name ?? '',
-      serviceAccountName: module?.spec?.moduleLoader?.serviceAccountName || 'default',
+      serviceAccountName: serviceAccountOf(tools.caches.modules.get({ namespace, name })),
     },
     { client: tools.client, settings: tools.settings, signal },
   )
@@ -47,7 +54,11 @@ async function runCheck({ config, image, trigger }: ActionOf<'checkImage'>, tool
   tools.wake(key)
 }
 
-async function writeStatus({ config, images, states, trigger }: ActionOf<'writeStatus'>, tools: ImagesTools, signal: AbortSignal): Promise<void> {
+async function writeStatus(
+  { config, images, states, trigger }: ActionOf<'writeStatus'>,
+  tools: ImagesTools,
+  signal: AbortSignal,
+): Promise<void> {
   const { namespace, name, resourceVersion } = config.metadata
   const status: Record<keyof ModuleImagesConfigStatus, unknown> = {
     images,

@@ -1,4 +1,4 @@
-import type { Module } from '../../api/module.ts'
+import type { Module, ModuleLoader } from '../../api/module.ts'
 import { moduleFinalizer } from '../../api/finalizers.ts'
 import { getWorkerPodVersionLabelName } from '../../api/labels.ts'
 import type { NodeModuleItem } from '../../api/node-modules-config.ts'
@@ -30,18 +30,16 @@ const keep = (reason: Reason, message: string): Answer => ({ kind: 'keep', reaso
 const release = (reason: ReleaseReason, message: string): Answer => ({ kind: 'release', reason, message })
 
 function answerRelease(module: Module, node: NodeView): Answer | undefined {
-  if (module.metadata?.deletionTimestamp !== undefined) return release('ModuleDeleted', 'the Module is being deleted')
+  if (module.metadata.deletionTimestamp !== undefined) return release('ModuleDeleted', 'the Module is being deleted')
   if (!matchesSelector(node.labels, module.spec?.selector ?? {}))
     return release('SelectorMismatch', "the node's labels do not match spec.selector")
-  if (module.spec?.moduleLoader === undefined)
-    return release('ModuleLoaderRemoved', 'the Module has no spec.moduleLoader')
   return undefined
 }
 
-function answerVersion(module: Module, node: NodeView): Answer | undefined {
-  const wanted = module.spec?.moduleLoader?.container.version ?? ''
+function answerVersion({ metadata }: Module, loader: ModuleLoader, node: NodeView): Answer | undefined {
+  const wanted = loader.container.version ?? ''
   if (wanted === '') return undefined
-  const label = getWorkerPodVersionLabelName(module.metadata?.namespace ?? '', module.metadata?.name ?? '')
+  const label = getWorkerPodVersionLabelName(metadata.namespace, metadata.name)
   const present = node.labels[label] ?? ''
   if (present === '') return release('VersionLabelMissing', `the node has no label ${label}`)
   if (present === wanted) return undefined
@@ -73,25 +71,30 @@ function answerNewcomer(module: Module, node: NodeView): Answer | undefined {
   )
 }
 
+/** A Module that left without a deletion being seen (an etcd restored, a cache that errs) takes nothing with it. */
+function answerVanished({ namespace, name }: ObservedModule): Answer {
+  const what = `Module ${namespace}/${name} does not exist, and its deletion was not seen`
+  return keep('ModuleVanished', `${what}; create it again, or delete its entry in the NodeModulesConfig to unload it`)
+}
+
 /**
  * Answers for one Module on one node: a pure function. `present` says whether the node's plan names the Module already;
  * only then may a tainted node be followed.
  */
 export function answerModule(observed: ObservedModule, node: NodeView, present: boolean): Answer {
   const { module, mapping, image } = observed
-  if (module === undefined)
-    return keep(
-      'ModuleVanished',
-      `Module ${observed.namespace}/${observed.name} does not exist, and its deletion was not seen; delete the entry by hand if it is to be unloaded`,
-    )
+  if (module === undefined) return answerVanished(observed)
   const released = answerRelease(module, node)
   if (released) return released
+  const loader = module.spec?.moduleLoader
+  if (loader === undefined) return release('ModuleLoaderRemoved', 'the Module has no spec.moduleLoader')
   if (mapping.kind === 'none')
-    return release('NoKernelMapping', `no kernel mapping matches kernel ${node.kernelVersion}`)
+    return release(
+      'NoKernelMapping',
+      `no kernel mapping matches kernel ${node.kernelVersion}; add one to spec.moduleLoader.container.kernelMappings`,
+    )
   if (mapping.kind === 'invalid') return keep('MappingInvalid', mapping.message)
-  const held =
-    answerVersion(module, node) ??
-    answerImage(image, mapping.resolved) ??
-    (present ? undefined : answerNewcomer(module, node))
-  return held ?? { kind: 'want', item: buildItem(module, mapping.resolved, image) }
+  const newcomer = present ? undefined : answerNewcomer(module, node)
+  const held = answerVersion(module, loader, node) ?? answerImage(image, mapping.resolved) ?? newcomer
+  return held ?? { kind: 'want', item: buildItem(module, loader, mapping.resolved, image) }
 }

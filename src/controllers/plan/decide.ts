@@ -7,6 +7,7 @@ import {
 import type { NodeModuleItem, NodeModulesConfig } from '../../api/node-modules-config.ts'
 import type { OwnerReference } from '../../kube/object.ts'
 import type { Decision, Wait } from '../../runtime/reconciler.ts'
+import { defined } from '../cluster/defined.ts'
 import { sameJson } from '../cluster/same-json.ts'
 import type { NodeView } from '../cluster/node-view.ts'
 import { answerModule } from './answer.ts'
@@ -74,15 +75,18 @@ function decideOwners(config: NodeModulesConfig, node: NodeView): OwnerReference
   return [...owners.filter(({ kind }) => kind !== 'Node'), ownerOf(node)]
 }
 
+/** Nothing of any Module is left on the node. */
+function isUnused({ config, busy }: ObservedPlan, items: readonly NodeModuleItem[]): boolean {
+  return items.length === 0 && busy.size === 0 && (config?.status?.modules ?? []).length === 0
+}
+
 function decideExisting(observed: ObservedPlan, config: NodeModulesConfig, items: readonly NodeModuleItem[]): Action[] {
-  const { name, uid = '', resourceVersion = '', labels = {} } = config.metadata ?? {}
-  const wanted = decideLabels(observed, items)
-  const unused = items.length === 0 && Object.keys(wanted).length === 0
-  if (unused && (config.status?.modules ?? []).length === 0 && observed.busy.size === 0)
-    return [{ type: 'deleteConfig', name, uid, resourceVersion }]
+  const { name, uid = '', resourceVersion = '', labels = {} } = config.metadata
+  if (isUnused(observed, items)) return [{ type: 'deleteConfig', name, uid, resourceVersion }]
   const owners = decideOwners(config, observed.node)
-  const diff = diffLabels(labels, wanted)
-  if (owners === undefined && Object.keys(diff).length === 0 && sameJson(items, config.spec?.modules)) return []
+  const diff = diffLabels(labels, decideLabels(observed, items))
+  const same = owners === undefined && Object.keys(diff).length === 0 && sameJson(items, config.spec?.modules)
+  if (same) return []
   return [
     {
       type: 'patchConfig',
@@ -90,7 +94,7 @@ function decideExisting(observed: ObservedPlan, config: NodeModulesConfig, items
       resourceVersion,
       modules: items,
       labels: diff,
-      ...(owners === undefined ? {} : { ownerReferences: owners }),
+      ...defined({ ownerReferences: owners }),
     },
   ]
 }

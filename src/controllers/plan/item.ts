@@ -1,39 +1,49 @@
-import type { Module } from '../../api/module.ts'
+import type { Module, ModuleLoader } from '../../api/module.ts'
 import type { ModuleConfig, NodeModuleItem } from '../../api/node-modules-config.ts'
 import type { ResolvedKernel } from '../../kernel/resolve.ts'
+import { defined } from '../cluster/defined.ts'
 import { internalTolerations } from '../cluster/toleration.ts'
 import type { ImageFact } from './observed.ts'
 
-function buildConfig(module: Module, resolved: ResolvedKernel, image: ImageFact): ModuleConfig {
-  const container = module.spec?.moduleLoader?.container
-  const { insecure = false, insecureSkipTLSVerify = false } = resolved.registryTLS ?? {}
+/** Both values where one is set; upstream's entries know only their union. */
+function describeTls({ registryTLS }: ResolvedKernel): Pick<ModuleConfig, 'insecurePull' | 'registryTLS'> {
+  const insecure = registryTLS.insecure === true
+  const insecureSkipTLSVerify = registryTLS.insecureSkipTLSVerify === true
+  if (!insecure && !insecureSkipTLSVerify) return { insecurePull: false }
+  return { insecurePull: true, registryTLS: { insecure, insecureSkipTLSVerify } }
+}
+
+function buildConfig({ container }: ModuleLoader, resolved: ResolvedKernel, image: ImageFact): ModuleConfig {
+  const inTree = [...resolved.inTreeModulesToRemove]
   return {
     kernelVersion: resolved.kernelVersion,
     containerImage: resolved.containerImage,
     // As it stands in the Module, empty included: what an upstream operator wrote must compare equal.
-    imagePullPolicy: container?.imagePullPolicy ?? '',
-    insecurePull: insecure || insecureSkipTLSVerify,
-    ...(insecure || insecureSkipTLSVerify ? { registryTLS: { insecure, insecureSkipTLSVerify } } : {}),
-    ...(resolved.inTreeModulesToRemove.length === 0
-      ? {}
-      : { inTreeModulesToRemove: [...resolved.inTreeModulesToRemove] }),
-    ...(image.digest === undefined ? {} : { imageDigest: image.digest }),
-    modprobe: container?.modprobe ?? {},
+    imagePullPolicy: container.imagePullPolicy ?? '',
+    ...describeTls(resolved),
+    ...defined({ inTreeModulesToRemove: inTree.length === 0 ? undefined : inTree, imageDigest: image.digest }),
+    modprobe: container.modprobe,
   }
 }
 
 /** The NodeModulesConfig entry that a Module asks for on nodes with this kernel. */
-export function buildItem(module: Module, resolved: ResolvedKernel, image: ImageFact): NodeModuleItem {
-  const loader = module.spec?.moduleLoader
-  const version = loader?.container.version ?? ''
-  const secret = module.spec?.imageRepoSecret
+export function buildItem(
+  module: Module,
+  loader: ModuleLoader,
+  resolved: ResolvedKernel,
+  image: ImageFact,
+): NodeModuleItem {
+  const { tolerations = [], imageRepoSecret } = module.spec ?? {}
+  const secret = imageRepoSecret?.name
   return {
-    namespace: module.metadata?.namespace ?? '',
-    name: module.metadata?.name ?? '',
-    serviceAccountName: loader?.serviceAccountName || 'default',
-    ...(secret?.name ? { imageRepoSecret: { name: secret.name } } : {}),
-    tolerations: [...(module.spec?.tolerations ?? []), ...internalTolerations],
-    ...(version === '' ? {} : { version }),
-    config: buildConfig(module, resolved, image),
+    namespace: module.metadata.namespace,
+    name: module.metadata.name,
+    serviceAccountName: loader.serviceAccountName || 'default',
+    tolerations: [...tolerations, ...internalTolerations],
+    ...defined({
+      imageRepoSecret: secret ? { name: secret } : undefined,
+      version: loader.container.version || undefined,
+    }),
+    config: buildConfig(loader, resolved, image),
   }
 }

@@ -3,25 +3,23 @@ import type { MappingResolver } from '../../kernel/resolver.ts'
 import { keyOf, parseKey } from '../../kube/object.ts'
 import { answerMapping } from '../cluster/answer-mapping.ts'
 import { type Caches, moduleKeyOfPod, podsByNode } from '../cluster/caches.ts'
+import { defined } from '../cluster/defined.ts'
 import { modulesOfConfig } from '../cluster/modules-of-config.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
 import type { PodView } from '../cluster/pod-view.ts'
 import type { ImageFact, ObservedModule, ObservedPlan } from './observed.ts'
 
-/** What the Module's ModuleImagesConfig says of one image. */
-export function findImageFact(images: ModuleImagesConfig | undefined, image: string): ImageFact {
-  const status = images?.status?.images?.find((each) => each.image === image)
-  if (status) {
-    const { phase, digest, reason, message } = status
+/** What the Module's ModuleImagesConfig says of one image; where an upstream operator wrote it, in upstream's words. */
+export function findImageFact(config: ModuleImagesConfig | undefined, image: string): ImageFact {
+  const { images = [], imagesStates = [] } = config?.status ?? {}
+  const status = images.find((each) => each.image === image)
+  if (status)
     return {
-      phase,
-      ...(digest === undefined ? {} : { digest }),
-      ...(reason === undefined ? {} : { reason }),
-      ...(message === undefined ? {} : { message }),
+      phase: status.phase,
+      ...defined({ digest: status.digest, reason: status.reason, message: status.message }),
     }
-  }
-  const state = images?.status?.imagesStates?.find((each) => each.image === image)
-  return { phase: state?.status === 'Exists' ? 'Exists' : 'Unknown' }
+  const exists = imagesStates.some((state) => state.image === image && state.status === 'Exists')
+  return { phase: exists ? 'Exists' : 'Unknown' }
 }
 
 /** Reads one Module for one node. */

@@ -1,7 +1,8 @@
 import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
 import { type Reason, reportReasons } from '../../errors/reason.ts'
+import type { Defined } from '../cluster/defined.ts'
+import { findOnNode, isLoadedAsWanted, type ModuleKey, type ModuleOnNode } from '../cluster/module-on-node.ts'
 import type { NodeView } from '../cluster/node-view.ts'
-import { sameKernelState } from '../../api/module-config.ts'
 import type { Answer, ReleaseReason } from '../plan/answer.ts'
 
 /** What a Module is on one node. */
@@ -43,36 +44,26 @@ function standByAnswer(answer: Answer): NodeStanding {
   return standBy(answer.reason, message)
 }
 
+function standInProgress(
+  { entry, loaded }: Defined<ModuleOnNode>,
+  { node, answer }: NodeFacts,
+): NodeStanding | undefined {
+  if (!entry && !loaded) return undefined
+  if (!node.ready)
+    return standBy('NodeNotReady', `node ${node.name} is not ready: its kubelet would not start a worker`)
+  if (entry) return standBy('WorkerRunning', 'the module is being loaded')
+  return answer.kind === 'release' ? standBy('WorkerRunning', 'the module is being unloaded') : undefined
+}
+
 /** Tells how a Module stands on one node. */
-export function classifyNode(
-  { node, config, answer }: NodeFacts,
-  module: { namespace: string; name: string },
-): NodeStanding {
-  const isIt = (item: { namespace: string; name: string }): boolean =>
-    item.namespace === module.namespace && item.name === module.name
-  const entry = config?.spec?.modules?.find(isIt)
-  const loaded = config?.status?.modules?.find(isIt)
-  const worker = config?.status?.workers?.find(isIt)
-  if (worker) {
-    return standBy(worker.reason as Reason, worker.message ?? '', worker.since)
-  }
-  const current = loaded?.config !== undefined && loaded.bootId === node.bootId && node.bootId !== ''
-  if (entry && loaded?.config && current && sameKernelState(entry.config, loaded.config)) {
+export function classifyNode(facts: NodeFacts, module: ModuleKey): NodeStanding {
+  const { node, config, answer } = facts
+  const found = findOnNode(config, module)
+  const { entry, reported } = found
+  if (reported) return standBy(reported.reason as Reason, reported.message ?? '', reported.since)
+  if (isLoadedAsWanted(found, node))
     // What stays loaded while a newer wish cannot be met is not "loaded as wanted".
     return answer.kind === 'keep' && failing.has(answer.reason) ? standByAnswer(answer) : { kind: 'loaded' }
-  }
   if (answer.kind === 'keep' && !entry) return standByAnswer(answer)
-  if ((entry || loaded) && !node.ready)
-    return {
-      kind: 'progressing',
-      reason: 'NodeNotReady',
-      message: `node ${node.name} is not ready: its kubelet would not start a worker`,
-    }
-  if (entry || (answer.kind === 'release' && loaded))
-    return {
-      kind: 'progressing',
-      reason: 'WorkerRunning',
-      message: entry ? 'the module is being loaded' : 'the module is being unloaded',
-    }
-  return standByAnswer(answer)
+  return standInProgress(found, facts) ?? standByAnswer(answer)
 }

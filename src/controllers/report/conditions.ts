@@ -1,3 +1,4 @@
+import type { Module } from '../../api/module.ts'
 import type { Condition } from '../../api/condition.ts'
 import type { ImageStatus } from '../../api/module-images-config.ts'
 import type { ObservedReport, ReportedNode } from './observed.ts'
@@ -27,37 +28,31 @@ function summarise(nodes: readonly ReportedNode[]): { reason: string; message: s
   return { reason, message: `${countNodes(nodes.length)}, first ${words}` }
 }
 
+/** The condition where one image is not as it should be. */
+function describeImage(image: string, found: ImageStatus | undefined, status: 'False' | 'Unknown'): Fields {
+  const { reason = 'ImageUnknown', message = 'not looked at yet' } = found ?? {}
+  return { type: 'ImagesReady', status, reason, message: `${image}: ${message}` }
+}
+
 function describeImages({ images }: ObservedReport): Fields {
-  const type = 'ImagesReady'
   const statuses = images?.status?.images ?? []
   const wanted = images?.spec?.images ?? []
   const failed = statuses.find(({ phase }) => bad.has(phase))
-  if (failed)
-    return {
-      type,
-      status: 'False',
-      reason: failed.reason ?? failed.phase,
-      message: `${failed.image}: ${failed.message ?? failed.phase}`,
-    }
+  if (failed) return describeImage(failed.image, failed, 'False')
   const open = wanted.find(({ image }) => !statuses.some((status) => status.image === image && good.has(status.phase)))
-  if (open) {
-    const status = statuses.find(({ image }) => image === open.image)
-    return {
-      type,
-      status: 'Unknown',
-      reason: status?.reason ?? 'ImageUnknown',
-      message: `${open.image}: ${status?.message ?? 'not looked at yet'}`,
-    }
+  if (open)
+    return describeImage(
+      open.image,
+      statuses.find(({ image }) => image === open.image),
+      'Unknown',
+    )
+  const unverified = statuses.find(({ phase }) => phase === 'Unverified')
+  if (unverified) {
+    const fields = describeImage(unverified.image, unverified, 'Unknown')
+    return { ...fields, reason: 'ImageUnverified', message: `${fields.message}; the workers try it themselves` }
   }
-  const unverified = statuses.filter(({ phase }) => phase === 'Unverified')
-  if (unverified.length > 0)
-    return {
-      type,
-      status: 'Unknown',
-      reason: 'ImageUnverified',
-      message: `${unverified[0]?.image}: ${unverified[0]?.message ?? ''}; the workers try it themselves`,
-    }
-  return { type, status: 'True', reason: 'ImagesExist', message: `${wanted.length} of ${wanted.length} images exist` }
+  const message = `${wanted.length} of ${wanted.length} images exist`
+  return { type: 'ImagesReady', status: 'True', reason: 'ImagesExist', message }
 }
 
 function describeDeletion({ nodes }: ObservedReport): Fields {
@@ -86,33 +81,37 @@ function describePlugin({ module, plugin }: ObservedReport): Fields | undefined 
   }
 }
 
+const notReady = (fields: { reason: string; message: string }): Fields => ({
+  type: 'Ready',
+  status: 'False',
+  ...fields,
+})
+
+/** Why a Module that nothing is wrong with is loaded nowhere. */
+function describeNowhere(nodes: readonly ReportedNode[], excluded: readonly ReportedNode[]): Fields {
+  if (nodes.length > 0) return notReady(summarise(excluded))
+  const message = 'no node has the labels of spec.selector; label a node, or change the selector'
+  return notReady({ reason: 'NoMatchingNodes', message })
+}
+
+function describeLoaded(module: Module, loaded: number, excluded: number): Fields {
+  const aside = excluded > 0 ? `; not for ${countNodes(excluded)}` : ''
+  const message = module.spec?.moduleLoader
+    ? `loaded on ${countNodes(loaded)}${aside}`
+    : 'the device plugin is available'
+  return { type: 'Ready', status: 'True', reason: 'Loaded', message }
+}
+
 function describeReady(observed: ObservedReport): Fields {
   const { module, nodes } = observed
-  const type = 'Ready'
   if (module.metadata.deletionTimestamp !== undefined) return describeDeletion(observed)
-  const [loaded, failing, progressing, excluded] = (['loaded', 'failing', 'progressing', 'excluded'] as const).map(
-    (kind) => ofKind(nodes, kind),
-  )
-  const wanted = nodes.length - (excluded?.length ?? 0)
-  if (failing?.length) return { type, status: 'False', ...summarise(failing) }
-  if (progressing?.length) return { type, status: 'False', ...summarise(progressing) }
-  if (module.spec?.moduleLoader && wanted === 0) {
-    if (nodes.length === 0)
-      return {
-        type,
-        status: 'False',
-        reason: 'NoMatchingNodes',
-        message: 'no node has the labels of spec.selector; label a node, or change the selector',
-      }
-    return { type, status: 'False', ...summarise(excluded ?? []) }
-  }
-  const notReady = describePlugin(observed)
-  if (notReady) return notReady
-  const aside = excluded?.length ? `; not for ${countNodes(excluded.length)}` : ''
-  const message = module.spec?.moduleLoader
-    ? `loaded on ${loaded?.length ?? 0} of ${countNodes(wanted)}${aside}`
-    : 'the device plugin is available'
-  return { type, status: 'True', reason: 'Loaded', message }
+  const [failing, progressing] = [ofKind(nodes, 'failing'), ofKind(nodes, 'progressing')]
+  if (failing.length > 0) return notReady(summarise(failing))
+  if (progressing.length > 0) return notReady(summarise(progressing))
+  const excluded = ofKind(nodes, 'excluded')
+  const loaded = nodes.length - excluded.length
+  if (module.spec?.moduleLoader && loaded === 0) return describeNowhere(nodes, excluded)
+  return describePlugin(observed) ?? describeLoaded(module, loaded, excluded.length)
 }
 
 function describeKind(observed: ObservedReport, type: 'Progressing' | 'Degraded', kind: StandingKind): Fields {

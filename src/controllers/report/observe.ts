@@ -1,10 +1,11 @@
 import type { Module } from '../../api/module.ts'
-import { sameKernelState } from '../../api/module-config.ts'
 import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
 import { getModuleInUseLabel } from '../../api/labels.ts'
 import type { MappingResolver } from '../../kernel/resolver.ts'
 import { parseKey } from '../../kube/object.ts'
 import { type Caches, configsByModule, daemonSetsByModule } from '../cluster/caches.ts'
+import { defined } from '../cluster/defined.ts'
+import { findOnNode, isLoadedAsWanted } from '../cluster/module-on-node.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
 import { findUntoleratedTaint, internalTolerations } from '../cluster/toleration.ts'
 import { answerModule } from '../plan/answer.ts'
@@ -18,11 +19,6 @@ export interface ReportSources {
   resolver: MappingResolver
   /** When each Module's status was last written (epoch), by `namespace/name`. */
   lastWrites: ReadonlyMap<string, number>
-}
-
-interface ModuleKey {
-  namespace: string
-  name: string
 }
 
 interface Located {
@@ -58,33 +54,26 @@ function locateNodes(module: Module, key: string, caches: Caches): Located[] {
   return [...located, ...orphans.map((config) => ({ node: missingNode(config), config }))]
 }
 
-function describeNode(
-  { node, config }: Located,
-  module: Module,
-  { namespace, name }: ModuleKey,
-  sources: ReportSources,
-): ReportedNode {
-  const isIt = (item: ModuleKey): boolean => item.namespace === namespace && item.name === name
-  const entry = config?.spec?.modules?.find(isIt)
-  const loaded = config?.status?.modules?.find(isIt)
+function describeNode({ node, config }: Located, module: Module, sources: ReportSources): ReportedNode {
+  const { namespace, name } = module.metadata
+  const found = findOnNode(config, { namespace, name })
+  const { entry, loaded } = found
   const observed = observeModule(`${namespace}/${name}`, node, sources.caches, sources.resolver)
   const answer = answerModule(observed, node, entry !== undefined)
-  const tolerations = [...(module.spec?.tolerations ?? []), ...internalTolerations]
-  const current = loaded?.config !== undefined && loaded.bootId === node.bootId && node.bootId !== ''
+  const inUseLabel = getModuleInUseLabel(namespace, name)
   return {
     name: node.name,
-    standing: classifyNode({ node, ...(config ? { config } : {}), answer }, { namespace, name }),
-    targeted:
-      matchesSelector(node.labels, module.spec?.selector ?? {}) &&
-      (entry !== undefined || findUntoleratedTaint(node, tolerations) === undefined),
+    standing: classifyNode({ node, ...defined({ config }), answer }, { namespace, name }),
+    targeted: isTargeted(node, module, entry !== undefined),
     configured: entry !== undefined,
-    available:
-      entry !== undefined && current && loaded.config !== undefined && sameKernelState(entry.config, loaded.config),
-    inUse:
-      entry !== undefined ||
-      loaded !== undefined ||
-      config?.metadata.labels?.[getModuleInUseLabel(namespace, name)] !== undefined,
+    available: isLoadedAsWanted(found, node),
+    inUse: entry !== undefined || loaded !== undefined || config?.metadata.labels?.[inUseLabel] !== undefined,
   }
+}
+
+function isTargeted(node: NodeView, { spec }: Module, present: boolean): boolean {
+  if (!matchesSelector(node.labels, spec?.selector ?? {})) return false
+  return present || findUntoleratedTaint(node, [...(spec?.tolerations ?? []), ...internalTolerations]) === undefined
 }
 
 function countPlugin(key: string, caches: Caches): PluginCounts {
@@ -116,7 +105,7 @@ export function observe(key: string, sources: ReportSources): ObservedReport | O
   const view = caches.namespaces.get({ name: namespace })
   return {
     module,
-    nodes: located.map((each) => describeNode(each, module, { namespace, name }, sources)),
+    nodes: located.map((each) => describeNode(each, module, sources)),
     ...(images ? { images } : {}),
     plugin: countPlugin(key, caches),
     ...(view ? { namespace: view } : {}),

@@ -1,4 +1,5 @@
 import type { ModuleStatus, NodeCounts, ReasonCount, WorstNode } from '../../api/module.ts'
+import { defined } from '../cluster/defined.ts'
 import { describeConditions } from './conditions.ts'
 import type { ObservedReport, ReportedNode } from './observed.ts'
 
@@ -76,8 +77,7 @@ export function makeStatus(observed: ObservedReport, now: string): ModuleStatus 
     devicePlugin: module.spec?.dra ? {} : countPlugin(observed),
     dra: module.spec?.dra ? countPlugin(observed) : {},
     conditions: describeConditions(observed, now),
-    ...(trigger === undefined ? {} : { imageRebuildTriggerGeneration: trigger }),
-    ...(generation === undefined ? {} : { observedGeneration: generation }),
+    ...defined({ imageRebuildTriggerGeneration: trigger, observedGeneration: generation }),
     ...(reasons.length === 0 ? {} : { reasons }),
     ...(worstNodes.length === 0 ? {} : { worstNodes }),
   }

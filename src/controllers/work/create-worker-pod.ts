@@ -1,5 +1,6 @@
 import type { Pod } from 'kubernetes-types/core/v1.js'
 import { describeError, hasCode, KmmError } from '../../errors/error.ts'
+import type { KubeClient } from '../../kube/client.ts'
 import { pods, serviceAccounts } from '../../kube/core-resources.ts'
 import type { ExecuteContext } from '../../runtime/reconciler.ts'
 import type { Action } from './action.ts'
@@ -35,38 +36,42 @@ async function listPullSecrets(
   return [...new Set(names)]
 }
 
+const includes = (found: Record<string, string> = {}, wanted: Record<string, string> = {}): boolean =>
+  Object.entries(wanted).every(([key, value]) => found[key] === value)
+
+const ownerUidOf = ({ metadata }: Pod): string | undefined => metadata?.ownerReferences?.[0]?.uid
+
+/** The pod that is there is the one that was to be made: same node, module, owner and configuration. */
 function isOurs(found: Pod, wanted: Pod): boolean {
-  const [left, right] = [found.metadata, wanted.metadata]
   return (
     found.spec?.nodeName === wanted.spec?.nodeName &&
-    left?.ownerReferences?.[0]?.uid === right?.ownerReferences?.[0]?.uid &&
-    Object.entries(right?.labels ?? {}).every(([key, value]) => left?.labels?.[key] === value) &&
-    Object.entries(right?.annotations ?? {}).every(([key, value]) => left?.annotations?.[key] === value)
+    ownerUidOf(found) === ownerUidOf(wanted) &&
+    includes(found.metadata?.labels, wanted.metadata?.labels) &&
+    includes(found.metadata?.annotations, wanted.metadata?.annotations)
   )
 }
 
-/** Creates the pod under its usual name, or under a hashed one where somebody else's pod has that name. */
+/** Creates the pod under the first name that nobody else's pod has. */
 async function createNamed(
-  name: string,
-  alternative: string | undefined,
+  names: readonly string[],
   build: (name: string) => Pod,
-  create: (pod: Pod) => Promise<Pod>,
-  find: (name: string) => Promise<Pod>,
+  client: KubeClient,
+  signal: AbortSignal,
 ): Promise<Pod> {
+  const [name = '', ...alternatives] = names
   const pod = build(name)
   try {
-    return await create(pod)
+    return await client.create(pods, pod, { signal })
   } catch (error) {
     if (!hasCode(error, 'AlreadyExists')) throw error
-    const found = await find(name)
+    const found = await client.get(pods, { namespace: pod.metadata?.namespace ?? '', name }, signal)
     if (isOurs(found, pod)) return found
-    if (found.metadata?.deletionTimestamp !== undefined)
-      throw new KmmError(`pod ${name} is still being deleted; its successor is made when it is gone`, {
-        code: 'Conflict',
-        cause: error,
-      })
-    if (alternative === undefined) throw error
-    return createNamed(alternative, undefined, build, create, find)
+    if (found.metadata?.deletionTimestamp !== undefined) {
+      const message = `pod ${name} is still being deleted; its successor is made when it is gone`
+      throw new KmmError(message, { code: 'Conflict', cause: error })
+    }
+    if (alternatives.length === 0) throw error
+    return createNamed(alternatives, build, client, signal)
   }
 }
 
@@ -103,13 +108,11 @@ export async function createWorkerPod(
   const build = (podName: string): Pod =>
     buildWorkerPod({ intent, podNamespace, podName, node, owner, hash, pullSecrets, settings: tools.settings })
   try {
-    const created = await createNamed(
+    const names = [
       workerPodName(node.name, intent.name),
       alternativeWorkerPodName(node.name, intent.namespace, intent.name),
-      build,
-      (pod) => tools.client.create(pods, pod, { signal }),
-      (name) => tools.client.get(pods, { namespace: podNamespace, name }, signal),
-    )
+    ]
+    const created = await createNamed(names, build, tools.client, signal)
     tools.refusals.delete(refusalKey(node.name, intent.namespace, intent.name))
     tools.caches.pods.written(created)
   } catch (error) {

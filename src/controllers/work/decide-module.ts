@@ -1,5 +1,7 @@
 import { assertNever } from '../../errors/error.ts'
-import { chooseGoal, type Goal, isLoadedAsWanted } from './intent.ts'
+import { defined } from '../cluster/defined.ts'
+import { isLoadedAsWanted } from '../cluster/module-on-node.ts'
+import { chooseGoal, type Goal } from './intent.ts'
 import { deleteWorkerPod } from './delete-worker-pod.ts'
 import type { ObservedModule, ObservedNode } from './observed.ts'
 import { makeWait, type ModuleDecision, type PodDecision } from './pod-decision.ts'
@@ -26,6 +28,25 @@ function decideLost(module: ObservedModule, worker: Worker, message: string, now
   return { reported, waits: [makeWait('WorkerLost', message, untilMs)] }
 }
 
+/** The kubelet's words for an image or a container that it cannot get. */
+const unavailable = /Image|CreateContainer/
+
+function decidePending(
+  module: ObservedModule,
+  worker: Worker,
+  state: { reason: string; message: string },
+  nowMs: number,
+): PodDecision {
+  const message = `${state.reason} ${state.message}`.trim()
+  if (!unavailable.test(state.reason))
+    return { waits: [makeWait('WorkerPodPending', message || `pod ${worker.podName} is pending`)] }
+  const fault = { reason: 'WorkerImageUnavailable' as const, attempt: 1, message }
+  return {
+    reported: makeReported(module, worker.intent.action, fault, nowMs),
+    waits: [makeWait('WorkerImageUnavailable', message)],
+  }
+}
+
 function decideWithMatching(module: ObservedModule, worker: Worker, current: boolean, nowMs: number): PodDecision {
   const { state } = worker
   const replace = current ? [] : deleteWorkerPod(worker)
@@ -35,29 +56,8 @@ function decideWithMatching(module: ObservedModule, worker: Worker, current: boo
         ...(state.failed === undefined ? {} : { reported: describeWorkerFailure(module, worker, state.failed, nowMs) }),
         waits: [makeWait('WorkerRunning', `pod ${worker.podName} is running`)],
       }
-    case 'pending': {
-      const unavailable = /Image|CreateContainer/.test(state.reason)
-      const message = `${state.reason} ${state.message}`.trim()
-      return {
-        ...(unavailable
-          ? {
-              reported: makeReported(
-                module,
-                worker.intent.action,
-                { reason: 'WorkerImageUnavailable', attempt: 1, message },
-                nowMs,
-              ),
-            }
-          : {}),
-        pods: replace,
-        waits: [
-          makeWait(
-            unavailable ? 'WorkerImageUnavailable' : 'WorkerPodPending',
-            message || `pod ${worker.podName} is pending`,
-          ),
-        ],
-      }
-    }
+    case 'pending':
+      return { ...decidePending(module, worker, state, nowMs), pods: replace }
     case 'failed':
       return {
         reported: describeWorkerFailure(module, worker, state.failed, nowMs),
@@ -73,20 +73,25 @@ function decideWithMatching(module: ObservedModule, worker: Worker, current: boo
   }
 }
 
-function decideWithWorker(
-  module: ObservedModule,
-  goal: Goal,
-  worker: Worker,
-  observed: ObservedNode,
-  nowMs: number,
-): PodDecision {
+interface WorkerContext {
+  goal: Goal
+  worker: Worker
+  observed: ObservedNode
+}
+
+function isRepeatedLoad(module: ObservedModule, { goal, worker }: WorkerContext): boolean {
+  const { intent, state } = worker
+  return goal.kind === 'converged' && module.entry !== undefined && intent.action === 'Load' && state.kind === 'running'
+}
+
+function decideWithWorker(module: ObservedModule, context: WorkerContext, nowMs: number): PodDecision {
+  const { goal, worker, observed } = context
   if (goal.kind === 'run' && sameWork(goal.intent, worker.intent)) {
     if (worker.deleting) return { waits: [makeWait('WorkerRunning', `pod ${worker.podName} is being deleted`)] }
     return decideWithMatching(module, worker, observed.hashOfIntent(goal.intent) === worker.hash, nowMs)
   }
   // A second load of what is loaded already changes nothing: let it end.
-  if (goal.kind === 'converged' && worker.intent.action === 'Load' && module.entry && worker.state.kind === 'running')
-    return { waits: [makeWait('WorkerRunning', `pod ${worker.podName} is running`)] }
+  if (isRepeatedLoad(module, context)) return { waits: [makeWait('WorkerRunning', `pod ${worker.podName} is running`)] }
   return decideSuperseded(module, worker)
 }
 
@@ -96,7 +101,7 @@ function decidePods(module: ObservedModule, observed: ObservedNode, nowMs: numbe
   if (finished) return settle(module, finished, observed.node)
   const goal = chooseGoal(module, observed.node)
   if (worker === undefined) return decideStart(module, goal, observed, nowMs)
-  const decision = decideWithWorker(module, goal, worker, observed, nowMs)
+  const decision = decideWithWorker(module, { goal, worker, observed }, nowMs)
   return { ...decision, pods: [...(decision.pods ?? []), ...duplicates.flatMap(deleteWorkerPod)] }
 }
 
@@ -107,10 +112,7 @@ export function decideModule(module: ObservedModule, observed: ObservedNode, now
   return {
     loaded,
     reported: 'reported' in pods ? pods.reported : module.reported,
-    ready: isLoadedAsWanted(
-      { ...module, ...(loaded === undefined ? { loaded: undefined } : { loaded }) } as ObservedModule,
-      observed.node,
-    ),
+    ready: isLoadedAsWanted(defined({ entry: module.entry, loaded }), observed.node),
     events: pods.events ?? [],
     pods: pods.pods ?? [],
     waits: pods.waits ?? [],

@@ -54,7 +54,18 @@ const node: NodeView = {
 
 function report(action: 'load' | 'unload', outcome: 'ok' | 'failed'): WorkerReport {
   const reason = outcome === 'failed' ? 'Unknown' : action === 'load' ? 'Loaded' : 'Unloaded'
-  return { v: 1, bootID: boot, kernel: '6.1.0', action, outcome, alreadyLoaded: false, reason, message: '', modules: [], durationsMs: {} }
+  return {
+    v: 1,
+    bootID: boot,
+    kernel: '6.1.0',
+    action,
+    outcome,
+    alreadyLoaded: false,
+    reason,
+    message: '',
+    modules: [],
+    durationsMs: {},
+  }
 }
 
 function stateOf(kind: WorkerState['kind'], intent: WorkerIntent): WorkerState {
@@ -67,7 +78,10 @@ function stateOf(kind: WorkerState['kind'], intent: WorkerIntent): WorkerState {
     case 'succeeded':
       return { kind, report: report(action, 'ok') }
     case 'failed':
-      return { kind, failed: { attempt: 1, report: report(action, 'failed'), exitCode: 1, exitReason: 'Error', text: '' } }
+      return {
+        kind,
+        failed: { attempt: 1, report: report(action, 'failed'), exitCode: 1, exitReason: 'Error', text: '' },
+      }
     case 'lost':
       return { kind, message: 'Evicted', started: false }
   }
@@ -133,13 +147,18 @@ function advance(world: World): World {
   const next = { ...world, plugins: world.label ? world.plugins : 0 }
   const { worker } = world
   if (worker === undefined) return next
-  if (worker.state === 'pending' || worker.state === 'failed') return { ...next, worker: { ...worker, state: 'running' } }
+  if (worker.state === 'pending' || worker.state === 'failed')
+    return { ...next, worker: { ...worker, state: 'running' } }
   if (worker.state !== 'running') return next
   // The worker refuses to load over another version, and says so.
   const image = worker.intent.config.containerImage
   if (worker.intent.action === 'Load' && next.kernel !== undefined && next.kernel !== image)
     return { ...next, worker: { ...worker, state: 'failed' } }
-  return { ...next, kernel: worker.intent.action === 'Load' ? image : undefined, worker: { ...worker, state: 'succeeded' } }
+  return {
+    ...next,
+    kernel: worker.intent.action === 'Load' ? image : undefined,
+    worker: { ...worker, state: 'succeeded' },
+  }
 }
 
 function settle(start: World, nowMs: number): World {
@@ -170,9 +189,18 @@ const kinds = ['pending', 'running', 'succeeded', 'failed', 'lost'] as const
 
 /** Worker pods that the operator can have made in a state: it never loads over another version. */
 function listWorkers(loaded: NodeModuleStatusItem | undefined): World['worker'][] {
-  const unloads = loaded?.config ? kinds.map((state) => ({ intent: intentOf('Unload', entryOf(loaded.config?.containerImage ?? '')), state, deleting: false })) : []
-  const loadable = loaded === undefined || loaded.bootId === 'boot-1' ? ['a', 'b'] : [loaded.config?.containerImage ?? '']
-  const loads = loadable.flatMap((image) => kinds.map((state) => ({ intent: intentOf('Load', entryOf(image)), state, deleting: false })))
+  const unloads = loaded?.config
+    ? kinds.map((state) => ({
+        intent: intentOf('Unload', entryOf(loaded.config?.containerImage ?? '')),
+        state,
+        deleting: false,
+      }))
+    : []
+  const loadable =
+    loaded === undefined || loaded.bootId === 'boot-1' ? ['a', 'b'] : [loaded.config?.containerImage ?? '']
+  const loads = loadable.flatMap((image) =>
+    kinds.map((state) => ({ intent: intentOf('Load', entryOf(image)), state, deleting: false })),
+  )
   return [undefined, ...unloads, ...loads]
 }
 
@@ -182,8 +210,17 @@ function listWorlds(): World[] {
       listWorkers(loaded).flatMap((worker) =>
         [0, 1].flatMap((plugins) => {
           const done = worker?.state === 'succeeded'
-          const after = done ? (worker.intent.action === 'Load' ? worker.intent.config.containerImage : undefined) : kernel
-          const label = entry !== undefined && loaded?.bootId === boot && after === entry.config.containerImage && after === kernel && worker === undefined
+          const after = done
+            ? worker.intent.action === 'Load'
+              ? worker.intent.config.containerImage
+              : undefined
+            : kernel
+          const label =
+            entry !== undefined &&
+            loaded?.bootId === boot &&
+            after === entry.config.containerImage &&
+            after === kernel &&
+            worker === undefined
           return [{ entry, loaded, reported: undefined, worker, plugins, label, kernel: after }]
         }),
       ),
@@ -197,7 +234,16 @@ it('comes to rest from every state with the kernel, the status and the label as 
   for (const start of worlds) {
     const end = settle(start, Date.parse('2030-01-01T00:00:00Z'))
     const wanted = end.entry?.config.containerImage
-    expect({ kernel: end.kernel, label: end.label, status: end.loaded?.config?.containerImage, worker: end.worker, reported: end.reported }, JSON.stringify(start)).toEqual({
+    expect(
+      {
+        kernel: end.kernel,
+        label: end.label,
+        status: end.loaded?.config?.containerImage,
+        worker: end.worker,
+        reported: end.reported,
+      },
+      JSON.stringify(start),
+    ).toEqual({
       kernel: wanted,
       label: wanted !== undefined,
       status: wanted,

@@ -1,5 +1,6 @@
 import { sameKernelState } from '../../api/module-config.ts'
 import type { ModuleConfig, NodeModuleStatusItem } from '../../api/node-modules-config.ts'
+import { isLoadedAsWanted } from '../cluster/module-on-node.ts'
 import type { NodeView } from '../cluster/node-view.ts'
 import type { ObservedModule } from './observed.ts'
 import { intentOf, type WorkerIntent } from './worker-intent.ts'
@@ -19,17 +20,6 @@ export type LoadedItem = NodeModuleStatusItem & { config: ModuleConfig }
 /** The status entry, if it says what is loaded. */
 export const loadedItem = (module: ObservedModule): LoadedItem | undefined =>
   module.loaded?.config === undefined ? undefined : { ...module.loaded, config: module.loaded.config }
-
-/** True when the status entry is what the plan wants and stems from a report of the node's present boot. */
-export function isLoadedAsWanted({ entry, loaded }: ObservedModule, node: NodeView): boolean {
-  return (
-    entry !== undefined &&
-    loaded?.config !== undefined &&
-    sameKernelState(entry.config, loaded.config) &&
-    (loaded.bootId ?? '') !== '' &&
-    loaded.bootId === node.bootId
-  )
-}
 
 /** One trailing `+` is not part of a kernel's name for KMM (upstream: input kernel). */
 const plainKernel = (version: string): string => version.replace(/\+$/, '')

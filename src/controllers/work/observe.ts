@@ -1,6 +1,8 @@
 import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
 import { parseKey } from '../../kube/object.ts'
 import { type Caches, moduleKeyOfPod, podsByNode } from '../cluster/caches.ts'
+import { defined } from '../cluster/defined.ts'
+import { findOnNode } from '../cluster/module-on-node.ts'
 import { modulesOfConfig } from '../cluster/modules-of-config.ts'
 import type { NodeView } from '../cluster/node-view.ts'
 import { isPluginPod, isWorkerPod, type PodView } from '../cluster/pod-view.ts'
@@ -41,22 +43,15 @@ function observeModule(
   sources: WorkSources & NodePods,
 ): ObservedModule {
   const { namespace = '', name } = parseKey(key)
-  const isIt = (item: { namespace: string; name: string }): boolean =>
-    item.namespace === namespace && item.name === name
-  const entry = config.spec?.modules?.find(isIt)
-  const loaded = config.status?.modules?.find(isIt)
-  const reported = config.status?.workers?.find(isIt)
   const refusal = sources.refusals.get(refusalKey(node.name, namespace, name))
   return {
     namespace,
     name,
-    ...(entry ? { entry } : {}),
-    ...(loaded ? { loaded } : {}),
-    ...(reported ? { reported } : {}),
-    ...(refusal ? { refusal } : {}),
-    workers: sources.workers.filter(({ intent }) => isIt(intent)),
+    ...findOnNode(config, { namespace, name }),
+    ...defined({ refusal }),
+    workers: sources.workers.filter(({ intent }) => intent.namespace === namespace && intent.name === name),
     pluginPods: sources.plugins.filter((pod) => moduleKeyOfPod(pod) === key).length,
-    namespaceTerminating: sources.caches.namespaces.get({ name: namespace })?.terminating ?? false,
+    namespaceTerminating: sources.caches.namespaces.get({ name: namespace })?.terminating === true,
   }
 }
 

@@ -1,40 +1,43 @@
 import { assertNever } from '../../errors/error.ts'
 import type { Goal } from './intent.ts'
-import type { ObservedModule, ObservedNode } from './observed.ts'
+import type { ObservedModule, ObservedNode, Refusal } from './observed.ts'
 import { makeWait, type PodDecision } from './pod-decision.ts'
 import { makeReported } from './reported.ts'
 import type { WorkerIntent } from './worker-intent.ts'
 
+function decideRefused(
+  module: ObservedModule,
+  refusal: Refusal,
+  action: 'Load' | 'Unload',
+  nowMs: number,
+): PodDecision {
+  const { attempt, message, untilMs } = refusal
+  return {
+    reported: makeReported(module, action, { reason: 'WorkerPodRefused', attempt, message }, nowMs),
+    waits: nowMs < untilMs ? [makeWait('WorkerPodRefused', message, untilMs)] : [],
+  }
+}
+
+function decidePluginsRunning(module: ObservedModule, node: string, nowMs: number): PodDecision {
+  const message = `${module.pluginPods} device plugin or DRA pod(s) of this Module still run on node ${node}; the module is unloaded when they are gone`
+  const reported = makeReported(module, 'Unload', { reason: 'DevicePluginStillRunning', attempt: 0, message }, nowMs)
+  return { reported, waits: [makeWait('DevicePluginStillRunning', message)] }
+}
+
 function decideRun(module: ObservedModule, intent: WorkerIntent, observed: ObservedNode, nowMs: number): PodDecision {
-  const { node } = observed
+  const { node, config, operatorNamespace } = observed
+  const { refusal } = module
   if (!node.ready)
     return {
       waits: [makeWait('NodeNotReady', `node ${node.name} is not ready: its kubelet would not start the worker`)],
     }
-  if (intent.action === 'Unload' && module.pluginPods > 0) {
-    const message = `${module.pluginPods} device plugin or DRA pod(s) of this Module still run on node ${node.name}; the module is unloaded when they are gone`
-    const reported = makeReported(module, 'Unload', { reason: 'DevicePluginStillRunning', attempt: 0, message }, nowMs)
-    return { reported, waits: [makeWait('DevicePluginStillRunning', message)] }
-  }
-  const { refusal } = module
-  const fault = refusal && { reason: 'WorkerPodRefused' as const, attempt: refusal.attempt, message: refusal.message }
-  const reported = fault ? { reported: makeReported(module, intent.action, fault, nowMs) } : {}
-  if (refusal && nowMs < refusal.untilMs)
-    return { ...reported, waits: [makeWait('WorkerPodRefused', refusal.message, refusal.untilMs)] }
-  return {
-    ...reported,
-    pods: [
-      {
-        type: 'createPod',
-        intent,
-        hash: observed.hashOfIntent(intent),
-        node,
-        config: observed.config,
-        podNamespace: module.namespaceTerminating ? observed.operatorNamespace : module.namespace,
-        refusedAttempts: refusal?.attempt ?? 0,
-      },
-    ],
-  }
+  if (intent.action === 'Unload' && module.pluginPods > 0) return decidePluginsRunning(module, node.name, nowMs)
+  const refused = refusal ? decideRefused(module, refusal, intent.action, nowMs) : {}
+  if (refused.waits && refused.waits.length > 0) return refused
+  const podNamespace = module.namespaceTerminating ? operatorNamespace : module.namespace
+  const hash = observed.hashOfIntent(intent)
+  const refusedAttempts = refusal?.attempt ?? 0
+  return { ...refused, pods: [{ type: 'createPod', intent, hash, node, config, podNamespace, refusedAttempts }] }
 }
 
 /** Decides for a Module that has no worker pod on the node. */

@@ -34,19 +34,25 @@ function parseYaml(text: string): unknown {
 
 /** The credentials that the pod was made for; an upstream pod shows them in its own fields. */
 function readCredentials(pod: PodView): Pick<WorkerIntent, 'serviceAccountName' | 'imageRepoSecret'> {
-  const text = pod.annotations[workerCredentialsAnnotation]
-  const read = text === undefined ? undefined : parseYaml(text)
+  const annotation = pod.annotations[workerCredentialsAnnotation]
+  const read = annotation === undefined ? undefined : parseYaml(annotation)
   if (typeof read !== 'object' || read === null)
     return { serviceAccountName: pod.serviceAccountName, imageRepoSecret: pod.firstPullSecret }
   const { serviceAccountName, imageRepoSecret } = read as Record<string, unknown>
-  return { serviceAccountName: String(serviceAccountName ?? ''), imageRepoSecret: String(imageRepoSecret ?? '') }
+  const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+  return { serviceAccountName: text(serviceAccountName), imageRepoSecret: text(imageRepoSecret) }
+}
+
+function readConfig(pod: PodView): ModuleConfig | undefined {
+  const config = parseYaml(pod.annotations[workerConfigAnnotation] ?? '') as Partial<ModuleConfig> | null | undefined
+  // The rest is trusted only once the hash says that the operator wrote it.
+  return typeof config?.containerImage === 'string' && config.modprobe ? (config as ModuleConfig) : undefined
 }
 
 function readIntent(pod: PodView): WorkerIntent | undefined {
   const action = pod.labels[workerActionLabel]
-  const config = parseYaml(pod.annotations[workerConfigAnnotation] ?? '') as ModuleConfig | undefined
-  if ((action !== 'Load' && action !== 'Unload') || typeof config?.containerImage !== 'string' || !config.modprobe)
-    return undefined
+  const config = readConfig(pod)
+  if ((action !== 'Load' && action !== 'Unload') || config === undefined) return undefined
   const tolerations = parseYaml(pod.annotations[workerTolerationsAnnotation] ?? '')
   return {
     action,

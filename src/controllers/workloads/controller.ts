@@ -21,7 +21,11 @@ export function createWorkloadsController(caches: Caches, client: KubeClient): C
     concurrency: 4,
     watch(wake) {
       caches.modules.onChange(({ key, before, after }) => {
-        if (before?.metadata.generation === after?.metadata.generation && before?.metadata.deletionTimestamp === after?.metadata.deletionTimestamp) return
+        if (
+          before?.metadata.generation === after?.metadata.generation &&
+          before?.metadata.deletionTimestamp === after?.metadata.deletionTimestamp
+        )
+          return
         wake(key)
       })
       caches.daemonSets.onChange(({ before, after }) => {
@@ -33,7 +37,10 @@ export function createWorkloadsController(caches: Caches, client: KubeClient): C
       caches.nodes.onChange(({ before, after }) => {
         for (const module of caches.modules.list()) {
           const selector = module.spec?.selector ?? {}
-          if (module.spec?.devicePlugin && [before, after].some((node) => node && matchesSelector(node.labels, selector)))
+          if (
+            module.spec?.devicePlugin &&
+            [before, after].some((node) => node && matchesSelector(node.labels, selector))
+          )
             wake(keyOf(module))
         }
       })

@@ -9,7 +9,8 @@ import {
   moduleNameLabel,
   roleLabel,
 } from '../../api/labels.ts'
-import type { CommonContainerSpec, Module } from '../../api/module.ts'
+import type { CommonContainerSpec, DevicePlugin, Module } from '../../api/module.ts'
+import { defined } from '../cluster/defined.ts'
 
 /** Annotation of a DaemonSet: hash of what KMM asked for, so that a difference is told from what the API server added. */
 export const specHashAnnotation = 'kmm.node.kubernetes.io/daemonset-hash'
@@ -45,55 +46,66 @@ function buildNodeSelector(module: Module): Record<string, string> {
   }
 }
 
-function buildContainer(name: string, spec: CommonContainerSpec, presetMounts: NonNullable<Container['volumeMounts']>): Container {
+const nonEmpty = <T>(list: readonly T[] | undefined): T[] | undefined =>
+  list && list.length > 0 ? [...list] : undefined
+
+function buildContainer(
+  name: string,
+  spec: CommonContainerSpec,
+  presetMounts: NonNullable<Container['volumeMounts']>,
+): Container {
   const { image, command, args, env, imagePullPolicy, resources, volumeMounts = [] } = spec
-  const mounts = [...presetMounts, ...volumeMounts]
-  return {
-    name,
-    image,
-    ...(command?.length ? { command } : {}),
-    ...(args?.length ? { args } : {}),
-    ...(env?.length ? { env: env as NonNullable<Container['env']> } : {}),
-    ...(imagePullPolicy ? { imagePullPolicy } : {}),
-    ...(resources ? { resources: resources as NonNullable<Container['resources']> } : {}),
-    ...(mounts.length > 0 ? { volumeMounts: mounts as NonNullable<Container['volumeMounts']> } : {}),
-    securityContext: { privileged: true },
-  }
+  const optional = defined({
+    command: nonEmpty(command),
+    args: nonEmpty(args),
+    env: nonEmpty(env),
+    imagePullPolicy: imagePullPolicy || undefined,
+    resources,
+    volumeMounts: nonEmpty([...presetMounts, ...volumeMounts]),
+  })
+  return { name, image, ...(optional as Partial<Container>), securityContext: { privileged: true } }
 }
 
-function buildPodSpec(module: Module, serviceAccountName: string): PodSpec {
-  const plugin = module.spec?.devicePlugin
-  const { tolerations = [], imageRepoSecret } = module.spec ?? {}
+function buildContainers({ container, initContainer }: DevicePlugin): Pick<PodSpec, 'containers' | 'initContainers'> {
   const mount = { name: 'kubelet-device-plugins', mountPath: kubeletPlugins }
-  const volumes = [{ name: mount.name, hostPath: { path: kubeletPlugins, type: 'Directory' } }, ...(plugin?.volumes ?? [])]
+  const init = initContainer && [buildContainer('device-plugin-init', initContainer, [])]
+  return { containers: [buildContainer('device-plugin', container, [mount])], ...defined({ initContainers: init }) }
+}
+
+function buildPodSpec(module: Module, plugin: DevicePlugin, serviceAccountName: string): PodSpec {
+  const { tolerations, imageRepoSecret } = module.spec ?? {}
+  const secret = imageRepoSecret?.name
+  const preset = { name: 'kubelet-device-plugins', hostPath: { path: kubeletPlugins, type: 'Directory' } }
+  const optional = defined({
+    automountServiceAccountToken: plugin.automountServiceAccountToken,
+    imagePullSecrets: secret ? [{ name: secret }] : undefined,
+    tolerations: nonEmpty(tolerations),
+  })
   return {
     priorityClassName: 'system-node-critical',
     nodeSelector: buildNodeSelector(module),
     serviceAccountName,
-    ...(plugin?.automountServiceAccountToken === undefined ? {} : { automountServiceAccountToken: plugin.automountServiceAccountToken }),
-    ...(imageRepoSecret?.name ? { imagePullSecrets: [{ name: imageRepoSecret.name }] } : {}),
-    ...(tolerations.length > 0 ? { tolerations: tolerations as NonNullable<PodSpec['tolerations']> } : {}),
-    ...(plugin?.initContainer ? { initContainers: [buildContainer('device-plugin-init', plugin.initContainer, [])] } : {}),
-    containers: plugin ? [buildContainer('device-plugin', plugin.container, [mount])] : [],
-    volumes: volumes as Volume[],
+    ...(optional as Partial<PodSpec>),
+    ...buildContainers(plugin),
+    volumes: [preset, ...((plugin.volumes ?? []) as Volume[])],
   }
 }
 
-function buildSpec(module: Module, serviceAccountName: string): DaemonSetSpec {
+function buildSpec(module: Module, plugin: DevicePlugin, serviceAccountName: string): DaemonSetSpec {
   const labels = buildLabels(module)
   return {
     selector: { matchLabels: labels },
     template: {
       metadata: { labels, finalizers: [nodeLabelerFinalizer] },
-      spec: buildPodSpec(module, serviceAccountName),
+      spec: buildPodSpec(module, plugin, serviceAccountName),
     },
   }
 }
 
 /** The DaemonSet of a Module's device plugin (upstream: "Device plugin and DRA DaemonSets"). */
-export function buildDaemonSet(module: Module, serviceAccountName: string): DaemonSet {
+export function buildDaemonSet(module: Module, plugin: DevicePlugin, serviceAccountName: string): DaemonSet {
   const { namespace, name, uid = '' } = module.metadata
-  const spec = buildSpec(module, serviceAccountName)
+  const spec = buildSpec(module, plugin, serviceAccountName)
   return {
     apiVersion: 'apps/v1',
     kind: 'DaemonSet',
@@ -103,7 +115,14 @@ export function buildDaemonSet(module: Module, serviceAccountName: string): Daem
       labels: buildLabels(module),
       annotations: { [specHashAnnotation]: hashOf(spec).slice(0, 16) },
       ownerReferences: [
-        { apiVersion: 'kmm.sigs.x-k8s.io/v1beta1', kind: 'Module', name, uid, controller: true, blockOwnerDeletion: true },
+        {
+          apiVersion: 'kmm.sigs.x-k8s.io/v1beta1',
+          kind: 'Module',
+          name,
+          uid,
+          controller: true,
+          blockOwnerDeletion: true,
+        },
       ],
     },
     spec,
@@ -112,7 +131,11 @@ export function buildDaemonSet(module: Module, serviceAccountName: string): Daem
 
 function contains(present: unknown, wanted: unknown): boolean {
   if (Array.isArray(wanted))
-    return Array.isArray(present) && present.length === wanted.length && wanted.every((item, index) => contains(present[index], item))
+    return (
+      Array.isArray(present) &&
+      present.length === wanted.length &&
+      wanted.every((item, index) => contains(present[index], item))
+    )
   if (typeof wanted === 'object' && wanted !== null)
     return (
       typeof present === 'object' &&

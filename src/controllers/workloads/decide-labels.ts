@@ -19,7 +19,8 @@ function isTarget(node: NodeView, label: string, { module }: ObservedWorkloads):
 
 function hasReadyPod(nodeName: string, role: 'dra' | 'device-plugin', { pods }: ObservedWorkloads): boolean {
   return pods.some(
-    ({ pod }) => pod.nodeName === nodeName && pod.ready && !pod.deleting && (pod.labels[roleLabel] === 'dra') === (role === 'dra'),
+    ({ pod }) =>
+      pod.nodeName === nodeName && pod.ready && !pod.deleting && (pod.labels[roleLabel] === 'dra') === (role === 'dra'),
   )
 }
 
@@ -37,8 +38,12 @@ function listWanted(node: NodeView, observed: ObservedWorkloads): [string, boole
 /** One change for each node whose device plugin labels are not right. */
 export function decideNodeLabels(observed: ObservedWorkloads): NodeLabels[] {
   return observed.nodes.flatMap((node) => {
-    const changes = listWanted(node, observed).filter(([label, wanted]) => (node.labels[label] !== undefined) !== wanted)
+    const changes = listWanted(node, observed).filter(
+      ([label, wanted]) => (node.labels[label] !== undefined) !== wanted,
+    )
     if (changes.length === 0) return []
-    return [{ node: node.name, labels: Object.fromEntries(changes.map(([label, wanted]) => [label, wanted ? '' : null])) }]
+    return [
+      { node: node.name, labels: Object.fromEntries(changes.map(([label, wanted]) => [label, wanted ? '' : null])) },
+    ]
   })
 }

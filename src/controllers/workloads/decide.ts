@@ -1,7 +1,7 @@
 import type { DaemonSet } from 'kubernetes-types/apps/v1.js'
 import { nodeLabelerFinalizer } from '../../api/finalizers.ts'
 import { getSchedulePodVersionLabelName } from '../../api/labels.ts'
-import type { Module } from '../../api/module.ts'
+import type { DevicePlugin, Module } from '../../api/module.ts'
 import type { Decision } from '../../runtime/reconciler.ts'
 import type { PodView } from '../cluster/pod-view.ts'
 import { buildDaemonSet, isAsWanted, madeServiceAccountName, versionOf } from './daemon-set.ts'
@@ -18,18 +18,21 @@ export type Action =
   | { type: 'releasePod'; pod: PodView }
 
 /** The account that the Module names; else the one that an adopted DaemonSet runs as; else one made for it. */
-function chooseServiceAccount(module: Module, present: DaemonSet | undefined): { name: string; make: boolean } {
-  const named = module.spec?.devicePlugin?.serviceAccountName ?? ''
-  if (named !== '') return { name: named, make: false }
-  const adopted = present?.spec?.template.spec?.serviceAccountName
+function chooseServiceAccount(
+  module: Module,
+  plugin: DevicePlugin,
+  present: DaemonSet | undefined,
+): { name: string; make: boolean } {
   const made = madeServiceAccountName(module)
-  if (present !== undefined && adopted !== made) return { name: adopted ?? 'default', make: false }
-  return { name: made, make: true }
+  if (plugin.serviceAccountName) return { name: plugin.serviceAccountName, make: false }
+  if (present === undefined) return { name: made, make: true }
+  const adopted = present.spec?.template.spec?.serviceAccountName ?? 'default'
+  return { name: adopted, make: adopted === made }
 }
 
-function decideCurrent(module: Module, present: DaemonSet | undefined): Action[] {
-  const account = chooseServiceAccount(module, present)
-  const wanted = buildDaemonSet(module, account.name)
+function decideCurrent(module: Module, plugin: DevicePlugin, present: DaemonSet | undefined): Action[] {
+  const account = chooseServiceAccount(module, plugin, present)
+  const wanted = buildDaemonSet(module, plugin, account.name)
   const make: Action[] = account.make ? [{ type: 'createServiceAccount', module, name: account.name }] : []
   if (present === undefined) return [...make, { type: 'createDaemonSet', daemonSet: wanted }]
   return isAsWanted(present, wanted) ? [] : [...make, { type: 'replaceDaemonSet', present, wanted }]
@@ -42,12 +45,16 @@ function decideDaemonSets({ namespace, name, module, daemonSets }: ObservedWorkl
   const drop = (daemonSet: DaemonSet): Action => ({ type: 'deleteDaemonSet', daemonSet })
   // What a vanished Module left is collected through its owner references.
   if (module === undefined) return []
-  if (module.metadata.deletionTimestamp !== undefined || module.spec?.devicePlugin === undefined) return live.map(drop)
+  const plugin = module.spec?.devicePlugin
+  if (module.metadata.deletionTimestamp !== undefined || plugin === undefined) return live.map(drop)
   const versionLabel = getSchedulePodVersionLabelName(namespace, name)
-  const isCurrent = (daemonSet: DaemonSet): boolean => (daemonSet.metadata?.labels?.[versionLabel] ?? '') === versionOf(module)
+  const isCurrent = (daemonSet: DaemonSet): boolean =>
+    (daemonSet.metadata?.labels?.[versionLabel] ?? '') === versionOf(module)
   const [current, ...duplicates] = live.filter(isCurrent)
-  const idle = live.filter((daemonSet) => !isCurrent(daemonSet) && (daemonSet.status?.desiredNumberScheduled ?? 0) === 0)
-  return [...decideCurrent(module, current), ...duplicates.map(drop), ...idle.map(drop)]
+  const idle = live.filter(
+    (daemonSet) => !isCurrent(daemonSet) && (daemonSet.status?.desiredNumberScheduled ?? 0) === 0,
+  )
+  return [...decideCurrent(module, plugin, current), ...duplicates.map(drop), ...idle.map(drop)]
 }
 
 /** Decides about a Module's device plugin. Labels go before finalizers: a pod's last trace is its label. */

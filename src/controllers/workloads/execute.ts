@@ -1,4 +1,5 @@
 import type { DaemonSet } from 'kubernetes-types/apps/v1.js'
+import type { ServiceAccount } from 'kubernetes-types/core/v1.js'
 import { nodeLabelerFinalizer } from '../../api/finalizers.ts'
 import { assertNever, hasCode } from '../../errors/error.ts'
 import type { KubeClient } from '../../kube/client.ts'
@@ -9,16 +10,35 @@ import type { Action } from './decide.ts'
 
 type ActionOf<T extends Action['type']> = Extract<Action, { type: T }>
 
-async function labelNode({ node, labels }: ActionOf<'labelNode'>, client: KubeClient, caches: Caches, signal: AbortSignal): Promise<void> {
+async function labelNode(
+  { node, labels }: ActionOf<'labelNode'>,
+  client: KubeClient,
+  caches: Caches,
+  signal: AbortSignal,
+): Promise<void> {
   const body = { metadata: { labels } }
   caches.nodes.written(await client.patch(nodes, { name: node }, { type: 'merge', body }, { signal }))
 }
 
 /** An account of that name that exists already, whoever made it, is used. */
-async function createServiceAccount({ module, name }: ActionOf<'createServiceAccount'>, client: KubeClient, signal: AbortSignal): Promise<void> {
-  const { namespace, name: moduleName, uid = '' } = module.metadata
-  const owner = { apiVersion: 'kmm.sigs.x-k8s.io/v1beta1', kind: 'Module', name: moduleName, uid, controller: true }
-  const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { namespace, name, ownerReferences: [owner] } }
+async function createServiceAccount(
+  { module, name }: ActionOf<'createServiceAccount'>,
+  client: KubeClient,
+  signal: AbortSignal,
+): Promise<void> {
+  const { namespace, name: moduleName, uid } = module.metadata
+  const owner = {
+    apiVersion: 'kmm.sigs.x-k8s.io/v1beta1',
+    kind: 'Module',
+    name: moduleName,
+    uid: uid ?? '',
+    controller: true,
+  }
+  const account: ServiceAccount = {
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: { namespace, name, ownerReferences: [owner] },
+  }
   try {
     await client.create(serviceAccounts, account, { signal })
   } catch (error) {
@@ -26,7 +46,12 @@ async function createServiceAccount({ module, name }: ActionOf<'createServiceAcc
   }
 }
 
-async function replaceDaemonSet({ present, wanted }: ActionOf<'replaceDaemonSet'>, client: KubeClient, caches: Caches, signal: AbortSignal): Promise<void> {
+async function replaceDaemonSet(
+  { present, wanted }: ActionOf<'replaceDaemonSet'>,
+  client: KubeClient,
+  caches: Caches,
+  signal: AbortSignal,
+): Promise<void> {
   const metadata = {
     ...present.metadata,
     labels: { ...present.metadata?.labels, ...wanted.metadata?.labels },
@@ -38,14 +63,28 @@ async function replaceDaemonSet({ present, wanted }: ActionOf<'replaceDaemonSet'
   caches.daemonSets.written(await client.replace(daemonSets, body, { signal }))
 }
 
-async function deleteDaemonSet({ daemonSet }: ActionOf<'deleteDaemonSet'>, client: KubeClient, caches: Caches, signal: AbortSignal): Promise<void> {
+async function deleteDaemonSet(
+  { daemonSet }: ActionOf<'deleteDaemonSet'>,
+  client: KubeClient,
+  caches: Caches,
+  signal: AbortSignal,
+): Promise<void> {
   const { namespace = '', name = '', uid = '' } = daemonSet.metadata ?? {}
-  await client.delete(daemonSets, { namespace, name }, { preconditions: { uid }, propagationPolicy: 'Background', signal })
+  await client.delete(
+    daemonSets,
+    { namespace, name },
+    { preconditions: { uid }, propagationPolicy: 'Background', signal },
+  )
   caches.daemonSets.deleted({ namespace, name }, uid)
 }
 
 /** A JSON patch whose test fails when somebody else changed the finalizers, rather than a list that overwrites theirs. */
-async function releasePod({ pod }: ActionOf<'releasePod'>, client: KubeClient, caches: Caches, signal: AbortSignal): Promise<void> {
+async function releasePod(
+  { pod }: ActionOf<'releasePod'>,
+  client: KubeClient,
+  caches: Caches,
+  signal: AbortSignal,
+): Promise<void> {
   const { namespace, name, uid } = pod
   const index = pod.finalizers.indexOf(nodeLabelerFinalizer)
   const path = `/metadata/finalizers/${index}`
@@ -59,7 +98,12 @@ async function releasePod({ pod }: ActionOf<'releasePod'>, client: KubeClient, c
 }
 
 /** Carries out one action. */
-export async function execute(action: Action, client: KubeClient, caches: Caches, { signal }: ExecuteContext): Promise<void> {
+export async function execute(
+  action: Action,
+  client: KubeClient,
+  caches: Caches,
+  { signal }: ExecuteContext,
+): Promise<void> {
   switch (action.type) {
     case 'labelNode':
       return labelNode(action, client, caches, signal)

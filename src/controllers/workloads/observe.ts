@@ -12,15 +12,25 @@ const otherRoles = new Set(['dra', 'module-loader'])
 export function observe(key: string, caches: Caches): ObservedWorkloads | undefined {
   const { namespace = '', name } = parseKey(key)
   const module = caches.modules.get({ namespace, name })
-  const labels = [getDevicePluginTargetLabel(namespace, name), getDevicePluginReadyLabel(namespace, name), getDraReadyLabel(namespace, name)]
+  const labels = [
+    getDevicePluginTargetLabel(namespace, name),
+    getDevicePluginReadyLabel(namespace, name),
+    getDraReadyLabel(namespace, name),
+  ]
   const selector = module?.spec?.selector
   const nodes = caches.nodes
     .list()
-    .filter((node) => labels.some((label) => node.labels[label] !== undefined) || (selector !== undefined && matchesSelector(node.labels, selector)))
+    .filter(
+      (node) =>
+        labels.some((label) => node.labels[label] !== undefined) ||
+        (selector !== undefined && matchesSelector(node.labels, selector)),
+    )
   const daemonSets = caches.daemonSets
     .byIndex(daemonSetsByModule, key)
     .filter(({ metadata }) => !otherRoles.has(metadata?.labels?.[roleLabel] ?? ''))
-    .sort((left, right) => (String(left.metadata?.creationTimestamp) < String(right.metadata?.creationTimestamp) ? -1 : 1))
+    .sort((left, right) =>
+      String(left.metadata?.creationTimestamp) < String(right.metadata?.creationTimestamp) ? -1 : 1,
+    )
   const pods = caches.pods.byIndex(podsByModule, key).filter(isPluginPod)
   return {
     namespace,

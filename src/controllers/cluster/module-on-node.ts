@@ -1,0 +1,45 @@
+import { sameKernelState } from '../../api/module-config.ts'
+import type {
+  NodeModuleItem,
+  NodeModulesConfig,
+  NodeModuleStatusItem,
+  WorkerStatus,
+} from '../../api/node-modules-config.ts'
+import { type Defined, defined } from './defined.ts'
+import type { NodeView } from './node-view.ts'
+
+/** Names a Module. */
+export interface ModuleKey {
+  namespace: string
+  name: string
+}
+
+/** What a NodeModulesConfig says of one Module. */
+export interface ModuleOnNode {
+  /** What the plan wants in the kernel. */
+  entry: NodeModuleItem | undefined
+  /** What is in the kernel. An empty bootId means that it may be. */
+  loaded: NodeModuleStatusItem | undefined
+  /** The last failed or waiting worker. */
+  reported: WorkerStatus | undefined
+}
+
+/** Picks what a NodeModulesConfig says of one Module; absent parts are absent. */
+export function findOnNode(
+  config: NodeModulesConfig | undefined,
+  { namespace, name }: ModuleKey,
+): Defined<ModuleOnNode> {
+  const isIt = (item: ModuleKey): boolean => item.namespace === namespace && item.name === name
+  const { modules, workers } = config?.status ?? {}
+  return defined({
+    entry: config?.spec?.modules?.find(isIt),
+    loaded: modules?.find(isIt),
+    reported: workers?.find(isIt),
+  })
+}
+
+/** True when the status entry is what the plan wants and stems from a report of the node's present boot. */
+export function isLoadedAsWanted({ entry, loaded }: Defined<ModuleOnNode>, node: NodeView): boolean {
+  if (entry === undefined || loaded?.config === undefined || node.bootId === '') return false
+  return loaded.bootId === node.bootId && sameKernelState(entry.config, loaded.config)
+}

@@ -1,0 +1,77 @@
+import {
+  type Caches,
+  configsByModule,
+  daemonSetsByModule,
+  moduleKeyOfDaemonSet,
+  moduleKeyOfPod,
+  nodesByKernel,
+  podsByModule,
+  podsByNode,
+} from '../../controllers/cluster/caches.ts'
+import { modulesOfConfig } from '../../controllers/cluster/modules-of-config.ts'
+import { trimNamespace } from '../../controllers/cluster/namespace-view.ts'
+import { trimNode } from '../../controllers/cluster/node-view.ts'
+import { trimPod } from '../../controllers/cluster/pod-view.ts'
+import { moduleNameLabel } from '../../api/labels.ts'
+import type { Module } from '../../api/module.ts'
+import type { ModuleImagesConfig } from '../../api/module-images-config.ts'
+import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
+import { moduleImagesConfigs, modules, nodeModulesConfigs } from '../../api/resources.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import { daemonSets, namespaces, nodes, pods } from '../../kube/core-resources.ts'
+import { defineResource } from '../../kube/resource.ts'
+import { createWatchCache } from '../../kube/watch-cache.ts'
+import type { KubeObject } from '../../kube/object.ts'
+
+/** What all caches share. */
+export interface CacheOptions {
+  client: KubeClient
+  onError: (error: unknown) => void
+}
+
+/** Drops what nobody reads and what changes without meaning. */
+function trimMeta<T extends KubeObject>(object: T): T {
+  const { managedFields, ...metadata } = (object.metadata ?? {}) as Record<string, unknown>
+  return { ...object, metadata }
+}
+
+/** Makes every cache of the operator; none is started yet. Pods and DaemonSets are watched by KMM's label only. */
+export function createCaches(options: CacheOptions) {
+  const ownLabel = moduleNameLabel
+  return {
+    nodes: createWatchCache({
+      ...options,
+      resource: nodes,
+      trim: trimNode,
+      indexes: { [nodesByKernel]: ({ kernelVersion }) => [kernelVersion] },
+    }),
+    modules: createWatchCache({ ...options, resource: defineResource<Module>(modules), trim: trimMeta, indexes: {} }),
+    nodeModulesConfigs: createWatchCache({
+      ...options,
+      resource: defineResource<NodeModulesConfig>(nodeModulesConfigs),
+      trim: trimMeta,
+      indexes: { [configsByModule]: modulesOfConfig },
+    }),
+    moduleImagesConfigs: createWatchCache({
+      ...options,
+      resource: defineResource<ModuleImagesConfig>(moduleImagesConfigs),
+      trim: trimMeta,
+      indexes: {},
+    }),
+    pods: createWatchCache({
+      ...options,
+      resource: pods,
+      labelSelector: ownLabel,
+      trim: trimPod,
+      indexes: { [podsByNode]: ({ nodeName }) => [nodeName], [podsByModule]: (pod) => [moduleKeyOfPod(pod)] },
+    }),
+    daemonSets: createWatchCache({
+      ...options,
+      resource: daemonSets,
+      labelSelector: ownLabel,
+      trim: trimMeta,
+      indexes: { [daemonSetsByModule]: (daemonSet) => [moduleKeyOfDaemonSet(daemonSet)] },
+    }),
+    namespaces: createWatchCache({ ...options, resource: namespaces, trim: trimNamespace, indexes: {} }),
+  } satisfies { [K in keyof Caches]: Caches[K] }
+}

@@ -1,0 +1,150 @@
+import { expect, it } from 'vitest'
+import { KmmError } from '../errors/error.ts'
+import { createFakeClock } from '../kube/fake-clock.ts'
+import { createKeyedLock } from './keyed-lock.ts'
+import { createLogger } from './logger.ts'
+import { createMetrics } from './metrics.ts'
+import type { Decision } from './reconciler.ts'
+import { createRunner, type Runner } from './runner.ts'
+
+interface Given {
+  observe?: (key: string) => string | undefined
+  decide?: (observed: string, nowMs: number) => Decision<string>
+  execute?: (action: string) => Promise<void>
+}
+
+const once = (...actions: string[]): Decision<string> => ({ actions, waits: [] })
+
+function createTestRunner(given: Given): {
+  runner: Runner
+  clock: ReturnType<typeof createFakeClock>
+  done: string[]
+  lines: string[]
+  metrics: ReturnType<typeof createMetrics>
+} {
+  const clock = createFakeClock(0)
+  const done: string[] = []
+  const lines: string[] = []
+  const metrics = createMetrics()
+  const runner = createRunner<string, string>({
+    reconciler: {
+      name: 'test',
+      observe: given.observe ?? ((key) => key),
+      decide: given.decide ?? (() => once('act')),
+      execute: async (action) => {
+        done.push(action)
+        await given.execute?.(action)
+      },
+    },
+    concurrency: 2,
+    clock,
+    random: () => 1,
+    logger: createLogger('debug', { write: (line) => void lines.push(line) }),
+    metrics,
+  })
+  return { runner, clock, done, lines, metrics }
+}
+
+it('does nothing before it is started, and then works on every key that was woken', async () => {
+  const { runner, clock, done } = createTestRunner({ decide: (key) => once(`act on ${key}`) })
+  runner.wake('a')
+  runner.wake('b')
+  await clock.advance(0)
+  expect(done).toEqual([])
+  runner.start()
+  await clock.advance(0)
+  expect(done).toEqual(['act on a', 'act on b'])
+})
+
+it('runs the actions in order and ends the pass at the first that fails', async () => {
+  let failing = true
+  const { runner, clock, done } = createTestRunner({
+    decide: () => once('one', 'two', 'three'),
+    execute: (action) => (action === 'two' && failing ? Promise.reject(new Error('no')) : Promise.resolve()),
+  })
+  runner.wake('a')
+  runner.start()
+  await clock.advance(0)
+  expect(done).toEqual(['one', 'two'])
+  failing = false
+  await clock.advance(50)
+  expect(done).toEqual(['one', 'two', 'one', 'two', 'three'])
+})
+
+it('comes back at the earliest time that a decision asks for', async () => {
+  const seen: number[] = []
+  const { runner, clock } = createTestRunner({
+    decide: (_, nowMs) => {
+      seen.push(nowMs)
+      return {
+        actions: [],
+        waits:
+          nowMs === 0
+            ? [
+                { reason: 'Unknown', message: '', untilMs: 700 },
+                { reason: 'Unknown', message: '', untilMs: 300 },
+              ]
+            : [],
+      }
+    },
+  })
+  runner.wake('a')
+  runner.start()
+  await clock.advance(10_000)
+  expect(seen).toEqual([0, 300])
+})
+
+it.each([
+  ['retry', new KmmError('busy', { code: 'ServerError' }), 50],
+  ['a time that the server names', new KmmError('slow down', { code: 'TooManyRequests', retryAfterMs: 4_000 }), 4_000],
+  ['terminal', new KmmError('never', { code: 'Invalid', fate: 'terminal' }), 300_000],
+])('comes back after a failure as its fate says: %s', async (_, error, delayMs) => {
+  const { runner, clock, done } = createTestRunner({ execute: () => Promise.reject(error) })
+  runner.wake('a')
+  runner.start()
+  await clock.advance(delayMs - 1)
+  expect(done).toHaveLength(1)
+  await clock.advance(1)
+  expect(done).toHaveLength(2)
+})
+
+it('says once in its log what failed, on which key, and counts it', async () => {
+  const { runner, clock, lines, metrics } = createTestRunner({
+    execute: () => Promise.reject(new KmmError('refused', { code: 'Forbidden', fate: 'terminal' })),
+  })
+  runner.wake('ns/a')
+  runner.start()
+  await clock.advance(0)
+  expect(lines.map((line) => JSON.parse(line) as object)).toMatchObject([
+    { level: 'warn', controller: 'test', key: 'ns/a', code: 'Forbidden', error: 'refused' },
+  ])
+  expect(await metrics.registry.metrics()).toContain('controller_runtime_reconcile_errors_total{controller="test"} 1')
+})
+
+it('lets controllers that share a lock work on a key one after the other', async () => {
+  const lock = createKeyedLock()
+  const order: string[] = []
+  const hold = (name: string): Promise<void> =>
+    lock.hold('node', async () => {
+      order.push(`${name} begins`)
+      await Promise.resolve()
+      order.push(`${name} ends`)
+      if (name === 'a') throw new Error('failed')
+    })
+  const results = await Promise.allSettled([
+    hold('a'),
+    hold('b'),
+    lock.hold('other', () => Promise.resolve(order.push('other'))),
+  ])
+  expect(results.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled'])
+  expect(order.filter((each) => each !== 'other')).toEqual(['a begins', 'a ends', 'b begins', 'b ends'])
+})
+
+it('ends quietly at stop and takes no more keys', async () => {
+  const { runner, clock, done } = createTestRunner({})
+  runner.start()
+  await runner.stop()
+  runner.wake('a')
+  await clock.advance(1_000)
+  expect(done).toEqual([])
+})
