@@ -1,42 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from 'vitest'
-import { KmmError } from '../errors/error.ts'
 import { computeDigest } from './digest.ts'
 import { assembleImage, buildImage, buildIndex } from './image-builder.ts'
 import { parseReference } from './reference.ts'
-import { createRegistry, type Registry, type RegistryOptions } from './registry.ts'
-import { addImage, createContent, sendError, serveRegistry, startServer, testCa } from './testdata/test-registry.ts'
+import type { Registry } from './registry.ts'
+import { calm, createFixture, failureOf } from './testdata/fixture.ts'
+import { addImage, sendError, testCa } from './testdata/test-registry.ts'
 
-const stops: (() => Promise<unknown>)[] = []
-afterEach(async () => {
-  for (const stop of stops.splice(0).toReversed()) await stop()
-})
+const fixture = createFixture()
+const { open, serve } = fixture
+afterEach(() => fixture.stop())
 
-const strict = { insecure: false, insecureSkipTLSVerify: false }
 const linux = { os: 'linux', architecture: 'amd64' }
-
-function open(options: Partial<RegistryOptions> = {}): Registry {
-  const registry = createRegistry({ settings: { caBundle: testCa() }, tls: strict, ...options })
-  stops.push(() => registry.close())
-  return registry
-}
-
-async function serve(scheme: 'http' | 'https' = 'https') {
-  const content = createContent()
-  const server = await startServer(serveRegistry(content), scheme)
-  stops.push(() => server.stop())
-  return { content, server, reference: (name: string) => parseReference(`${server.host}/${name}`) }
-}
-
-async function failure(work: Promise<unknown>): Promise<KmmError> {
-  const error = await work.then(
-    () => undefined,
-    (caught: unknown) => caught,
-  )
-  expect(error).toBeInstanceOf(KmmError)
-  return error as KmmError
-}
 
 describe('a manifest', () => {
   it('is found by HEAD with its digest, type and size', async () => {
@@ -78,7 +54,7 @@ describe('a manifest', () => {
 
   it('that is missing is ImageNotFound, and says what to do', async () => {
     const { reference } = await serve()
-    const error = await failure(open().headManifest(reference('kmods/a:v1')))
+    const error = await failureOf(open().headManifest(reference('kmods/a:v1')))
     expect(error.code).toBe('ImageNotFound')
     expect(error.message).toMatch(/kmods\/a:v1 does not exist.*push it/)
   })
@@ -87,7 +63,7 @@ describe('a manifest', () => {
     const { content, reference } = await serve()
     const image = await buildImage({ files: {} })
     content.manifests.set(`kmods/a/${image.digest}`, { ...image.manifest, bytes: Buffer.from('{"schemaVersion":2}') })
-    const error = await failure(open().getManifest(reference(`kmods/a@${image.digest}`)))
+    const error = await failureOf(open().getManifest(reference(`kmods/a@${image.digest}`)))
     expect(error.code).toBe('ImageInvalid')
     expect(error.message).toContain('instead of')
   })
@@ -95,7 +71,7 @@ describe('a manifest', () => {
   it('larger than 4 MiB is ImageInvalid', async () => {
     const { content, reference } = await serve()
     content.manifests.set('kmods/a/v1', { mediaType: 'application/json', bytes: Buffer.alloc(4 * 1024 * 1024 + 1, 32) })
-    expect((await failure(open().getManifest(reference('kmods/a:v1')))).code).toBe('ImageInvalid')
+    expect((await failureOf(open().getManifest(reference('kmods/a:v1')))).code).toBe('ImageInvalid')
   })
 })
 
@@ -120,7 +96,7 @@ describe('an image', () => {
     const { content, reference } = await serve()
     const image = await buildImage({ files: {}, architecture: 'arm64', variant: 'v8' })
     addImage(content, 'kmods/a', 'v1', buildIndex([image]))
-    const error = await failure(open().resolveImage(reference('kmods/a:v1'), linux))
+    const error = await failureOf(open().resolveImage(reference('kmods/a:v1'), linux))
     expect(error.code).toBe('ImageInvalid')
     expect(error.message).toContain('no image for linux/amd64: it holds linux/arm64/v8')
   })
@@ -146,7 +122,6 @@ describe('a blob', () => {
     for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
     return Buffer.concat(chunks)
   }
-  const calm = { clock: { now: () => 0, sleep: () => Promise.resolve() } }
 
   it('streams its bytes', async () => {
     const { content, reference } = await serve()
@@ -164,7 +139,7 @@ describe('a blob', () => {
     const prefix = reference('a:v1').registry
     const mirrors = [{ prefix, endpoints: [{ location: mirror.server.host }] }]
     const registry = open({ settings: { caBundle: testCa(), mirrors } })
-    const error = await failure(collect(registry, reference('a:v1'), descriptor))
+    const error = await failureOf(collect(registry, reference('a:v1'), descriptor))
     expect(error.code).toBe('ImageInvalid')
     expect(error.message).toContain('its bytes have the digest sha256:')
     expect((await collect(registry, reference('a:v1'), descriptor)).equals(data)).toBe(true)
@@ -175,7 +150,7 @@ describe('a blob', () => {
     const { content, reference } = await serve()
     const { data, descriptor } = makeBlob(1000)
     content.blobs.set(descriptor.digest, data.subarray(0, 500))
-    const error = await failure(open().openBlob(reference('a:v1'), descriptor))
+    const error = await failureOf(open().openBlob(reference('a:v1'), descriptor))
     expect(error.code).toBe('ImageInvalid')
     expect(error.message).toContain('holds 500 bytes where the manifest says 1000')
   })
@@ -189,7 +164,7 @@ describe('a blob', () => {
       response.end('more')
       return true
     }
-    expect((await failure(collect(open(), reference('a:v1'), descriptor))).message).toContain(
+    expect((await failureOf(collect(open(), reference('a:v1'), descriptor))).message).toContain(
       'larger than the 1000 bytes',
     )
   })
@@ -243,7 +218,7 @@ describe('a blob', () => {
       return true
     }
     const registry = open({ limits: { stallMs: 100 }, retries: { ...calm, attempts: 2 } })
-    const error = await failure(collect(registry, reference('a:v1'), descriptor))
+    const error = await failureOf(collect(registry, reference('a:v1'), descriptor))
     expect(error.code).toBe('RegistryUnreachable')
     expect(error.message).toContain('stalled')
     expect(calls).toBeGreaterThan(1)
@@ -261,7 +236,7 @@ describe('a blob', () => {
     const stream = await open().openBlob(reference('a:v1'), descriptor, abort.signal)
     const reading = text(stream)
     stream.once('data', () => abort.abort())
-    expect((await failure(reading)).code).toBe('Aborted')
+    expect((await failureOf(reading)).code).toBe('Aborted')
   })
 
   it('that nobody reads does not hold its connection', async () => {
@@ -283,7 +258,7 @@ describe('a blob', () => {
   it('of a foreign layer is refused', async () => {
     const { reference } = await serve()
     const mediaType = 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip'
-    const error = await failure(open().openBlob(reference('a:v1'), { ...makeBlob(1).descriptor, mediaType }))
+    const error = await failureOf(open().openBlob(reference('a:v1'), { ...makeBlob(1).descriptor, mediaType }))
     expect(error.code).toBe('ImageInvalid')
   })
 })
@@ -338,7 +313,7 @@ describe('an answer that passes', () => {
       response.writeHead(429, { 'retry-after': '3600' }).end()
       return true
     }
-    const error = await failure(open({ retries: rest([]) }).headManifest(reference('a/b:v1')))
+    const error = await failureOf(open({ retries: rest([]) }).headManifest(reference('a/b:v1')))
     expect(error).toMatchObject({ code: 'RegistryUnreachable', retryAfterMs: 3_600_000 })
     expect(server.seen).toHaveLength(1)
   })
@@ -349,7 +324,7 @@ describe('an answer that passes', () => {
       sendError(response, 503, 'UNAVAILABLE\n\u001b[31m')
       return true
     }
-    const error = await failure(open({ retries: rest([]) }).getManifest(reference('a/b:v1')))
+    const error = await failureOf(open({ retries: rest([]) }).getManifest(reference('a/b:v1')))
     expect(error.code).toBe('RegistryUnreachable')
     expect(error.message).toContain('answered 503 (UNAVAILABLE [31m')
     expect(error.message.includes('\n')).toBe(false)
@@ -371,7 +346,7 @@ describe('an answer that passes', () => {
       response.writeHead(503).end(() => abort.abort())
       return true
     }
-    expect((await failure(work)).code).toBe('Aborted')
+    expect((await failureOf(work)).code).toBe('Aborted')
   })
 })
 
@@ -385,7 +360,7 @@ describe('the description of an image', () => {
       size: 5,
     }
     addImage(content, 'a/b', 'v1', assembleImage([{ descriptor, data }], []))
-    const error = await failure(open().resolveImage(reference('a/b:v1'), linux))
+    const error = await failureOf(open().resolveImage(reference('a/b:v1'), linux))
     expect(error.code).toBe('ImageInvalid')
     expect(error.message).toContain('helm.chart')
   })
