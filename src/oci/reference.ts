@@ -31,7 +31,7 @@ function refuse(text: string, why: string): never {
 }
 
 function isRegistryComponent(component: string): boolean {
-  return /[.:[]/.test(component) || component === 'localhost' || component !== component.toLowerCase()
+  return /[.:[]/.test(component) || component === 'localhost'
 }
 
 function isHost(host: string): boolean {
@@ -94,7 +94,7 @@ function splitDigest(text: string): { name: string; digest?: string } {
 
 /**
  * Parses an image name as Docker and Kubernetes do: `name` means `docker.io/library/name:latest`, `a/b` means `docker.io/a/b`,
- * and a first part with a dot, a colon or capitals, or `localhost`, is a registry. Throws ReferenceInvalid, saying what to write.
+ * and a first part with a dot or a colon, or `localhost`, is a registry. Throws ReferenceInvalid, saying what to write.
  */
 export function parseReference(text: string): Reference {
   checkCommonMistakes(text)

@@ -166,7 +166,7 @@ function readDestinations(value: unknown, path: string): string[] {
 function parseYaml(text: string): unknown {
   if (text.length > maximumLength) refuse('', `the text is longer than ${maximumLength} characters`)
   try {
-    return parse(text, { maxAliasCount: 0, logLevel: 'silent', prettyErrors: false })
+    return parse(text, { maxAliasCount: 0, logLevel: 'error', prettyErrors: false })
   } catch (error) {
     return refuse('', `not YAML: ${quoteUntrusted(describeError(error))}`)
   }
