@@ -1,0 +1,125 @@
+import { join } from 'node:path'
+import type { Container, Pod } from 'kubernetes-types/core/v1.js'
+import { sleep } from '../../kube/clock.ts'
+import type { PodBehaviour } from './behaviour.ts'
+import { prepareRoot, type ProcessEnd, type RunningContainer, startContainer } from './container-process.ts'
+import { readDownwardField } from './downward.ts'
+import type { KubeletSettings } from './kubelet-settings.ts'
+
+/** One run of a pod's containers. */
+export interface ContainerRun {
+  settings: KubeletSettings
+  pod: Pod
+  /** Folder of the pod on its node. */
+  folder: string
+  volumes: ReadonlyMap<string, string>
+  restartCount: number
+  /** Aborted when the pod is to end in good order. */
+  stopping: AbortSignal
+  /** Aborted when the pod is to end this instant. */
+  killed: AbortSignal
+  graceMs: () => number
+  /** Called when the containers run; again with true when they are ready. */
+  started(ready: boolean): void
+}
+
+/** The file of a container's log: one a restart, as on a real node. */
+export function logFileOf(folder: string, container: string, restartCount: number): string {
+  return join(folder, 'logs', `${container}.${restartCount}.log`)
+}
+
+const terminated = 143
+
+/** Waits for a time or for the pod's end; true when the pod is to end. */
+async function wait({ settings, stopping, killed }: ContainerRun, ms: number): Promise<boolean> {
+  const either = AbortSignal.any([stopping, killed])
+  await sleep(settings.clock, ms, either)
+  return either.aborted
+}
+
+/** Takes the time that the pod's rule says to end, at most its grace period. */
+async function endInGoodOrder(run: ContainerRun): Promise<ProcessEnd> {
+  const { settings, pod, killed, graceMs } = run
+  const ms = settings.rules.terminationMsOf(pod)
+  await sleep(settings.clock, Math.min(ms, graceMs()), killed)
+  return ms > graceMs() ? { exitCode: 137, signal: 9, message: '' } : { exitCode: 0, message: '' }
+}
+
+const foreverMs = 2_147_483_647
+
+async function becomeReady(run: ContainerRun, afterMs: number): Promise<void> {
+  run.started(afterMs === 0)
+  if (afterMs > 0 && !(await wait(run, afterMs))) run.started(true)
+}
+
+/** Acts a behaviour out; answers how the containers ended. */
+export async function actContainers(run: ContainerRun, behaviour: PodBehaviour): Promise<ProcessEnd> {
+  if (behaviour.do === 'crash' || behaviour.do === 'succeed') {
+    const { afterMs = 0, message = '' } = behaviour
+    run.started(false)
+    if (await wait(run, afterMs)) return endInGoodOrder(run)
+    return { exitCode: behaviour.do === 'succeed' ? 0 : (behaviour.exitCode ?? 1), message }
+  }
+  await becomeReady(run, behaviour.do === 'ready' ? (behaviour.afterMs ?? 0) : foreverMs)
+  await wait(run, foreverMs)
+  return endInGoodOrder(run)
+}
+
+function environmentOf(pod: Pod, container: Container): Record<string, string> {
+  const given = (container.env ?? []).map(({ name, value, valueFrom }) => {
+    const field = valueFrom?.fieldRef?.fieldPath
+    return [name, field === undefined ? (value ?? '') : readDownwardField(pod, field)] as const
+  })
+  return { PATH: process.env['PATH'] ?? '', ...Object.fromEntries(given) }
+}
+
+/** SIGTERM when the pod is to end, SIGKILL after its grace period or when it is to end this instant. */
+function endWith(run: ContainerRun, running: RunningContainer): () => void {
+  const finished = new AbortController()
+  const kill = (): void => running.kill('SIGKILL')
+  const stop = (): void => {
+    running.kill('SIGTERM')
+    void sleep(run.settings.clock, run.graceMs(), finished.signal).then(() => finished.signal.aborted || kill())
+  }
+  run.killed.addEventListener('abort', kill, { once: true })
+  run.stopping.addEventListener('abort', stop, { once: true })
+  if (run.killed.aborted) kill()
+  else if (run.stopping.aborted) stop()
+  return () => {
+    finished.abort()
+    run.killed.removeEventListener('abort', kill)
+    run.stopping.removeEventListener('abort', stop)
+  }
+}
+
+async function startWorker(run: ContainerRun, container: Container): Promise<RunningContainer> {
+  const { settings, pod, folder } = run
+  const { kernel } = settings
+  const root = join(folder, 'rootfs')
+  await prepareRoot(root, settings.nodeRoot, container, run.volumes)
+  const host = ['--root', root, '--kernel-release', kernel.release, '--boot-id', kernel.bootId]
+  const tools = ['--modprobe', settings.modprobePath, '--architecture', kernel.architecture]
+  return startContainer({
+    program: process.execPath,
+    argv: [settings.workerProgram, ...host, ...tools, ...(container.args ?? [])],
+    environment: environmentOf(pod, container),
+    root,
+    logFile: logFileOf(folder, container.name, run.restartCount),
+  })
+}
+
+/** Runs the worker program in the root of the pod's worker container, when there is a free slot. */
+export async function runWorker(run: ContainerRun, container: Container): Promise<ProcessEnd> {
+  const giveBack = await run.settings.slots.take()
+  try {
+    if (run.stopping.aborted || run.killed.aborted) return { exitCode: terminated, signal: 15, message: '' }
+    const running = await startWorker(run, container)
+    const release = endWith(run, running)
+    run.started(true)
+    const end = await running.ended
+    release()
+    return end
+  } finally {
+    giveBack()
+  }
+}

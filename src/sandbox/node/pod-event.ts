@@ -1,0 +1,31 @@
+import type { Event as CoreEvent, Pod } from 'kubernetes-types/core/v1.js'
+import { events } from '../../kube/core-resources.ts'
+import type { KubeletSettings } from './kubelet-settings.ts'
+import { formatTime } from './pod-status.ts'
+
+/** Records a kubelet's warning about a pod, once a pod and reason; failures to do so do not matter. */
+export async function warnOfPod(
+  { client, clock, nodeName }: KubeletSettings,
+  pod: Pod,
+  reason: string,
+  message: string,
+): Promise<void> {
+  const { namespace = '', name = '', uid = '' } = pod.metadata ?? {}
+  const time = formatTime(clock.now())
+  const event: CoreEvent = {
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { namespace, name: `${name}.${reason.toLowerCase()}.${uid.slice(0, 8)}` },
+    involvedObject: { apiVersion: 'v1', kind: 'Pod', namespace, name, uid },
+    type: 'Warning',
+    reason,
+    message,
+    source: { component: 'kubelet', host: nodeName },
+    reportingComponent: 'kubelet',
+    reportingInstance: nodeName,
+    firstTimestamp: time,
+    lastTimestamp: time,
+    count: 1,
+  }
+  await client.create(events, event).catch(() => undefined)
+}

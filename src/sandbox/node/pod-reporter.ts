@@ -1,0 +1,77 @@
+import type { Pod } from 'kubernetes-types/core/v1.js'
+import { hasCode } from '../../errors/error.ts'
+import { sleep } from '../../kube/clock.ts'
+import { pods } from '../../kube/core-resources.ts'
+import type { KubeletSettings } from './kubelet-settings.ts'
+import { buildPodStatus, formatTime, type PodView } from './pod-status.ts'
+
+const retryMs = 100
+
+/** Thrown when the API server no longer has the pod: there is nothing left to report or delete. */
+export class PodGone extends Error {}
+
+/** Writes one pod's status to the API server, in order, as often as it takes; waits while the node is offline. */
+export class PodReporter {
+  readonly #settings: KubeletSettings
+  readonly #signal: AbortSignal
+  #pod: Pod
+  #written = ''
+  #tail: Promise<void> = Promise.resolve()
+
+  constructor(settings: KubeletSettings, pod: Pod, signal: AbortSignal) {
+    this.#settings = settings
+    this.#signal = signal
+    this.#pod = pod
+  }
+
+  /** Reports what has changed since the last report, after what is being reported already. Throws PodGone. */
+  report(view: PodView): Promise<void> {
+    const snapshot = structuredClone(view)
+    const written = this.#tail.then(() => this.#write(snapshot))
+    this.#tail = written.catch(() => undefined)
+    return written
+  }
+
+  async #write(view: PodView): Promise<void> {
+    const { nodeName, clock, client } = this.#settings
+    const status = buildPodStatus(this.#pod, view, nodeName, formatTime(clock.now()))
+    const text = JSON.stringify(status)
+    if (text === this.#written) return
+    await this.#persist(async () => {
+      const body = { metadata: { uid: this.#pod.metadata?.uid }, status }
+      const key = { namespace: this.#pod.metadata?.namespace ?? '', name: this.#pod.metadata?.name ?? '' }
+      this.#pod = await client.patch(
+        pods,
+        key,
+        { type: 'merge', body },
+        { subresource: 'status', signal: this.#signal },
+      )
+    })
+    this.#written = text
+  }
+
+  /** Takes the pod out of the API, now that nothing of it is left on the node; finalizers may keep it. */
+  async remove(): Promise<void> {
+    const { uid, namespace = '', name = '' } = this.#pod.metadata ?? {}
+    const preconditions = uid === undefined ? {} : { preconditions: { uid } }
+    const options = { gracePeriodSeconds: 0, signal: this.#signal, ...preconditions }
+    await this.#persist(() => this.#settings.client.delete(pods, { namespace, name }, options))
+  }
+
+  async #persist(write: () => Promise<unknown>): Promise<void> {
+    const { online, clock } = this.#settings
+    while (!this.#signal.aborted) {
+      await online.pass(this.#signal)
+      if (this.#signal.aborted) return
+      try {
+        await write()
+        return
+      } catch (error) {
+        // A uid that is not the pod's is answered as a conflict: the pod was replaced.
+        if (hasCode(error, 'NotFound', 'Conflict')) throw new PodGone()
+        if (!this.#signal.aborted && hasCode(error, 'Invalid', 'Forbidden', 'Unauthorized')) throw error
+      }
+      await sleep(clock, retryMs, this.#signal)
+    }
+  }
+}

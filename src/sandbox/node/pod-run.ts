@@ -1,0 +1,243 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Pod } from 'kubernetes-types/core/v1.js'
+import { sleep } from '../../kube/clock.ts'
+import type { PodBehaviour } from './behaviour.ts'
+import type { ProcessEnd } from './container-process.ts'
+import { actContainers, type ContainerRun, runWorker } from './container-run.ts'
+import type { KubeletSettings } from './kubelet-settings.ts'
+import { warnOfPod } from './pod-event.ts'
+import { PodGone, PodReporter } from './pod-reporter.ts'
+import { resumeView } from './pod-resume.ts'
+import { formatTime, isTerminal, type PodView, type Termination, terminalPhase, wantsRestart } from './pod-status.ts'
+import { checkVolumes, MountFailure, setUpVolumes } from './volumes.ts'
+
+const creating = { waiting: { reason: 'ContainerCreating' } }
+
+/** Why a pod cannot start yet: what its containers wait for, and what the event says. */
+interface Obstacle {
+  reason: string
+  message: string
+  event?: string
+}
+
+/** Runs one pod from its arrival on the node until it is gone, as a kubelet does. */
+export class PodRun {
+  readonly #settings: KubeletSettings
+  readonly #folder: string
+  readonly #reporter: PodReporter
+  readonly #stopping = new AbortController()
+  readonly #killed = new AbortController()
+  readonly #view: PodView
+  #pod: Pod
+  #volumes: ReadonlyMap<string, string> = new Map()
+  #done: Promise<void> = Promise.resolve()
+
+  constructor(settings: KubeletSettings, pod: Pod) {
+    this.#settings = settings
+    this.#pod = pod
+    this.#folder = join(settings.nodeRoot, 'pods', pod.metadata?.uid ?? '')
+    this.#view = resumeView(pod, formatTime(settings.clock.now()))
+    this.#reporter = new PodReporter(settings, pod, this.#killed.signal)
+  }
+
+  get folder(): string {
+    return this.#folder
+  }
+
+  start(): void {
+    this.#done = this.#live().catch((error: unknown) => {
+      if (!(error instanceof PodGone) && !this.#killed.signal.aborted) this.#settings.onError(error)
+    })
+    this.podChanged(this.#pod)
+  }
+
+  /** Takes note of a change in the API: a deletion ends the pod in good order. */
+  podChanged(pod: Pod): void {
+    this.#pod = pod
+    if (pod.metadata?.deletionTimestamp !== undefined) this.#stopping.abort()
+  }
+
+  /** Ends everything this instant, without a report, and waits for it. */
+  async kill(): Promise<void> {
+    this.#killed.abort()
+    await this.#done
+  }
+
+  /** Removes what the pod has left on the node. */
+  async clean(): Promise<void> {
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  /** Makes a running pod ready or not, as its probe would. */
+  async setReady(ready: boolean): Promise<void> {
+    if (this.#view.container.state.running === undefined) return
+    this.#view.container.ready = ready
+    await this.#reporter.report(this.#view)
+  }
+
+  get #ending(): boolean {
+    return this.#stopping.signal.aborted || this.#killed.signal.aborted
+  }
+
+  async #live(): Promise<void> {
+    const begins = !isTerminal(this.#view.phase) && this.#pod.metadata?.deletionTimestamp === undefined
+    if (begins && (await this.#prepare())) await this.#runUntilOver()
+    await this.#deletion()
+    if (!this.#killed.signal.aborted) await this.#reporter.remove()
+  }
+
+  async #deletion(): Promise<void> {
+    const either = AbortSignal.any([this.#stopping.signal, this.#killed.signal])
+    if (either.aborted) return
+    await new Promise((resolve) => either.addEventListener('abort', resolve, { once: true }))
+  }
+
+  /** Sets volumes and image up, as often as it takes; false when the pod is to end before that. */
+  async #prepare(): Promise<boolean> {
+    await this.#reporter.report(this.#view)
+    for (let attempt = 1; !this.#ending; attempt += 1) {
+      const obstacle = await this.#tryPrepare(attempt)
+      if (obstacle === undefined) return !this.#ending
+      const { reason, message, event } = obstacle
+      this.#view.container.state = { waiting: { reason, ...(reason === creating.waiting.reason ? {} : { message }) } }
+      await this.#reporter.report(this.#view)
+      if (event !== undefined) await warnOfPod(this.#settings, this.#pod, event, message)
+      const { retryBaseMs, retryCapMs } = this.#settings.times
+      await this.#pause(Math.min(retryCapMs, retryBaseMs * 2 ** (attempt - 1)))
+    }
+    return false
+  }
+
+  async #tryPrepare(attempt: number): Promise<Obstacle | undefined> {
+    const behaviour = this.#behaviour()
+    if (behaviour?.do === 'hang') return { reason: creating.waiting.reason, message: '' }
+    if (behaviour?.do === 'imagePullError') return this.#describePullError(behaviour.message, attempt)
+    const { client, nodeRoot } = this.#settings
+    const signal = this.#killed.signal
+    const place = { client, pod: this.#pod, nodeRoot, folder: join(this.#folder, 'volumes'), signal }
+    try {
+      if (behaviour === undefined) this.#volumes = await setUpVolumes(place)
+      else await checkVolumes(place)
+      return undefined
+    } catch (error) {
+      if (this.#killed.signal.aborted) return { reason: creating.waiting.reason, message: '' }
+      const message = error instanceof Error ? error.message : String(error)
+      const event = error instanceof MountFailure ? { event: 'FailedMount' } : {}
+      return { reason: creating.waiting.reason, message, ...event }
+    }
+  }
+
+  #describePullError(given: string | undefined, attempt: number): Obstacle {
+    const image = this.#pod.spec?.containers[0]?.image ?? ''
+    if (attempt > 1)
+      return { reason: 'ImagePullBackOff', message: `Back-off pulling image "${image}"`, event: 'BackOff' }
+    const why = given ?? `failed to resolve reference "${image}": not found`
+    return { reason: 'ErrImagePull', message: `Failed to pull image "${image}": ${why}`, event: 'Failed' }
+  }
+
+  /** The rule for this pod; without one, a worker pod runs its program (undefined) and others are ready at once. */
+  #behaviour(): PodBehaviour | undefined {
+    const rule = this.#settings.rules.behaviourOf(this.#pod)
+    if (rule !== undefined) return rule
+    const isWorker = this.#pod.spec?.containers.some(({ image }) => image === this.#settings.workerImage) === true
+    return isWorker ? undefined : { do: 'ready' }
+  }
+
+  async #runUntilOver(): Promise<void> {
+    const view = this.#view.container
+    this.#view.initialized = true
+    for (;;) {
+      const end = await this.#runOnce()
+      if (this.#killed.signal.aborted) return
+      view.ready = false
+      view.state = { terminated: end }
+      await this.#reporter.report(this.#view)
+      if (this.#ending || !wantsRestart(this.#pod, end.exitCode)) return this.#conclude(end)
+      await this.#backOff(end)
+      if (this.#ending) return this.#conclude(end)
+      view.restartCount += 1
+      view.lastState = { terminated: end }
+    }
+  }
+
+  /** The phase follows the container's end with a delay, as on real nodes. */
+  async #conclude(end: Termination): Promise<void> {
+    if (this.#killed.signal.aborted) return
+    await this.#pause(this.#settings.times.phaseLagMs)
+    this.#view.phase = terminalPhase(end.exitCode)
+    await this.#reporter.report(this.#view)
+  }
+
+  /** The end stays visible for most of the pause; CrashLoopBackOff shows only shortly before the restart. */
+  async #backOff(end: Termination): Promise<void> {
+    const { restartBaseMs, restartCapMs } = this.#settings.times
+    const view = this.#view.container
+    const ms = Math.min(restartCapMs, restartBaseMs * 2 ** view.restartCount)
+    await this.#pause(ms * 0.75)
+    if (this.#ending) return
+    const container = this.#pod.spec?.containers[0]?.name ?? ''
+    const { name = '', namespace = '', uid = '' } = this.#pod.metadata ?? {}
+    const message = `back-off ${ms}ms restarting failed container=${container} pod=${name}_${namespace}(${uid})`
+    view.state = { waiting: { reason: 'CrashLoopBackOff', message } }
+    view.lastState = { terminated: end }
+    await this.#reporter.report(this.#view)
+    await this.#pause(ms * 0.25)
+  }
+
+  async #runOnce(): Promise<Termination> {
+    const behaviour = this.#behaviour()
+    const container = this.#pod.spec?.containers.find(({ image }) => image === this.#settings.workerImage)
+    let startedAt = formatTime(this.#settings.clock.now())
+    const reports: Promise<void>[] = []
+    const run: ContainerRun = {
+      settings: this.#settings,
+      pod: this.#pod,
+      folder: this.#folder,
+      volumes: this.#volumes,
+      restartCount: this.#view.container.restartCount,
+      stopping: this.#stopping.signal,
+      killed: this.#killed.signal,
+      graceMs: () => this.#graceMs(),
+      started: (ready) => {
+        startedAt = formatTime(this.#settings.clock.now())
+        const report = this.#reportStart(startedAt, ready)
+        reports.push(report)
+        // Looked at below, when the containers have ended.
+        report.catch(() => undefined)
+      },
+    }
+    const end = await (behaviour === undefined && container !== undefined
+      ? runWorker(run, container)
+      : actContainers(run, behaviour ?? { do: 'ready' }))
+    await Promise.all(reports)
+    return this.#describeEnd(end, startedAt)
+  }
+
+  async #reportStart(startedAt: string, ready: boolean): Promise<void> {
+    this.#view.phase = 'Running'
+    this.#view.container.state = { running: { startedAt } }
+    this.#view.container.ready = ready
+    await this.#reporter.report(this.#view)
+  }
+
+  #describeEnd({ exitCode, signal, message }: ProcessEnd, startedAt: string): Termination {
+    return {
+      exitCode,
+      reason: exitCode === 0 ? 'Completed' : 'Error',
+      ...(signal === undefined ? {} : { signal }),
+      ...(message === '' ? {} : { message }),
+      startedAt,
+      finishedAt: formatTime(this.#settings.clock.now()),
+    }
+  }
+
+  #graceMs(): number {
+    const { deletionGracePeriodSeconds } = this.#pod.metadata ?? {}
+    return (deletionGracePeriodSeconds ?? this.#pod.spec?.terminationGracePeriodSeconds ?? 30) * 1_000
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await sleep(this.#settings.clock, ms, AbortSignal.any([this.#stopping.signal, this.#killed.signal]))
+  }
+}

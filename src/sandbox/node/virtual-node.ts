@@ -1,0 +1,248 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Node } from 'kubernetes-types/core/v1.js'
+import { hasCode } from '../../errors/error.ts'
+import type { KubeClient, Patch } from '../../kube/client.ts'
+import { type Clock, realClock, sleep, type Timer } from '../../kube/clock.ts'
+import { nodes } from '../../kube/core-resources.ts'
+import { VirtualKernel } from '../kernel/virtual-kernel.ts'
+import type { PodRules } from './behaviour.ts'
+import { Gate } from './gate.ts'
+import { Kubelet } from './kubelet.ts'
+import { defaultKubeletTimes, type KubeletTimes } from './kubelet-settings.ts'
+import { buildNode, buildNodeStatus, type NodeFacts } from './node-object.ts'
+import type { PodFeed } from './pod-feed.ts'
+import type { Slots } from './slots.ts'
+
+/** What a node of the sandbox is to be. */
+export interface NodeOptions {
+  name: string
+  /** `uname -r`. */
+  kernel: string
+  /** Default amd64. */
+  architecture?: string
+  /** Besides those that every node has. */
+  labels?: Readonly<Record<string, string>>
+  taints?: readonly { key: string; value?: string; effect: string }[]
+  /** Modules that are part of its kernel. */
+  builtin?: readonly string[]
+  /** Heartbeats at this interval; default none but on demand. */
+  heartbeatMs?: number
+}
+
+/** What all virtual nodes of a process share. */
+export interface NodeSurroundings {
+  client: KubeClient
+  feed: PodFeed
+  rules: PodRules
+  slots: Slots
+  workerImage: string
+  workerProgram: string
+  modprobePath: string
+  times?: Partial<KubeletTimes>
+  clock?: Clock
+  onError?: (error: unknown) => void
+}
+
+const unreachable = 'node.kubernetes.io/unreachable'
+const unschedulable = 'node.kubernetes.io/unschedulable'
+
+/** Folders that the host of a real node has. */
+const hostFolders = ['lib/firmware', 'var/lib/kubelet/device-plugins', 'var/lib/kubelet/plugins_registry', 'etc', 'dev']
+
+/** A node that exists in the API through an ordinary client, with a root directory, a virtual kernel and a kubelet. */
+export class VirtualNode {
+  readonly name: string
+  readonly root: string
+  readonly kernel: VirtualKernel
+  readonly kubelet: Kubelet
+  readonly #options: NodeOptions
+  readonly #surroundings: NodeSurroundings
+  readonly #clock: Clock
+  readonly #online = new Gate()
+  readonly #stop = new AbortController()
+  #ready = true
+  #heartbeat: Timer | undefined
+
+  constructor(root: string, options: NodeOptions, surroundings: NodeSurroundings) {
+    const { architecture = 'amd64', builtin = [] } = options
+    this.name = options.name
+    this.root = root
+    this.#options = options
+    this.#surroundings = surroundings
+    this.#clock = surroundings.clock ?? realClock
+    this.kernel = new VirtualKernel({ nodeRoot: root, release: options.kernel, architecture, builtin })
+    const { client, rules, slots, workerImage, workerProgram, modprobePath, times, onError } = surroundings
+    this.kubelet = new Kubelet({
+      nodeName: options.name,
+      nodeRoot: root,
+      client,
+      clock: this.#clock,
+      kernel: this.kernel,
+      workerImage,
+      workerProgram,
+      modprobePath,
+      rules,
+      slots,
+      times: { ...defaultKubeletTimes, ...times },
+      online: this.#online,
+      onError: onError ?? ((error) => process.emitWarning(error instanceof Error ? error : String(error))),
+    })
+  }
+
+  /** Registers the node, or takes over the Node of its name, and begins to run its pods. */
+  async start(): Promise<void> {
+    for (const folder of hostFolders) await mkdir(join(this.root, folder), { recursive: true })
+    await this.register()
+    this.#surroundings.feed.subscribe(this.name, this.kubelet)
+    this.#beat()
+  }
+
+  /** Stops everything that the node runs; its Node object stays. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    this.#heartbeat?.cancel()
+    this.#surroundings.feed.unsubscribe(this.name)
+    await this.kubelet.down()
+  }
+
+  /** Creates the Node object if it is not there; a kubelet does so when it starts. */
+  async register(): Promise<void> {
+    const node = buildNode(this.#facts())
+    try {
+      const made = await this.#client.create(nodes, node)
+      if (made.status?.nodeInfo === undefined) await this.#postStatus([])
+    } catch (error) {
+      if (!hasCode(error, 'AlreadyExists')) throw error
+      await this.heartbeat()
+    }
+  }
+
+  /** Posts the node's status, as a kubelet does every few minutes and when something has changed. */
+  async heartbeat(): Promise<void> {
+    const node = await this.#client.get(nodes, { name: this.name })
+    await this.#postStatus(node.status?.conditions ?? [])
+  }
+
+  /**
+   * Boots the node again, into another kernel if one is named. All processes end without a word; what is on its disk stays;
+   * pods that restart go on when it is back. It is not Ready for `downMs`; 0 is a reboot that nobody noticed.
+   */
+  async reboot(options: { kernel?: string; downMs?: number } = {}): Promise<void> {
+    const { kernel, downMs = 0 } = options
+    if (downMs > 0) await this.setReady(false)
+    await this.kubelet.down()
+    this.kernel.reboot(kernel)
+    await sleep(this.#clock, downMs, this.#stop.signal)
+    if (this.#stop.signal.aborted) return
+    if (downMs > 0) await this.setReady(true)
+    else await this.heartbeat()
+    this.kubelet.up()
+  }
+
+  /** Installs and boots another kernel. */
+  async upgradeKernel(release: string, downMs = 0): Promise<void> {
+    await this.reboot({ kernel: release, downMs })
+  }
+
+  /**
+   * Not ready: the kubelet falls silent, and the node shows what the node controller makes of that (Ready Unknown, tainted
+   * unreachable). What runs goes on and is reported when the node is ready again.
+   */
+  async setReady(ready: boolean): Promise<void> {
+    this.#ready = ready
+    if (!ready) this.#online.close()
+    await this.heartbeat()
+    await this.#setTaint(unreachable, 'NoExecute', !ready)
+    await this.#setTaint(unreachable, 'NoSchedule', !ready)
+    if (ready) this.#online.open()
+  }
+
+  /** Marks the node unschedulable, as `kubectl cordon` does, with the taint that the node controller adds. */
+  async cordon(): Promise<void> {
+    await this.#patch({ type: 'merge', body: { spec: { unschedulable: true } } })
+    await this.#setTaint(unschedulable, 'NoSchedule', true)
+  }
+
+  async uncordon(): Promise<void> {
+    await this.#patch({ type: 'merge', body: { spec: { unschedulable: null } } })
+    await this.#setTaint(unschedulable, 'NoSchedule', false)
+  }
+
+  async addTaint(key: string, effect: 'NoSchedule' | 'NoExecute' | 'PreferNoSchedule'): Promise<void> {
+    await this.#setTaint(key, effect, true)
+  }
+
+  async removeTaint(key: string, effect: 'NoSchedule' | 'NoExecute' | 'PreferNoSchedule'): Promise<void> {
+    await this.#setTaint(key, effect, false)
+  }
+
+  /** Adds, changes or, with null, removes labels. */
+  async label(labels: Readonly<Record<string, string | null>>): Promise<void> {
+    await this.#patch({ type: 'merge', body: { metadata: { labels } } })
+  }
+
+  /** The machine is gone: everything on it ends, and the Node object is deleted. */
+  async delete(): Promise<void> {
+    await this.stop()
+    try {
+      await this.#client.delete(nodes, { name: this.name })
+    } catch (error) {
+      if (!hasCode(error, 'NotFound')) throw error
+    }
+  }
+
+  get #client(): KubeClient {
+    return this.#surroundings.client
+  }
+
+  #facts(): NodeFacts {
+    const { labels = {}, taints = [] } = this.#options
+    return {
+      name: this.name,
+      kernelRelease: this.kernel.release,
+      bootId: this.kernel.bootId,
+      architecture: this.kernel.architecture,
+      labels,
+      taints,
+      ready: this.#ready,
+      nowMs: this.#clock.now(),
+    }
+  }
+
+  async #postStatus(before: NonNullable<NonNullable<Node['status']>['conditions']>): Promise<void> {
+    const status = buildNodeStatus(this.#facts(), before)
+    await this.#client.patch(nodes, { name: this.name }, { type: 'merge', body: { status } }, { subresource: 'status' })
+  }
+
+  async #patch(patch: Patch): Promise<Node> {
+    return this.#client.patch(nodes, { name: this.name }, patch)
+  }
+
+  /** Guarded by the resourceVersion, since taints are a list that others write too. */
+  async #setTaint(key: string, effect: string, present: boolean): Promise<void> {
+    for (;;) {
+      const node = await this.#client.get(nodes, { name: this.name })
+      const taints = node.spec?.taints ?? []
+      const others = taints.filter((taint) => taint.key !== key || taint.effect !== effect)
+      if (others.length < taints.length === present) return
+      const next = present ? [...others, { key, effect }] : others
+      const resourceVersion = node.metadata?.resourceVersion
+      try {
+        await this.#patch({ type: 'merge', body: { metadata: { resourceVersion }, spec: { taints: next } } })
+        return
+      } catch (error) {
+        if (!hasCode(error, 'Conflict')) throw error
+      }
+    }
+  }
+
+  #beat(): void {
+    const { heartbeatMs } = this.#options
+    if (heartbeatMs === undefined || this.#stop.signal.aborted) return
+    this.#heartbeat = this.#clock.setTimeout(() => {
+      const beat = this.#ready ? this.heartbeat() : Promise.resolve()
+      void beat.catch(() => undefined).finally(() => this.#beat())
+    }, heartbeatMs)
+  }
+}
