@@ -90,15 +90,20 @@ export class LayerCache {
     return { descriptor, open: (signal) => this.#open(descriptor, fetch, signal) }
   }
 
+  /** Fetches a layer into the cache unless it is there. Where it cannot be kept, nothing happens: reading it fetches it. */
+  async fetchMissing(descriptor: LayerDescriptor, fetch: FetchLayer, signal: AbortSignal): Promise<void> {
+    if (this.#isBroken || !this.#blobs.fits(descriptor) || (await this.hasLayers([descriptor]))) return
+    await this.#attempt('a layer could not be kept', () => this.#fetchLocked(descriptor, fetch, signal))
+  }
+
   async #open(descriptor: LayerDescriptor, fetch: FetchLayer | undefined, signal: AbortSignal): Promise<Readable> {
     const kept = await this.#openKept(descriptor)
     if (kept) return kept
     if (!fetch) {
       throw new KmmError(`the node has no copy of the layer ${descriptor.digest}`, { code: 'ImageNotFound' })
     }
-    if (this.#isBroken || !this.#blobs.fits(descriptor)) return fetch(signal)
-    await this.#attempt('a layer could not be kept', () => this.#fetchLocked(descriptor, fetch, signal))
-    // Another worker may have evicted it again already.
+    await this.fetchMissing(descriptor, fetch, signal)
+    // It cannot be kept, or another worker has evicted it again already.
     return (await this.#openKept(descriptor)) ?? (await fetch(signal))
   }
 

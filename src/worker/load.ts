@@ -1,0 +1,140 @@
+import { listInTreeModules } from '../api/module-config.ts'
+import { classifyModprobeFailure } from '../kmod/modprobe-failure.ts'
+import { formatInTreeRemovalArguments, formatLoadArguments } from '../kmod/modprobe-arguments.ts'
+import { copyFirmware, setFirmwareClassPath } from './firmware.ts'
+import { locate } from './host.ts'
+import { planInTreeRemoval } from './in-tree.ts'
+import { type LoadedModule, readBuiltinModules, readLoadedModule, readLoadedModules } from './kernel-state.ts'
+import { ImageModules } from './image-modules.ts'
+import { checkKernel, compareLoaded, findMissingFirmware, type Comparison } from './load-checks.ts'
+import { type ModprobeResult, runModprobe } from './modprobe.ts'
+import { describeModprobeStop } from './modprobe-stop.ts'
+import { pullForLoad } from './pull.ts'
+import { measure, type RunContext, type RunResult, toPullContext } from './run-context.ts'
+import { type UnpackedImage, unpackImage } from './unpack.ts'
+import { listWantedModules } from './wanted-modules.ts'
+import { WorkerError } from './worker-error.ts'
+
+/**
+ * Loads a Module's kernel modules (upstream: load). Running it again changes nothing: what is loaded as the image has it
+ * stays, and what is not the kernel's own is never removed as an in-tree module.
+ */
+export async function load(context: RunContext): Promise<RunResult> {
+  const { config, log } = context
+  checkKernel(context.host, config)
+  const image = await measure(context, 'pull', () => pullForLoad(toPullContext(context), config))
+  const unpacked = await measure(context, 'extract', () => unpackImage(context, config, image))
+  const modules = await ImageModules.open(unpacked.modulesFolder)
+  const comparison = await compareLoaded(context, modules)
+  const notes = [...image.notes]
+  if (comparison.allLoaded) {
+    log('All wanted modules are loaded already, as the image has them: nothing is to be done.')
+    return { alreadyLoaded: true, message: describeLoaded('was loaded already', context, notes) }
+  }
+  await setUpFirmwarePath(context)
+  await measure(context, 'modprobe', () => removeInTreeModules(context, comparison))
+  await installFirmware(context, unpacked)
+  await insertModules(context, modules)
+  notes.push(...(await findWhatIsNotLoaded(context)))
+  return { alreadyLoaded: false, message: describeLoaded('is loaded', context, notes) }
+}
+
+function describeLoaded(what: string, { config }: RunContext, notes: readonly string[]): string {
+  const name = config.modprobe.moduleName ?? ''
+  return [`${name === '' ? 'the module' : name} ${what}`, ...notes].join('; ')
+}
+
+async function setUpFirmwarePath({ host, firmwarePath, log }: RunContext): Promise<void> {
+  if (firmwarePath !== undefined) await setFirmwareClassPath(host, firmwarePath, log)
+}
+
+async function removeInTreeModules(context: RunContext, comparison: Comparison): Promise<void> {
+  const { host, config, log } = context
+  const names = listInTreeModules(config)
+  if (names.length === 0) return
+  const plan = planInTreeRemoval({
+    names,
+    loaded: await readLoadedModules(host, names),
+    builtin: await readBuiltinModules(host),
+    alreadyLoaded: comparison.loadedAsWanted,
+  })
+  for (const { name, why } of plan.kept) log(`The in-tree module ${name} is not removed: ${why}.`)
+  if (plan.remove.length === 0) return
+  const result = await runModprobe(context, formatInTreeRemovalArguments(plan.remove))
+  if (result.status === 0) return
+  await failInTreeRemoval(context, plan.remove, result)
+}
+
+async function failInTreeRemoval(
+  context: RunContext,
+  names: readonly string[],
+  result: ModprobeResult,
+): Promise<never> {
+  throwIfStopped(context, result)
+  const loaded = await readLoadedModules(context.host, names)
+  const failure = classifyModprobeFailure({
+    action: 'removeInTree',
+    moduleName: names.join(', '),
+    stderr: result.stderr,
+    stdout: result.stdout,
+    kernelRelease: context.host.kernelRelease,
+    holders: loaded.flatMap((module) => module.holders),
+  })
+  throw new WorkerError(failure.reason, failure.message)
+}
+
+async function installFirmware(
+  { host, config, firmwarePath, log }: RunContext,
+  unpacked: UnpackedImage,
+): Promise<void> {
+  const wanted = config.modprobe.firmwarePath ?? ''
+  if (wanted === '') return
+  if (unpacked.firmwareFolder === undefined) {
+    throw new WorkerError(
+      'FirmwareMissing',
+      `The image ${config.containerImage} has no directory ${wanted}: put the firmware there when the image is built, or correct modprobe.firmwarePath.`,
+    )
+  }
+  if (firmwarePath === undefined) {
+    throw new WorkerError(
+      'FirmwareMissing',
+      `The Module has firmware in ${wanted}, and the operator does not say where it belongs on the node: set worker.setFirmwareClassPath in the operator's configuration.`,
+    )
+  }
+  const files = await copyFirmware(unpacked.firmwareFolder, locate(host, firmwarePath), log)
+  log(`Copied ${files} firmware files to ${firmwarePath}.`)
+}
+
+async function insertModules(context: RunContext, modules: ImageModules): Promise<void> {
+  const { host, config } = context
+  const result = await measure(context, 'modprobe', () => runModprobe(context, formatLoadArguments(config.modprobe)))
+  if (result.status === 0) return
+  throwIfStopped(context, result)
+  const failure = classifyModprobeFailure({
+    action: 'load',
+    moduleName: config.modprobe.moduleName ?? (config.modprobe.rawArgs?.load ?? []).join(' '),
+    stderr: result.stderr,
+    stdout: result.stdout,
+    kernelRelease: host.kernelRelease,
+    hasParameters: (config.modprobe.parameters ?? []).length > 0 || (config.modprobe.rawArgs?.load ?? []).length > 0,
+    missingFirmware: await findMissingFirmware(context, modules),
+  })
+  throw new WorkerError(failure.reason, failure.message)
+}
+
+function throwIfStopped(context: RunContext, result: ModprobeResult): void {
+  if (result.killed) throw describeModprobeStop(context, result)
+}
+
+/** modprobe says nothing about modules of the loading order that it does not find. */
+async function findWhatIsNotLoaded({ host, config, log }: RunContext): Promise<string[]> {
+  const notes: string[] = []
+  for (const name of listWantedModules(config.modprobe)) {
+    const loaded: LoadedModule | undefined = await readLoadedModule(host, name)
+    if (loaded) continue
+    const note = `modprobe reported no error, but ${name} is not among the loaded modules`
+    log(`${note}.`)
+    notes.push(note)
+  }
+  return notes
+}

@@ -1,0 +1,129 @@
+import { join } from 'node:path'
+import { describeError, hasCode } from '../errors/error.ts'
+import { formatUnloadArguments, modprobeDirectory } from '../kmod/modprobe-arguments.ts'
+import { classifyModprobeFailure } from '../kmod/modprobe-failure.ts'
+import { removeFirmware } from './firmware.ts'
+import { locate } from './host.ts'
+import { ImageModules } from './image-modules.ts'
+import { type LoadedModule, readAllLoadedModules, readLoadedModules } from './kernel-state.ts'
+import { runModprobe } from './modprobe.ts'
+import { describeModprobeStop } from './modprobe-stop.ts'
+import { pullForUnload } from './pull.ts'
+import { measure, type RunContext, type RunResult, toPullContext } from './run-context.ts'
+import { listForUnload, writeUnloadIndex } from './unload-index.ts'
+import { isSameKernel, type UnpackedImage, unpackImage } from './unpack.ts'
+import { listWantedModules } from './wanted-modules.ts'
+import { WorkerError } from './worker-error.ts'
+
+/**
+ * Unloads a Module's kernel modules (upstream: unload). Succeeds when nothing of them is loaded. An image that can no longer
+ * be had does not keep modules in the kernel: modprobe is then given an index of what the kernel says is loaded.
+ */
+export async function unload(context: RunContext): Promise<RunResult> {
+  const { host, config, log } = context
+  const names = listWantedModules(config.modprobe)
+  const loaded = await readLoadedModules(host, names)
+  const isNothingLoaded = names.length > 0 && loaded.length === 0
+  if (isNothingLoaded) log(`None of ${names.join(', ')} is loaded.`)
+  if (isNothingLoaded && !hasFirmware(context)) return { alreadyLoaded: false, message: 'nothing was loaded' }
+  const unpacked = await fetchImage(context, names, loaded)
+  const foreign = unpacked ? await findForeign(unpacked, loaded) : []
+  const isNothingOurs = loaded.length > 0 && foreign.length === loaded.length
+  const message =
+    isNothingLoaded || isNothingOurs
+      ? describeNothingRemoved(context, foreign)
+      : await measure(context, 'modprobe', () => removeModules(context, names))
+  await removeInstalledFirmware(context, unpacked)
+  return { alreadyLoaded: false, message }
+}
+
+const hasFirmware = ({ config, firmwarePath }: RunContext): boolean =>
+  (config.modprobe.firmwarePath ?? '') !== '' && firmwarePath !== undefined
+
+function describeNothingRemoved({ log }: RunContext, foreign: readonly LoadedModule[]): string {
+  if (foreign.length === 0) return 'nothing was loaded'
+  const message = `what is loaded as ${foreign.map((module) => module.name).join(', ')} is the kernel's own module and stays`
+  log(`Not unloaded: ${message}.`)
+  return message
+}
+
+/** Modules under the wanted names that are the kernel's own, not the image's: somebody else has loaded them since. */
+async function findForeign(unpacked: UnpackedImage, loaded: readonly LoadedModule[]): Promise<LoadedModule[]> {
+  const modules = await ImageModules.open(unpacked.modulesFolder)
+  const foreign: LoadedModule[] = []
+  for (const module of loaded) {
+    if (module.isOutOfTree) continue
+    const inImage = await modules.read(module.name).catch(() => undefined)
+    if (inImage?.info !== undefined && inImage.info.srcversion !== module.srcversion) foreign.push(module)
+  }
+  return foreign
+}
+
+/** The image's files, or undefined when it cannot be had and the unload can do without. */
+async function fetchImage(
+  context: RunContext,
+  names: readonly string[],
+  loaded: readonly LoadedModule[],
+): Promise<UnpackedImage | undefined> {
+  const { host, config, log } = context
+  try {
+    if (!isSameKernel(config.kernelVersion, host.kernelRelease)) {
+      throw new WorkerError(
+        'KernelMismatch',
+        `The image is for the kernel ${config.kernelVersion}, and the node runs ${host.kernelRelease}.`,
+      )
+    }
+    const image = await measure(context, 'pull', () => pullForUnload(toPullContext(context), config))
+    return await measure(context, 'extract', () => unpackImage(context, config, image))
+  } catch (error) {
+    // Modules that are marked as out of tree can be removed by what the kernel knows of them, others not.
+    const isClear = names.length > 0 && loaded.every((module) => module.isOutOfTree)
+    if (hasCode(error, 'Aborted', 'OutOfSpace') || !isClear) throw error
+    log(`The image ${config.containerImage} cannot be had: ${describeError(error)}`)
+    if (loaded.length === 0) return undefined
+    log('Unloading by what the kernel says of the loaded modules.')
+    const index = listForUnload(
+      await readAllLoadedModules(host),
+      loaded.map((module) => module.name),
+    )
+    const folder = join(modprobeDirectory(config.modprobe.dirName), 'lib/modules', host.kernelRelease)
+    await writeUnloadIndex(locate(host, folder), index)
+    return undefined
+  }
+}
+
+async function removeModules(context: RunContext, names: readonly string[]): Promise<string> {
+  const { host, config } = context
+  const result = await runModprobe(context, formatUnloadArguments(config.modprobe))
+  if (result.killed) throw describeModprobeStop(context, result)
+  const left = await readLoadedModules(host, names)
+  const target = config.modprobe.moduleName ?? (config.modprobe.rawArgs?.unload ?? []).join(' ')
+  if (result.status === 0 && left.length === 0) return `${target} is unloaded`
+  const failure = classifyModprobeFailure({
+    action: 'unload',
+    moduleName: target,
+    stderr: result.stderr,
+    stdout: result.stdout,
+    kernelRelease: host.kernelRelease,
+    holders: left.flatMap((module) => module.holders),
+  })
+  if (result.status !== 0) throw new WorkerError(failure.reason, failure.message)
+  const still = left.map((module) => module.name).join(', ')
+  throw new WorkerError(
+    'Unknown',
+    `modprobe reported no error, but ${still} is still loaded; the log of the worker pod may say more.`,
+  )
+}
+
+async function removeInstalledFirmware(context: RunContext, unpacked: UnpackedImage | undefined): Promise<void> {
+  const { host, config, firmwarePath, log } = context
+  if (!hasFirmware(context) || firmwarePath === undefined) return
+  if (unpacked?.firmwareFolder === undefined) {
+    log(
+      `The firmware of ${config.containerImage} in ${firmwarePath} stays: without the image its file names are not known.`,
+    )
+    return
+  }
+  const removed = await removeFirmware(unpacked.firmwareFolder, locate(host, firmwarePath), log)
+  log(`Removed ${removed} firmware files from ${firmwarePath}.`)
+}
