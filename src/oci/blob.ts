@@ -5,7 +5,7 @@ import { createDigestHash } from './digest.ts'
 import type { HttpResponse } from './exchange.ts'
 import { type Descriptor, refuseImage } from './manifest.ts'
 import { explainNetworkError } from './network-failure.ts'
-import { createAborted, type RetryPolicy, waitToRetry } from './retry.ts'
+import { type Clock, createAborted, type RetryPolicy, waitToRetry } from './retry.ts'
 import type { Session } from './session.ts'
 import type { TimeLimits } from './transport.ts'
 
@@ -23,6 +23,8 @@ export interface BlobRequest {
 }
 
 const maximumResumes = 50
+const paceWindowMs = 300_000
+const minimumBytesPerSecond = 1024
 
 /** What is known of the bytes that went out. */
 interface Progress {
@@ -65,6 +67,28 @@ function requestBlob(request: BlobRequest, from: number): Promise<HttpResponse> 
   })
 }
 
+/**
+ * Reads a body and fails when, over five minutes of waiting for it, it brought less than 1 KiB a second: a server that drips never
+ * stalls. The time that the reader takes does not count.
+ */
+async function* readPaced(body: AsyncIterable<Buffer>, clock: Clock): AsyncGenerator<Buffer, void, undefined> {
+  const iterator = body[Symbol.asyncIterator]()
+  let [waitedMs, bytes] = [0, 0]
+  for (;;) {
+    const before = clock.now()
+    const { done, value } = await iterator.next()
+    if (done) return
+    waitedMs += clock.now() - before
+    bytes += value.length
+    yield value
+    if (waitedMs < paceWindowMs) continue
+    if (bytes < (minimumBytesPerSecond * waitedMs) / 1000)
+      throw Object.assign(new Error('the answer is too slow'), { code: 'UND_ERR_BODY_TIMEOUT' })
+    waitedMs = 0
+    bytes = 0
+  }
+}
+
 /** Passes bytes on, leaving out the first `skip`, and never more than the manifest promises. */
 async function* passBytes(
   request: BlobRequest,
@@ -72,7 +96,7 @@ async function* passBytes(
   progress: Progress,
 ): AsyncGenerator<Buffer, void, undefined> {
   let skip = response.status === 206 ? 0 : progress.received
-  for await (const whole of response.body as AsyncIterable<Buffer>) {
+  for await (const whole of readPaced(response.body, request.retries.clock)) {
     const chunk = whole.subarray(skip)
     skip = Math.max(0, skip - whole.length)
     if (chunk.length === 0) continue

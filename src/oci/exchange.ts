@@ -38,6 +38,7 @@ export type Outcome = { type: 'response'; response: HttpResponse } | { type: 'fa
 const maximumRedirects = 5
 const redirectStatuses = [301, 302, 303, 307, 308]
 const dumpLimit = 65_536
+const dumpMs = 5000
 
 interface Hop {
   url: URL
@@ -48,7 +49,7 @@ interface Hop {
 /** Ends an answer whose body nobody wants; small ones are read so that the connection can be used again. */
 export async function discardBody(response: HttpResponse): Promise<void> {
   // An error while throwing bytes away concerns nobody.
-  await response.body.dump({ limit: dumpLimit }).catch(() => undefined)
+  await response.body.dump({ limit: dumpLimit, signal: AbortSignal.timeout(dumpMs) }).catch(() => undefined)
 }
 
 function describeHop(first: ExchangeRequest, hop: Hop): string {

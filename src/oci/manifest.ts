@@ -42,9 +42,9 @@ export const maximumManifestSize = 4 * 1024 * 1024
 const maximumLayers = 1000
 const maximumIndexEntries = 1000
 
-/** Throws ImageInvalid with what is wrong about the image `subject`. */
-export function refuseImage(subject: string, why: string, cause?: unknown): never {
-  throw new KmmError(`image ${subject} cannot be used: ${why}`, { code: 'ImageInvalid', ...(cause ? { cause } : {}) })
+/** Throws ImageInvalid with what is wrong about `subject`, such as `image quay.io/a/b:v1`. */
+export function refuseImage(subject: string, why: string): never {
+  throw new KmmError(`${subject} cannot be used: ${why}`, { code: 'ImageInvalid' })
 }
 
 function readDescriptor(value: unknown, subject: string, path: string): Descriptor {
@@ -96,8 +96,9 @@ function parseJsonObject(bytes: Uint8Array, subject: string): Record<string, unk
   let document: unknown
   try {
     document = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'))
-  } catch (error) {
-    return refuseImage(subject, 'its manifest is not JSON; is the host a registry?', error)
+  } catch {
+    // The parser's words quote the text, which is a stranger's.
+    return refuseImage(subject, 'its manifest is not JSON; is the host a registry?')
   }
   return isRecord(document) ? document : refuseImage(subject, 'its manifest is not a JSON object')
 }

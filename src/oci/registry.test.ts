@@ -224,6 +224,20 @@ describe('a blob', () => {
     expect(calls).toBeGreaterThan(1)
   })
 
+  it('that drips is given up although it never stalls', async () => {
+    const { content, reference } = await serve()
+    const { data, descriptor } = makeBlob(1000)
+    content.intercept = (_, response) => {
+      response.writeHead(200, { 'content-length': data.length })
+      response.write(data.subarray(0, 10))
+      return true
+    }
+    let now = 0
+    const clock = { ...calm.clock, now: () => (now += 400_000) }
+    const error = await failureOf(collect(open({ retries: { clock, attempts: 1 } }), reference('a:v1'), descriptor))
+    expect(error.message).toContain('stalled')
+  })
+
   it('ends at once when its signal is aborted, also while nothing arrives', async () => {
     const { content, reference } = await serve()
     const { data, descriptor } = makeBlob(1000)
@@ -260,6 +274,32 @@ describe('a blob', () => {
     const mediaType = 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip'
     const error = await failureOf(open().openBlob(reference('a:v1'), { ...makeBlob(1).descriptor, mediaType }))
     expect(error.code).toBe('ImageInvalid')
+  })
+})
+
+describe('the configuration of an image', () => {
+  it('tells architecture, labels and the digests of the unpacked layers', async () => {
+    const { content, reference } = await serve()
+    const image = await buildImage({ files: {}, architecture: 'arm64', labels: { kernel: '6.1.0' } })
+    addImage(content, 'a/b', 'v1', image)
+    const client = open()
+    const resolved = await client.resolveImage(reference('a/b:v1'), linux)
+    const config = await client.readConfig(reference('a/b:v1'), resolved)
+    expect(config).toMatchObject({ architecture: 'arm64', os: 'linux', labels: { kernel: '6.1.0' } })
+    expect(config.diffIds).toEqual([expect.stringMatching(/^sha256:/)])
+  })
+
+  it.each([
+    [Buffer.from('not json'), 'not JSON'],
+    [Buffer.from('[]'), 'not a JSON object'],
+    [Buffer.alloc(5_000_000, 32), 'larger than'],
+  ])('that cannot be is ImageInvalid', async (data, words) => {
+    const { content, reference } = await serve()
+    const config = { mediaType: 'application/json', digest: computeDigest(data), size: data.length }
+    content.blobs.set(config.digest, data)
+    const error = await failureOf(open().readConfig(reference('a/b:v1'), { config }))
+    expect(error.code).toBe('ImageInvalid')
+    expect(error.message).toContain(words)
   })
 })
 

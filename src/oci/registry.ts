@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import { openVerifiedBlob } from './blob.ts'
 import { createEmptyCredentials, type CredentialStore } from './credentials.ts'
 import { walkEndpoints } from './endpoint-walk.ts'
+import { type ImageConfig, readImageConfig } from './image-config.ts'
 import { type Descriptor, type ImageManifest, parseManifest, type Platform, refuseImage } from './manifest.ts'
 import { fetchManifest, fetchManifestHead, type ManifestHead, type RawManifest } from './manifest-request.ts'
 import { isForeignLayer } from './media-types.ts'
@@ -38,6 +39,8 @@ export interface Registry {
   resolveImage(reference: Reference, platform: Platform, signal?: AbortSignal): Promise<ResolvedImage>
   /** Streams a layer or configuration; the stream fails with ImageInvalid when size or digest are wrong. */
   openBlob(reference: Reference, descriptor: Descriptor, signal?: AbortSignal): Promise<Readable>
+  /** Reads the configuration of an image that was resolved; at most 4 MiB. */
+  readConfig(reference: Reference, image: Pick<ResolvedImage, 'config'>, signal?: AbortSignal): Promise<ImageConfig>
   /** The writing half, for the repository of a reference; mirrors play no part. */
   uploaderFor(reference: Reference): Uploader
   /** Ends all connections; work in progress fails with Aborted. */
@@ -96,7 +99,7 @@ async function resolve(
   platform: Platform,
   signal: AbortSignal | undefined,
 ): Promise<ResolvedImage> {
-  const subject = formatReference(reference)
+  const subject = `image ${formatReference(reference)}`
   let raw = await getManifest(reference, signal)
   const indexDigest = raw.digest
   for (let depth = 0; depth <= maximumIndexDepth; depth += 1) {
@@ -169,6 +172,8 @@ export function createRegistry(options: RegistryOptions): Registry {
     getManifest,
     resolveImage: (reference, platform, signal) => resolve(getManifest, reference, platform, signal),
     openBlob: (reference, descriptor, signal) => openBlob(client, reference, descriptor, signal),
+    readConfig: (reference, { config }, signal) =>
+      readImageConfig(config, `image ${formatReference(reference)}`, () => openBlob(client, reference, config, signal)),
     uploaderFor: (reference) => {
       const endpoint = { reference, tls: options.tls, isMirror: false }
       return createUploader(createSession(client.context, endpoint), `${reference.registry}/${reference.repository}`)

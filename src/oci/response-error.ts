@@ -22,6 +22,7 @@ export interface ResponseFailure {
 }
 
 const maximumDetail = 16_384
+const maximumDetailMs = 5000
 const transientStatuses = [408, 425, 429, 500, 502, 503, 504]
 const codesByDetail: Readonly<Record<string, ErrorCode>> = {
   NAME_UNKNOWN: 'ImageNotFound',
@@ -33,9 +34,10 @@ const codesByDetail: Readonly<Record<string, ErrorCode>> = {
 }
 
 /** Reads at most `limit` bytes of a body as text and lets go of the rest; what breaks on the way is left out. */
-export async function readSome(response: HttpResponse, limit = maximumDetail): Promise<string> {
+async function readSome(response: HttpResponse, limit = maximumDetail): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
+  const timer = setTimeout(() => response.body.destroy(), maximumDetailMs)
   try {
     for await (const chunk of response.body as AsyncIterable<Buffer>) {
       chunks.push(chunk)
@@ -44,6 +46,8 @@ export async function readSome(response: HttpResponse, limit = maximumDetail): P
     }
   } catch {
     // The status already says what failed; the body would only add words.
+  } finally {
+    clearTimeout(timer)
   }
   response.body.destroy()
   return Buffer.concat(chunks).subarray(0, limit).toString('utf8')
