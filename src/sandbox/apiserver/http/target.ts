@@ -21,14 +21,24 @@ export function parseTarget(path: string): Target | undefined {
   if (!place || place.rest.length === 0) return undefined
   const { group, version, rest } = place
   if (rest[0] === 'watch') throw notImitated('the deprecated /watch/ paths')
-  const inNamespace = rest[0] === 'namespaces' && rest.length > 2 && !namespaceSubresources.includes(rest[2] ?? '')
-  const [plural = '', name, ...subresources] = (inNamespace ? rest.slice(2) : rest).map(decodePart)
-  if (subresources.length > 1) throw notImitated(`the path ${path}`)
-  const target: Target = { group, version, plural }
-  if (inNamespace) target.namespace = decodePart(rest[1] ?? '')
-  if (name !== undefined) target.name = name
-  if (subresources[0] !== undefined) target.subresource = subresources[0]
-  return target
+  const { namespace, parts } = readNamespace(rest.map(decodePart))
+  const [plural = '', name, subresource, more] = parts
+  if (more !== undefined) throw notImitated(`the path ${path}`)
+  return {
+    group,
+    version,
+    plural,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(name === undefined ? {} : { name }),
+    ...(subresource === undefined ? {} : { subresource }),
+  }
+}
+
+/** `namespaces/x/pods/y` is pod y in namespace x; `namespaces/x` and `namespaces/x/status` are namespace x. */
+function readNamespace(parts: string[]): { namespace?: string; parts: string[] } {
+  const [first, namespace, plural] = parts
+  if (first !== 'namespaces' || namespace === undefined || plural === undefined) return { parts }
+  return namespaceSubresources.includes(plural) ? { parts } : { namespace, parts: parts.slice(2) }
 }
 
 function readGroupVersion(parts: string[]): { group: string; version: string; rest: string[] } | undefined {

@@ -41,11 +41,22 @@ function parseOrNothing(path: string): JsonPath {
 
 /** The first value that the path found, as the column's type; a value of another type stays empty. */
 function toCell(type: string, value: unknown, nowMs: number): Cell {
-  if (value === undefined || value === null) return null
-  if (type === 'date') return typeof value === 'string' ? formatAge(value, nowMs) : null
-  if (type === 'boolean') return typeof value === 'boolean' ? value : null
-  if (type === 'integer' || type === 'number') return typeof value === 'number' ? toNumber(type, value) : null
-  return typeof value === 'object' ? JSON.stringify(value) : String(value as string | number | boolean)
+  switch (type) {
+    case 'date':
+      return typeof value === 'string' ? formatAge(value, nowMs) : null
+    case 'boolean':
+      return typeof value === 'boolean' ? value : null
+    case 'integer':
+    case 'number':
+      return typeof value === 'number' ? toNumber(type, value) : null
+    default:
+      return toText(value)
+  }
 }
 
 const toNumber = (type: 'integer' | 'number', value: number): number => (type === 'integer' ? Math.trunc(value) : value)
+
+function toText(value: unknown): string | null {
+  if (value === undefined || value === null) return null
+  return typeof value === 'object' ? JSON.stringify(value) : String(value as string | number | boolean)
+}

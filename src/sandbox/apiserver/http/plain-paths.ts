@@ -1,0 +1,50 @@
+import type { IncomingMessage } from 'node:http'
+import { aggregatedDiscovery, plainDiscovery } from '../discovery/discovery.ts'
+import { serverVersion } from '../discovery/version.ts'
+import type { Service } from '../service.ts'
+import { methodNotAllowed, noSuchResource, notImitated } from '../status-error.ts'
+import { json, jsonText, plainText, type Answer } from './answer.ts'
+import type { Call } from './call.ts'
+import { negotiate, parseMediaTypes } from './negotiate.ts'
+
+const aggregatedType = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
+
+/** Paths that name no resource: version, health, discovery, OpenAPI. */
+export function answerPlainPath(service: Service, { request, path }: Call): Answer {
+  if (request.method !== 'GET') throw methodNotAllowed()
+  if (isOpenPath(path)) return path.startsWith('/version') ? json(serverVersion) : plainText('ok')
+  if (/^\/apis?(\/|$)/.test(path)) return answerDiscovery(service, request, path)
+  if (path === '/openapi/v3') return json(service.openApi.index())
+  if (path.startsWith('/openapi/v3/')) return answerOpenApi(service, path.slice('/openapi/v3/'.length))
+  if (path === '/metrics') throw notImitated(path)
+  return plainText('404 page not found\n', 404)
+}
+
+/** True for the paths that need no token: version and health. */
+export function isOpenPath(path: string): boolean {
+  return /^\/(healthz|readyz|livez)(\/|$)/.test(path) || /^\/version\/?$/.test(path)
+}
+
+function answerOpenApi(service: Service, path: string): Answer {
+  const document = service.openApi.document(path)
+  if (document === undefined) throw noSuchResource()
+  return jsonText(document)
+}
+
+function answerDiscovery(service: Service, request: IncomingMessage, path: string): Answer {
+  const root = path === '/api' || path === '/api/' ? 'api' : path === '/apis' || path === '/apis/' ? 'apis' : undefined
+  if (root !== undefined && wantsAggregated(request.headers.accept)) {
+    const body = JSON.stringify(aggregatedDiscovery(service.registry, root))
+    return { kind: 'body', status: 200, contentType: aggregatedType, body }
+  }
+  negotiate(request.headers.accept)
+  const found = plainDiscovery(service.registry, path)
+  return found ? json(found) : plainText('404 page not found\n', 404)
+}
+
+function wantsAggregated(accept: string | undefined): boolean {
+  return parseMediaTypes(accept).some(({ type, parameters }) => {
+    const isAggregated = parameters.get('as') === 'APIGroupDiscoveryList' && parameters.get('v') === 'v2'
+    return type === 'application/json' && isAggregated
+  })
+}

@@ -1,0 +1,189 @@
+import type { ServerResponse } from 'node:http'
+import type { Answer } from '../http/answer.ts'
+import { isTrue, type Target } from '../http/target.ts'
+import type { ApiObject } from '../object.ts'
+import type { ServedResource } from '../registry.ts'
+import { parseFieldSelector } from '../selectors/field-selector.ts'
+import { parseLabelSelector } from '../selectors/label-selector.ts'
+import { badRequest, expired, invalid, StatusError } from '../status-error.ts'
+import type { Store } from '../store.ts'
+import type { Page, Pages } from './pages.ts'
+import type { Renderer, Rendering } from './render.ts'
+import type { Watches } from './watch.ts'
+
+/** What reading needs. */
+export interface ReadParts {
+  store: Store
+  renderer: Renderer
+  pages: Pages
+  watches: Watches
+}
+
+/** One read: what, and how the client wants it. */
+export interface ReadRequest {
+  target: Target
+  query: URLSearchParams
+  rendering: Rendering
+}
+
+const defaultWatchMs = 30 * 60 * 1000
+
+/** Answers get, list and watch. */
+export class Reads {
+  readonly #parts: ReadParts
+
+  constructor(parts: ReadParts) {
+    this.#parts = parts
+  }
+
+  get({ target, query, rendering }: ReadRequest): Answer {
+    const { resource } = rendering
+    this.#checkFresh(parseVersion(query.get('resourceVersion')))
+    const object = this.#parts.store.get(resource.storage, keyOf(target))
+    return this.#parts.renderer.answer(resource.fromStored(object), rendering)
+  }
+
+  list(request: ReadRequest): Answer {
+    const { query, rendering } = request
+    const limit = parseCount(query.get('limit'), 'limit')
+    const token = query.get('continue') ?? ''
+    const page = token === '' ? this.#firstPage(request, limit) : this.#parts.pages.next(token, limit)
+    const objects = page.items.map((object) => rendering.resource.fromStored(object))
+    return this.#parts.renderer.list(objects, rendering, listMeta(page, query))
+  }
+
+  /** The objects (as they are stored) that a collection's path and selectors pick. */
+  select({ target, query, rendering }: ReadRequest): ApiObject[] {
+    const matches = parseSelectors(query, rendering.resource)
+    const all = this.#parts.store.list(rendering.resource.storage, target.namespace)
+    return matches ? all.filter(matches) : all
+  }
+
+  watch(request: ReadRequest): Answer {
+    const { target, query, rendering } = request
+    const bookmarks = query.has('allowWatchBookmarks') && isTrue(query.get('allowWatchBookmarks'))
+    const { since, markInitialEvents } = this.#watchStart(query, bookmarks)
+    const timeout = parseCount(query.get('timeoutSeconds'), 'timeoutSeconds')
+    const selected = parseSelectors(query, rendering.resource) ?? (() => true)
+    const named = target.name
+    const start = (response: ServerResponse): void =>
+      this.#parts.watches.start(
+        {
+          rendering,
+          ...(target.namespace === undefined ? {} : { namespace: target.namespace }),
+          matches: named === undefined ? selected : (object) => object.metadata.name === named && selected(object),
+          since,
+          markInitialEvents,
+          bookmarks,
+          timeoutMs: timeout === 0 ? defaultWatchMs : timeout * 1000,
+        },
+        response,
+      )
+    return { kind: 'stream', start }
+  }
+
+  #watchStart(query: URLSearchParams, bookmarks: boolean): { since: number | undefined; markInitialEvents: boolean } {
+    const version = parseVersion(query.get('resourceVersion'))
+    const match = query.get('resourceVersionMatch') ?? ''
+    const initial = query.get('sendInitialEvents')
+    if (initial === null) {
+      if (match !== '')
+        throw optionForbidden(
+          'resourceVersionMatch',
+          'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
+        )
+      return { since: version === undefined || version === 0 ? undefined : version, markInitialEvents: false }
+    }
+    if (match !== 'NotOlderThan') {
+      throw optionForbidden(
+        'resourceVersionMatch',
+        'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
+      )
+    }
+    this.#checkFresh(version)
+    if (isTrue(initial)) return { since: undefined, markInitialEvents: bookmarks }
+    return { since: version ?? this.#parts.store.resourceVersion, markInitialEvents: false }
+  }
+
+  #firstPage(request: ReadRequest, limit: number): Page {
+    const { query } = request
+    const version = parseVersion(query.get('resourceVersion'))
+    const match = query.get('resourceVersionMatch') ?? ''
+    if (match !== '' && version === undefined) {
+      throw optionForbidden(
+        'resourceVersionMatch',
+        'resourceVersionMatch is forbidden unless resourceVersion is provided',
+      )
+    }
+    this.#checkFresh(version)
+    const now = this.#parts.store.resourceVersion
+    const wantsPast = version !== undefined && version !== 0 && version < now
+    if (wantsPast && (match === 'Exact' || (match === '' && limit > 0))) {
+      throw expired('The resourceVersion for the provided list is too old.')
+    }
+    return this.#parts.pages.first(this.select(request), String(now), limit)
+  }
+
+  /** Refuses a version that this server has not reached, as after it began anew. */
+  #checkFresh(version: number | undefined): void {
+    const now = this.#parts.store.resourceVersion
+    if (version === undefined || version <= now) return
+    throw new StatusError(`Too large resource version: ${version}, current: ${now}`, {
+      status: 504,
+      reason: 'Timeout',
+      details: {
+        causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+        retryAfterSeconds: 1,
+      },
+    })
+  }
+}
+
+/** The key of the object that a path names. */
+export function keyOf(target: Target): { name: string; namespace?: string } {
+  const { name = '', namespace } = target
+  return namespace === undefined ? { name } : { name, namespace }
+}
+
+function parseSelectors(
+  query: URLSearchParams,
+  resource: ServedResource,
+): ((object: ApiObject) => boolean) | undefined {
+  const labels = parseLabelSelector(query.get('labelSelector'))
+  const fields = parseFieldSelector(query.get('fieldSelector'), resource)
+  if (!labels) return fields
+  if (!fields) return (object) => labels(object.metadata.labels)
+  return (object) => labels(object.metadata.labels) && fields(object)
+}
+
+function parseVersion(text: string | null): number | undefined {
+  if (text === null || text === '') return undefined
+  if (!/^\d+$/.test(text)) {
+    const message = `Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`
+    throw invalidOption({ field: 'resourceVersion', reason: 'FieldValueInvalid', message })
+  }
+  return Number(text)
+}
+
+function parseCount(text: string | null, name: string): number {
+  if (text === null || text === '') return 0
+  if (!/^\d+$/.test(text))
+    throw badRequest(`${name}: strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`)
+  return Number(text)
+}
+
+const optionForbidden = (field: string, why: string): StatusError =>
+  invalidOption({ field, reason: 'FieldValueForbidden', message: `Forbidden: ${why}` })
+
+const invalidOption = (cause: { field: string; reason: string; message: string }): StatusError =>
+  invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', [cause])
+
+function listMeta(page: Page, query: URLSearchParams): { resourceVersion: string } {
+  const { resourceVersion, continueToken, remaining } = page
+  const counted = !query.get('labelSelector') && !query.get('fieldSelector')
+  return {
+    resourceVersion,
+    ...(continueToken === undefined ? {} : { continue: continueToken }),
+    ...(continueToken !== undefined && counted ? { remainingItemCount: remaining } : {}),
+  }
+}
