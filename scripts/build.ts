@@ -1,3 +1,5 @@
+import { writePackageTypes } from './package-types.ts'
 import { buildPrograms } from './programs.ts'
 
 await buildPrograms()
+if (process.argv.includes('--types')) await writePackageTypes()

@@ -17,6 +17,7 @@ import type { Module } from '../../api/module.ts'
 import type { ModuleImagesConfig } from '../../api/module-images-config.ts'
 import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
 import { moduleImagesConfigs, modules, nodeModulesConfigs } from '../../api/resources.ts'
+import type { Clock } from '../../kube/clock.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { daemonSets, namespaces, nodes, pods } from '../../kube/core-resources.ts'
 import { defineResource } from '../../kube/resource.ts'
@@ -26,13 +27,14 @@ import type { KubeObject } from '../../kube/object.ts'
 /** What all caches share. */
 export interface CacheOptions {
   client: KubeClient
+  clock: Clock
   onError: (error: unknown) => void
 }
 
 /** Drops what nobody reads and what changes without meaning. */
 function trimMeta<T extends KubeObject>(object: T): T {
-  const { managedFields, ...metadata } = (object.metadata ?? {}) as Record<string, unknown>
-  return { ...object, metadata }
+  const metadata = Object.entries(object.metadata ?? {}).filter(([key]) => key !== 'managedFields')
+  return { ...object, metadata: Object.fromEntries(metadata) }
 }
 
 /** Makes every cache of the operator; none is started yet. Pods and DaemonSets are watched by KMM's label only. */

@@ -1,0 +1,140 @@
+import { stringify } from 'yaml'
+import type { OperatorConfig } from '../../api/operator-config.ts'
+import type { Controller } from '../../controllers/cluster/controller.ts'
+import { isWorkerPod } from '../../controllers/cluster/pod-view.ts'
+import { createImagesController } from '../../controllers/images/controller.ts'
+import { unverifiedAfterMs } from '../../controllers/images/decide-image.ts'
+import type { Check } from '../../controllers/images/observed.ts'
+import { createPlanController } from '../../controllers/plan/controller.ts'
+import { createReportController } from '../../controllers/report/controller.ts'
+import { createWantedImagesController } from '../../controllers/wanted-images/controller.ts'
+import { createWorkController } from '../../controllers/work/controller.ts'
+import type { Refusal } from '../../controllers/work/observed.ts'
+import { readWorker } from '../../controllers/work/worker.ts'
+import { createWorkloadsController } from '../../controllers/workloads/controller.ts'
+import { describeError } from '../../errors/error.ts'
+import { createMappingResolver } from '../../kernel/resolver.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import type { Clock } from '../../kube/clock.ts'
+import { parseRegistrySettings } from '../../oci/settings.ts'
+import { createKeyedLock, type KeyedLock } from '../../runtime/keyed-lock.ts'
+import type { Logger } from '../../runtime/logger.ts'
+import type { Metrics } from '../../runtime/metrics.ts'
+import { createRunner, type Runner } from '../../runtime/runner.ts'
+import { createCaches } from './caches.ts'
+import { loadHashKey } from './hash-key.ts'
+
+/** What the operator is made of. */
+export interface OperatorOptions {
+  client: KubeClient
+  config: OperatorConfig
+  /** The operator's own namespace. */
+  namespace: string
+  workerImage: string
+  clock: Clock
+  random: () => number
+  logger: Logger
+  metrics: Metrics
+  /** How long an image that the operator cannot look at holds the plan back; two minutes unless given. */
+  unverifiedAfterMs?: number
+}
+
+/** All controllers of one operator. */
+export interface Operator {
+  /** Fills the caches; resolves when all are synced. */
+  sync(): Promise<void>
+  /** Lets the controllers act; only after `sync`, and only as the leader. */
+  start(): void
+  /** What keeps it from being of use; undefined when nothing does. */
+  findFault(): string | undefined
+  stop(): Promise<void>
+}
+
+type OperatorCaches = ReturnType<typeof createCaches>
+
+interface Shared extends OperatorOptions {
+  caches: OperatorCaches
+  hashKey: Buffer
+}
+
+function addRunner<O, A>(controller: Controller<O, A>, shared: Shared, lock?: KeyedLock): Runner {
+  const { clock, random, logger, metrics } = shared
+  const { reconciler, concurrency } = controller
+  const runner = createRunner({ reconciler, concurrency, clock, random, logger, metrics, ...(lock ? { lock } : {}) })
+  controller.watch((key) => runner.wake(key))
+  return runner
+}
+
+function createImageRunners(shared: Shared, registryText: string): Runner[] {
+  const { caches, client, clock } = shared
+  const checks = new Map<string, Map<string, Check>>()
+  const settings = parseRegistrySettings(registryText)
+  const sources = { caches, checks, startedAtMs: clock.now() }
+  const tools = { client, caches, settings, checks, now: () => clock.now() }
+  const controller = createImagesController(sources, tools, shared.unverifiedAfterMs ?? unverifiedAfterMs)
+  return [addRunner(controller, shared)]
+}
+
+function createNodeRunners(shared: Shared, registryText: string): Runner[] {
+  const { caches, client, hashKey, config, workerImage } = shared
+  const refusals = new Map<string, Refusal>()
+  const settings = { ...config.worker, image: workerImage, registrySettings: registryText }
+  const isOwnWorker: Parameters<typeof createPlanController>[0]['isOwnWorker'] = (pod, node) =>
+    isWorkerPod(pod) &&
+    readWorker(pod, hashKey, node.uid, caches.nodeModulesConfigs.get({ name: node.name })?.spec?.modules ?? []) !==
+      undefined
+  // Both write about one node: neither may decide while the other acts.
+  const lock = createKeyedLock()
+  const work = createWorkController(
+    { caches, hashKey, operatorNamespace: shared.namespace, refusals },
+    { client, caches, settings, refusals },
+  )
+  return [
+    addRunner(createPlanController({ caches, resolver: createMappingResolver(), isOwnWorker }, client), shared, lock),
+    addRunner(work, shared, lock),
+  ]
+}
+
+function createModuleRunners(shared: Shared): Runner[] {
+  const { caches, client } = shared
+  const resolver = createMappingResolver()
+  const lastWrites = new Map<string, number>()
+  return [
+    addRunner(createWantedImagesController(caches, resolver, client), shared),
+    addRunner(createWorkloadsController(caches, client), shared),
+    addRunner(createReportController({ caches, resolver, lastWrites }, { client, caches, lastWrites }), shared),
+  ]
+}
+
+/** Wires caches and controllers together; nothing runs before `sync` and `start`. */
+export async function createOperator(options: OperatorOptions, signal: AbortSignal): Promise<Operator> {
+  const { client, config, logger } = options
+  const onError = (error: unknown): void =>
+    logger.warn({ error: describeError(error) }, 'a watch failed and is tried again')
+  const caches = createCaches({ client, onError, clock: options.clock })
+  const shared: Shared = { ...options, caches, hashKey: await loadHashKey(client, options.namespace, signal) }
+  const registryText = config.registry === undefined ? '' : stringify(config.registry)
+  const runners = [
+    ...createNodeRunners(shared, registryText),
+    ...createImageRunners(shared, registryText),
+    ...createModuleRunners(shared),
+  ]
+  const all = Object.values(caches)
+  return {
+    async sync() {
+      for (const cache of all) cache.start()
+      await Promise.all(all.map((cache) => cache.whenSynced()))
+    },
+    start() {
+      for (const runner of runners) runner.start()
+    },
+    findFault() {
+      const open = all.filter(({ synced }) => !synced).map(({ name }) => name)
+      return open.length === 0 ? undefined : `not synced yet: ${open.join(', ')}`
+    },
+    async stop() {
+      await Promise.all(runners.map((runner) => runner.stop()))
+      await Promise.all(all.map((cache) => cache.stop()))
+    },
+  }
+}

@@ -1,0 +1,82 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { KmmError } from '../../errors/error.ts'
+import { realClock } from '../../kube/clock.ts'
+import { createKubeClient } from '../../kube/http-client.ts'
+import { loadConnection } from '../../kube/in-cluster.ts'
+import { runWithLease } from '../../kube/lease.ts'
+import { startHealthServer } from '../../runtime/health-server.ts'
+import { createLogger } from '../../runtime/logger.ts'
+import { createMetrics } from '../../runtime/metrics.ts'
+import { version } from './version.ts'
+import { loadOperatorConfig } from './load-operator-config.ts'
+import { createOperator } from './operator.ts'
+
+/** What `kmm operator` is started with. */
+export interface OperatorArguments {
+  /** Name of the ConfigMap with the configuration. */
+  config: string
+  kubeconfig?: string
+  logLevel: 'debug' | 'info' | 'warn' | 'error'
+  environment: Readonly<Record<string, string | undefined>>
+  signal: AbortSignal
+}
+
+function requireVariable(environment: OperatorArguments['environment'], name: string, meaning: string): string {
+  const value = environment[name] ?? ''
+  if (value !== '') return value
+  throw new KmmError(`the environment variable ${name} is not set; it must hold ${meaning}`, {
+    code: 'ConfigurationInvalid',
+    fate: 'terminal',
+  })
+}
+
+/** Runs the operator until the signal is aborted: caches first, then leadership, then the controllers. */
+export async function runOperator({
+  config,
+  kubeconfig,
+  logLevel,
+  environment,
+  signal,
+}: OperatorArguments): Promise<void> {
+  const namespace = requireVariable(environment, 'OPERATOR_NAMESPACE', "the operator's namespace")
+  const workerImage = requireVariable(environment, 'RELATED_IMAGE_WORKER', 'the image of the worker')
+  const logger = createLogger(logLevel)
+  const metrics = createMetrics()
+  const connection = loadConnection({ environment, ...(kubeconfig === undefined ? {} : { path: kubeconfig }) })
+  const client = createKubeClient({
+    connection,
+    userAgent: `kmm-operator/${version}`,
+    onRequest: ({ method, code, host }) => metrics.requested(method, code, host),
+  })
+  const settings = await loadOperatorConfig(client, { namespace, name: config }, logger)
+  const operator = await createOperator(
+    { client, config: settings, namespace, workerImage, clock: realClock, random: Math.random, logger, metrics },
+    signal,
+  )
+  const checks = { live: [], ready: [{ name: 'caches', check: () => operator.findFault() }] }
+  const servers = [await startHealthServer(settings.healthProbeBindAddress, checks)]
+  if (settings.metrics.bindAddress !== '0')
+    servers.push(await startHealthServer(settings.metrics.bindAddress, { live: [], ready: [], metrics }))
+  try {
+    await operator.sync()
+    logger.info({ namespace, workerImage, version }, 'caches are synced')
+    await lead(() => operator.start())
+  } finally {
+    await operator.stop()
+    await Promise.all(servers.map((server) => server.stop()))
+    await client.close()
+  }
+
+  async function lead(start: () => void): Promise<void> {
+    const { enabled, resourceID } = settings.leaderElection
+    const untilStopped = (leading: AbortSignal): Promise<void> => {
+      start()
+      logger.info({}, 'leading')
+      return new Promise((resolve) => leading.addEventListener('abort', () => resolve(), { once: true }))
+    }
+    if (!enabled) return untilStopped(signal)
+    const identity = `${hostname()}_${randomUUID()}`
+    await runWithLease({ client, namespace, name: resourceID, identity, clock: realClock, signal, lead: untilStopped })
+  }
+}
