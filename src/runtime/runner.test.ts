@@ -140,6 +140,21 @@ it('lets controllers that share a lock work on a key one after the other', async
   expect(order.filter((each) => each !== 'other')).toEqual(['a begins', 'a ends', 'b begins', 'b ends'])
 })
 
+it('does nothing more once it may not act', async () => {
+  let leads = true
+  const { runner, clock, done } = createTestRunner({
+    decide: () => once('one', 'two'),
+    execute: () => {
+      leads = false
+      return Promise.resolve()
+    },
+  })
+  runner.wake('a')
+  runner.start(() => leads)
+  await clock.advance(10_000)
+  expect(done).toEqual(['one'])
+})
+
 it('ends quietly at stop and takes no more keys', async () => {
   const { runner, clock, done } = createTestRunner({})
   runner.start()

@@ -23,8 +23,11 @@ export interface RunnerOptions<O, A> {
 /** Runs one controller: key → observe → decide → execute, for as long as it is started. */
 export interface Runner {
   wake(key: string): void
-  /** Start only when every cache has synced: nothing may be decided on half a picture. */
-  start(): void
+  /**
+   * Start only when every cache has synced: nothing may be decided on half a picture. `mayAct` is asked before each
+   * action; once it answers no (another process leads), nothing is done any more.
+   */
+  start(mayAct?: () => boolean): void
   stop(): Promise<void>
 }
 
@@ -45,6 +48,7 @@ class ControllerRunner<O, A> implements Runner {
   readonly #options: RunnerOptions<O, A>
   readonly #queue: Queue
   readonly #abort = new AbortController()
+  #mayAct: () => boolean = () => true
 
   constructor(options: RunnerOptions<O, A>) {
     this.#options = options
@@ -63,7 +67,8 @@ class ControllerRunner<O, A> implements Runner {
     this.#queue.add(key)
   }
 
-  start(): void {
+  start(mayAct: () => boolean = () => true): void {
+    this.#mayAct = mayAct
     this.#queue.start()
   }
 
@@ -103,6 +108,8 @@ class ControllerRunner<O, A> implements Runner {
     const { actions, waits } = reconciler.decide(observed, clock.now())
     for (const action of actions) {
       this.#abort.signal.throwIfAborted()
+      if (!this.#mayAct())
+        throw new KmmError('another operator leads now; this one does nothing more', { code: 'Aborted', fate: 'wait' })
       await reconciler.execute(action, { signal: this.#abort.signal, nowMs: clock.now() })
     }
     const times = waits.flatMap(({ untilMs }) => untilMs ?? [])

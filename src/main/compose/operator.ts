@@ -43,8 +43,8 @@ export interface OperatorOptions {
 export interface Operator {
   /** Fills the caches; resolves when all are synced. */
   sync(): Promise<void>
-  /** Lets the controllers act; only after `sync`, and only as the leader. */
-  start(): void
+  /** Lets the controllers act; only after `sync`, and only as the leader, which `mayAct` tells at any moment. */
+  start(mayAct?: () => boolean): void
   /** What keeps it from being of use; undefined when nothing does. */
   findFault(): string | undefined
   stop(): Promise<void>
@@ -125,8 +125,8 @@ export async function createOperator(options: OperatorOptions, signal: AbortSign
       for (const cache of all) cache.start()
       await Promise.all(all.map((cache) => cache.whenSynced()))
     },
-    start() {
-      for (const runner of runners) runner.start()
+    start(mayAct) {
+      for (const runner of runners) runner.start(mayAct)
     },
     findFault() {
       const open = all.filter(({ synced }) => !synced).map(({ name }) => name)

@@ -1,16 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
-import { KmmError } from '../../errors/error.ts'
+import type { OperatorConfig } from '../../api/operator-config.ts'
+import { describeError, KmmError } from '../../errors/error.ts'
+import type { KubeClient } from '../../kube/client.ts'
 import { realClock } from '../../kube/clock.ts'
 import { createKubeClient } from '../../kube/http-client.ts'
 import { loadConnection } from '../../kube/in-cluster.ts'
 import { runWithLease } from '../../kube/lease.ts'
 import { startHealthServer } from '../../runtime/health-server.ts'
-import { createLogger } from '../../runtime/logger.ts'
+import { createLogger, type Logger } from '../../runtime/logger.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
 import { version } from './version.ts'
 import { loadOperatorConfig } from './load-operator-config.ts'
-import { createOperator } from './operator.ts'
+import { createOperator, type Operator } from './operator.ts'
 
 /** What `kmm operator` is started with. */
 export interface OperatorArguments {
@@ -61,22 +63,50 @@ export async function runOperator({
   try {
     await operator.sync()
     logger.info({ namespace, workerImage, version }, 'caches are synced')
-    await lead(() => operator.start())
+    await leadUntilAborted({ operator, client, namespace, election: settings.leaderElection, logger, signal })
   } finally {
     await operator.stop()
     await Promise.all(servers.map((server) => server.stop()))
     await client.close()
   }
+}
 
-  async function lead(start: () => void): Promise<void> {
-    const { enabled, resourceID } = settings.leaderElection
-    const untilStopped = (leading: AbortSignal): Promise<void> => {
-      start()
-      logger.info({}, 'leading')
-      return new Promise((resolve) => leading.addEventListener('abort', () => resolve(), { once: true }))
-    }
-    if (!enabled) return untilStopped(signal)
-    const identity = `${hostname()}_${randomUUID()}`
-    await runWithLease({ client, namespace, name: resourceID, identity, clock: realClock, signal, lead: untilStopped })
+interface Leadership {
+  operator: Operator
+  client: KubeClient
+  namespace: string
+  election: OperatorConfig['leaderElection']
+  logger: Logger
+  signal: AbortSignal
+}
+
+/** Lets the controllers act while this process leads. A lost Lease ends the process: its caches start anew elsewhere. */
+async function leadUntilAborted({ operator, client, namespace, election, logger, signal }: Leadership): Promise<void> {
+  const lead = async (leading: AbortSignal, holds?: () => boolean): Promise<void> => {
+    operator.start(holds)
+    logger.info({}, 'leading')
+    if (!leading.aborted) await new Promise((resolve) => leading.addEventListener('abort', resolve, { once: true }))
+    await operator.stop()
   }
+  if (!election.enabled) return lead(signal)
+  const identity = `${hostname()}_${randomUUID()}`
+  const onError = (error: unknown): void =>
+    logger.warn({ error: describeError(error) }, 'the Lease could not be written')
+  const onHolder = (holder: string): void => logger.info({ holder }, 'the Lease is held')
+  await runWithLease({
+    client,
+    namespace,
+    name: election.resourceID,
+    identity,
+    clock: realClock,
+    signal,
+    lead,
+    onError,
+    onHolder,
+  })
+  if (signal.aborted) return
+  throw new KmmError('leadership was lost; the operator ends and is started anew', {
+    code: 'Aborted',
+    fate: 'terminal',
+  })
 }
