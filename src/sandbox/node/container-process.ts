@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createWriteStream } from 'node:fs'
 import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Container } from 'kubernetes-types/core/v1.js'
 import { containerFile } from '../modprobe/session.ts'
+import { keepLog } from './container-log.ts'
 import { mountVolumes } from './volumes.ts'
 
 /** The kubelet keeps this much of a termination message. */
@@ -82,14 +82,15 @@ export async function startContainer(start: ContainerStart): Promise<RunningCont
   const terminationLog = join(start.root, 'dev/termination-log')
   await writeFile(terminationLog, '')
   await mkdir(dirname(start.logFile), { recursive: true })
-  const log = createWriteStream(start.logFile, { flags: 'a' })
   const child = spawn(start.program, start.argv, {
     cwd: start.root,
     env: start.environment,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  child.stdout.pipe(log, { end: false })
-  child.stderr.pipe(log, { end: false })
-  const ended = watchEnd(child, terminationLog).finally(() => log.end())
+  const kept = keepLog(start.logFile, [child.stdout, child.stderr]).catch(() => undefined)
+  const ended = watchEnd(child, terminationLog).then(async (end) => {
+    await kept
+    return end
+  })
   return { ended, kill: (signal) => void child.kill(signal) }
 }

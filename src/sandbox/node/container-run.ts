@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Container, Pod } from 'kubernetes-types/core/v1.js'
 import { sleep } from '../../kube/clock.ts'
 import type { PodBehaviour } from './behaviour.ts'
+import { logFileOf } from './container-log.ts'
 import { prepareRoot, type ProcessEnd, type RunningContainer, startContainer } from './container-process.ts'
 import { readDownwardField } from './downward.ts'
 import type { KubeletSettings } from './kubelet-settings.ts'
@@ -21,11 +22,6 @@ export interface ContainerRun {
   graceMs: () => number
   /** Called when the containers run; again with true when they are ready. */
   started(ready: boolean): void
-}
-
-/** The file of a container's log: one a restart, as on a real node. */
-export function logFileOf(folder: string, container: string, restartCount: number): string {
-  return join(folder, 'logs', `${container}.${restartCount}.log`)
 }
 
 const terminated = 143

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
+import type { Readable } from 'node:stream'
 import type { Pod } from 'kubernetes-types/core/v1.js'
 import { KmmError } from '../../errors/error.ts'
-import { logFileOf } from './container-run.ts'
+import { type LogSelection, logFileOf, readContainerLog } from './container-log.ts'
 import type { KubeletSettings } from './kubelet-settings.ts'
 import type { PodListener } from './pod-feed.ts'
 import { PodRun } from './pod-run.ts'
@@ -54,16 +54,16 @@ export class Kubelet implements PodListener {
     await this.#find(namespace, name).setReady(ready)
   }
 
-  /** What a container has printed in its present run, or with `previous` in the one before. */
-  readLog(namespace: string, name: string, container: string, previous = false): string {
-    const uid = this.#uidOf(namespace, name)
-    const restarts = this.#pods.get(uid)?.status?.containerStatuses?.[0]?.restartCount ?? 0
-    const folder = this.#find(namespace, name).folder
-    try {
-      return readFileSync(logFileOf(folder, container, previous ? restarts - 1 : restarts), 'utf8')
-    } catch {
-      return ''
-    }
+  /** What a container has printed in its present run, or in the one before; undefined where there is no log. */
+  async readLog(
+    pod: { uid: string; container: string; previous: boolean },
+    selection: LogSelection,
+  ): Promise<string | Readable | undefined> {
+    const run = this.#runs.get(pod.uid)
+    if (run === undefined) return undefined
+    const restarts = run.restartCount - (pod.previous ? 1 : 0)
+    const isRunning = (): boolean => !pod.previous && run.isRunning
+    return readContainerLog(logFileOf(run.folder, pod.container, restarts), selection, isRunning)
   }
 
   #uidOf(namespace: string, name: string): string {

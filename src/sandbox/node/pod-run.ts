@@ -45,6 +45,14 @@ export class PodRun {
     return this.#folder
   }
 
+  get restartCount(): number {
+    return this.#view.container.restartCount
+  }
+
+  get isRunning(): boolean {
+    return this.#view.container.state.running !== undefined
+  }
+
   start(): void {
     this.#done = this.#live().catch((error: unknown) => {
       if (!(error instanceof PodGone) && !this.#killed.signal.aborted) this.#settings.onError(error)

@@ -104,7 +104,6 @@ export function buildPodStatus(pod: Pod, view: PodView, runtimeId: string, now: 
     conditions: conditions(pod, view, now),
     startTime: view.startTime,
     hostIP: '127.0.0.1',
-    qosClass: 'BestEffort',
     ...(inits.length > 0 ? { initContainerStatuses: inits.map((each) => initStatus(pod, each, view, runtimeId)) } : {}),
     containerStatuses: (spec?.containers ?? []).map((each) => containerStatus(pod, each, view.container, runtimeId)),
   }
