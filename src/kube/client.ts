@@ -26,6 +26,8 @@ export interface WatchOptions {
   /** The server ends the watch after this time. */
   timeoutSeconds?: number
   signal: AbortSignal
+  /** Called when the server has accepted the watch, long before the first event perhaps. */
+  onOpen?: () => void
 }
 
 /** One line of a watch. An ERROR line is thrown as a KmmError instead (410 Gone: code `Expired`). */

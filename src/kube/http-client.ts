@@ -85,9 +85,10 @@ function readRemaining<T extends KubeObject>(answer: T): T | undefined {
 async function* watchEvents<T extends KubeObject>(
   transport: Transport,
   request: ApiRequest,
-  maxLineBytes: number,
+  { maxLineBytes, onOpen }: { maxLineBytes: number; onOpen: (() => void) | undefined },
 ): AsyncGenerator<WatchEvent<T>, void, undefined> {
   const body = await transport.send(request)
+  onOpen?.()
   try {
     for await (const line of readLines(body as AsyncIterable<Buffer>, maxLineBytes))
       yield parseWatchEvent<T>(line, request.subject)
@@ -110,7 +111,8 @@ export function createKubeClient(options: KubeClientOptions): HttpKubeClient {
     get: async (resource, key, signal) => exchange(buildGetRequest(resource, key, signal)),
     list: async (resource, listOptions = {}) =>
       readList(resource, await exchange(buildListRequest(resource, listOptions))),
-    watch: (resource, watchOptions) => watchEvents(transport, buildWatchRequest(resource, watchOptions), maxLineBytes),
+    watch: (resource, watchOptions) =>
+      watchEvents(transport, buildWatchRequest(resource, watchOptions), { maxLineBytes, onOpen: watchOptions.onOpen }),
     create: async (resource, object, writeOptions = {}) => exchange(buildCreateRequest(resource, object, writeOptions)),
     replace: async (resource, object, writeOptions = {}) =>
       exchange(buildReplaceRequest(resource, object, writeOptions)),

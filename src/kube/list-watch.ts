@@ -5,6 +5,7 @@ import type { KubeClient, WatchEvent } from './client.ts'
 import { type Clock, sleep } from './clock.ts'
 import type { KubeObject } from './object.ts'
 import type { Resource } from './resource.ts'
+import { isOlder } from './resource-version.ts'
 
 /** Who is fed by list and watch. */
 export interface ListWatchSink<Raw> {
@@ -32,6 +33,8 @@ interface Progress {
   resourceVersion: string | undefined
   /** Since the last watch that did some good. */
   failures: number
+  /** Whether the server has forgotten our place since then. */
+  expired: boolean
   /** Watches in a row that an answering server failed at the same place. */
   fruitless: number
 }
@@ -72,11 +75,16 @@ async function listAll<Raw extends KubeObject>(options: ListWatchOptions<Raw>, s
     if (resourceVersion === '')
       throw new KmmError(`the list of ${options.resource.plural} carries no resourceVersion`, { code: 'ServerError' })
     list.commit(resourceVersion)
+    options.sink.setConnected(true)
     return resourceVersion
   } catch (error) {
     list.abandon()
     throw error
   }
+}
+
+function markGood(progress: Progress): void {
+  Object.assign(progress, { failures: 0, expired: false, fruitless: 0 })
 }
 
 function applyWatchEvent<Raw extends KubeObject>(
@@ -85,10 +93,10 @@ function applyWatchEvent<Raw extends KubeObject>(
   progress: Progress,
 ): void {
   if (event.type !== 'BOOKMARK') sink.applyEvent(event.type, event.object)
-  const version = event.type === 'BOOKMARK' ? event.resourceVersion : event.object.metadata?.resourceVersion
-  if (version !== undefined && version !== '') progress.resourceVersion = version
-  progress.failures = 0
-  progress.fruitless = 0
+  const version = (event.type === 'BOOKMARK' ? event.resourceVersion : event.object.metadata?.resourceVersion) ?? ''
+  // A bookmark may lag behind.
+  if (version !== '' && !isOlder(version, progress.resourceVersion ?? '')) progress.resourceVersion = version
+  markGood(progress)
 }
 
 /** A signal that follows another, and is aborted by itself after a time. */
@@ -119,7 +127,6 @@ async function readWatch<Raw extends KubeObject>(
   for await (const event of watch) {
     if (signal.aborted) break
     events++
-    options.sink.setConnected(true)
     applyWatchEvent(event, options.sink, progress)
   }
   return events
@@ -139,7 +146,8 @@ async function watchOnce<Raw extends KubeObject>(
   try {
     const resourceVersion = progress.resourceVersion ?? ''
     const place = { ...selectionOf(options), resourceVersion, timeoutSeconds, signal: deadline.signal }
-    events = await readWatch(options, progress, client.watch(resource, place), deadline.signal)
+    const watch = client.watch(resource, { ...place, onOpen: () => options.sink.setConnected(true) })
+    events = await readWatch(options, progress, watch, deadline.signal)
   } catch (error) {
     if (!deadline.hasPassed()) throw error
   } finally {
@@ -149,8 +157,7 @@ async function watchOnce<Raw extends KubeObject>(
     throw new KmmError(`the watch of ${resource.plural} outlived its time; it is replaced`, { code: 'TimedOut' })
   if (events === 0 && clock.monotonic() - startedMs < usefulWatchMs && !signal.aborted)
     throw new KmmError(`the watch of ${resource.plural} ended at once`, { code: 'ServerError' })
-  progress.failures = 0
-  progress.fruitless = 0
+  markGood(progress)
 }
 
 async function step<Raw extends KubeObject>(
@@ -159,7 +166,6 @@ async function step<Raw extends KubeObject>(
   signal: AbortSignal,
 ): Promise<void> {
   progress.resourceVersion ??= await listAll(options, signal)
-  options.sink.setConnected(true)
   await watchOnce(options, progress, signal)
 }
 
@@ -169,15 +175,17 @@ function recover<Raw extends KubeObject>(
   progress: Progress,
   { random, onError, sink }: ListWatchOptions<Raw>,
 ): number {
-  const isExpired = hasCode(error, 'Expired')
+  if (hasCode(error, 'Expired')) {
+    progress.resourceVersion = undefined
+    // Routine, unless it happens at each attempt.
+    if (!progress.expired) {
+      progress.expired = true
+      return 0
+    }
+  }
   progress.failures++
   if (!hasCode(error, 'Unreachable', 'TooManyRequests')) progress.fruitless++
-  if (isExpired || progress.fruitless >= fruitlessLimit) {
-    progress.resourceVersion = undefined
-    progress.fruitless = 0
-  }
-  // That the server has forgotten where a watch was is routine, once.
-  if (isExpired && progress.failures === 1) return 0
+  if (progress.fruitless >= fruitlessLimit) Object.assign(progress, { resourceVersion: undefined, fruitless: 0 })
   onError(error)
   sink.setConnected(false)
   const askedMs = error instanceof KmmError ? (error.retryAfterMs ?? 0) : 0
@@ -189,7 +197,7 @@ export async function runListWatch<Raw extends KubeObject>(
   options: ListWatchOptions<Raw>,
   signal: AbortSignal,
 ): Promise<void> {
-  const progress: Progress = { resourceVersion: undefined, failures: 0, fruitless: 0 }
+  const progress: Progress = { resourceVersion: undefined, failures: 0, expired: false, fruitless: 0 }
   while (!signal.aborted) {
     try {
       await step(options, progress, signal)
