@@ -115,6 +115,22 @@ describe('a registry that asks for a token', () => {
     expect(service.seen).toHaveLength(2)
   })
 
+  it('gets a new one also when it refuses the cached one without a challenge', async () => {
+    const registry = await serveImage()
+    const service = await startTokenService(() => true)
+    demandBearer(registry, `https://${service.host}/token`)
+    const client = open()
+    await client.headManifest(registry.reference('a/b:v1'))
+    const demand = registry.content.intercept
+    registry.content.intercept = (request, response) => {
+      if (request.headers.authorization !== 'Bearer token-1') return demand?.(request, response) ?? false
+      sendError(response, 403, 'DENIED')
+      return true
+    }
+    await client.headManifest(registry.reference('a/b:v1'))
+    expect(service.seen).toHaveLength(2)
+  })
+
   it('gets an identity token exchanged by POST', async () => {
     const registry = await serveImage()
     const service = await startTokenService((request, body) => {

@@ -5,7 +5,7 @@ import { parseDockerConfig } from './credentials.ts'
 import { parseReference } from './reference.ts'
 import { createFixture, failureOf, type ServedRegistry } from './testdata/fixture.ts'
 import { startProxy } from './testdata/test-proxy.ts'
-import { addImage, sendError, testCa } from './testdata/test-registry.ts'
+import { addImage, sendError, sendJson, testCa } from './testdata/test-registry.ts'
 
 const fixture = createFixture()
 const { open, serve, start } = fixture
@@ -89,6 +89,17 @@ describe('a redirect', () => {
     expect(error.code).toBe('RegistryUnauthorized')
     expect(error.message).toContain(`by way of ${storage.host}`)
     expect(storage.seen.every((each) => each.authorization === undefined)).toBe(true)
+  })
+
+  it('to a host that asks for a token is no reason to send the credentials to its token service', async () => {
+    const registry = await serve()
+    const thief = await start((_, response) => sendJson(response, 200, { token: 'x' }))
+    const storage = await start((_, response) =>
+      sendError(response, 401, 'UNAUTHORIZED', { 'www-authenticate': `Bearer realm="https://${thief.host}/token"` }),
+    )
+    redirectBlobs(registry, `https://${storage.host}/blob`)
+    expect((await failureOf(fetchBlob(registry))).code).toBe('RegistryUnauthorized')
+    expect(thief.seen).toHaveLength(0)
   })
 
   it('from HTTPS to HTTP is refused unless registryTLS.insecure', async () => {
@@ -186,6 +197,66 @@ describe('a redirect', () => {
     const stream = await client(['127.0.0.0/8']).openBlob(reference, descriptor)
     stream.destroy()
     expect(near.seen).toHaveLength(1)
+  })
+})
+
+describe('a token service', () => {
+  it('nearer than the registry that names it is not asked', async () => {
+    const registry = await serve()
+    const near = await start((_, response) => sendJson(response, 200, { token: 'x' }))
+    const proxy = await startProxy(() => registry.server.port)
+    fixture.onStop(() => proxy.stop())
+    registry.content.intercept = (_, response) => {
+      sendError(response, 401, 'UNAUTHORIZED', { 'www-authenticate': `Bearer realm="https://${near.host}/token"` })
+      return true
+    }
+    const client = open({ settings: { caBundle: testCa(), proxy: { httpsProxy: proxy.url } } })
+    const error = await failureOf(client.headManifest(parseReference('registry.kmm.test/a/b:v1')))
+    expect(error.message).toMatch(/token service 127\.0\.0\.1.*loopback address/)
+    expect(near.seen).toHaveLength(0)
+  })
+})
+
+describe('a place to upload to', () => {
+  const upload = (registry: ServedRegistry) =>
+    open({ credentials: credentialsFor(registry) })
+      .uploaderFor(registry.reference('a/b:v1'))
+      .putBlob(descriptor, data)
+  const sendTo = (registry: ServedRegistry, location: string): void => {
+    registry.content.intercept = (request, response) => {
+      if (request.headers.authorization === undefined)
+        sendError(response, 401, 'UNAUTHORIZED', { 'www-authenticate': 'Basic realm="x"' })
+      else if (request.method === 'POST') response.writeHead(202, { location }).end()
+      else return false
+      return true
+    }
+  }
+
+  it('at another host gets the bytes without credentials', async () => {
+    const registry = await serve()
+    const storage = await start((_, response) => response.writeHead(201).end())
+    sendTo(registry, `https://${storage.host}/upload?state=1`)
+    await upload(registry)
+    expect(storage.seen).toMatchObject([{ method: 'PUT', authorization: undefined, body: data.toString() }])
+  })
+
+  it('on plain HTTP, or inside the cluster, gets nothing', async () => {
+    const registry = await serve()
+    const storage = await start((_, response) => response.writeHead(201).end(), 'http')
+    sendTo(registry, `http://${storage.host}/upload`)
+    expect((await failureOf(upload(registry))).message).toContain('plain HTTP')
+    sendTo(registry, 'https://minio.storage.svc/upload')
+    expect((await failureOf(upload(registry))).message).toContain('a service of the cluster')
+    expect(storage.seen).toHaveLength(0)
+  })
+
+  it('that redirects gets nothing', async () => {
+    const registry = await serve()
+    const storage = await start((_, response) => response.writeHead(201).end())
+    const detour = await start((_, response) => response.writeHead(307, { location: `https://${storage.host}/` }).end())
+    sendTo(registry, `https://${detour.host}/upload`)
+    expect((await failureOf(upload(registry))).message).toContain('redirects a PUT request')
+    expect(storage.seen).toHaveLength(0)
   })
 })
 

@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from 'vitest'
 import { computeDigest } from './digest.ts'
 import { assembleImage, buildImage, buildIndex } from './image-builder.ts'
+import { mediaTypes } from './media-types.ts'
 import { parseReference } from './reference.ts'
 import type { Registry } from './registry.ts'
 import { calm, createFixture, failureOf } from './testdata/fixture.ts'
@@ -99,6 +100,28 @@ describe('an image', () => {
     const error = await failureOf(open().resolveImage(reference('kmods/a:v1'), linux))
     expect(error.code).toBe('ImageInvalid')
     expect(error.message).toContain('no image for linux/amd64: it holds linux/arm64/v8')
+  })
+
+  it('whose index says another size than it has is ImageInvalid', async () => {
+    const { content, reference } = await serve()
+    const image = await buildImage({ files: {} })
+    const manifest = { mediaType: image.manifest.mediaType, digest: image.digest, size: 1, platform: image.platform }
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: [manifest] }))
+    addImage(content, 'kmods/a', 'v1', image)
+    content.manifests.set('kmods/a/v1', { mediaType: mediaTypes.index, bytes })
+    expect((await failureOf(open().resolveImage(reference('kmods/a:v1'), linux))).message).toContain('says 1 bytes')
+  })
+
+  it('behind indexes within indexes is ImageInvalid beyond a depth', async () => {
+    const { content, reference } = await serve()
+    let inner = await buildImage({ files: {} })
+    for (let depth = 0; depth < 4; depth += 1) {
+      addImage(content, 'kmods/a', 'v1', inner)
+      const index = buildIndex([inner])
+      inner = { ...inner, digest: index.digest, manifest: index.manifest }
+    }
+    addImage(content, 'kmods/a', 'v1', inner)
+    expect((await failureOf(open().resolveImage(reference('kmods/a:v1'), linux))).message).toContain('nested')
   })
 
   it('without an index has no index digest', async () => {
@@ -371,7 +394,28 @@ describe('an answer that passes', () => {
     expect(server.seen).toHaveLength(4)
   })
 
-  it('is not waited for once the signal is aborted', async () => {
+  it('is not waited for once the signal is aborted while the registry says nothing', async () => {
+    const { content, reference } = await serve()
+    const abort = new AbortController()
+    content.intercept = () => {
+      abort.abort()
+      return true
+    }
+    const work = open({ retries: { attempts: 1 } }).headManifest(reference('a/b:v1'), abort.signal)
+    expect((await failureOf(work)).code).toBe('Aborted')
+  })
+
+  it('is not waited for once the client is closed', async () => {
+    const { content, reference } = await serve()
+    const client = open()
+    content.intercept = () => {
+      void client.close()
+      return true
+    }
+    expect((await failureOf(client.headManifest(reference('a/b:v1')))).code).toBe('Aborted')
+  })
+
+  it('is not waited for once the signal is aborted before the next attempt', async () => {
     const { content, reference } = await serve()
     content.intercept = (_, response) => {
       response.writeHead(503).end()

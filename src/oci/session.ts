@@ -110,18 +110,31 @@ async function authorize(
   )
 }
 
-async function sendAs(state: State, request: AnyRequest, credential: Credential | undefined): Promise<Answer> {
+/** Uses the token that is kept; what the registry does not take any more is forgotten. */
+async function sendWithKnownToken(state: State, request: AnyRequest, key: string): Promise<Answer | undefined> {
   const { tokens, retries } = state.context
-  const key = createTokenKey(state, request, credential)
-  const first = await state.route.exchange(request, tokens.get(key, retries.clock.now()))
-  if (first.type === 'failure' || !isRefused(first)) return first
+  const known = tokens.get(key, retries.clock.now())
+  if (known === undefined) return undefined
+  const outcome = await state.route.exchange(request, known)
+  if (outcome.type === 'failure' || !isRefused(outcome)) return outcome
   tokens.delete(key)
+  await discardBody(outcome.response)
+  return undefined
+}
+
+async function sendAs(state: State, request: AnyRequest, credential: Credential | undefined): Promise<Answer> {
+  const key = createTokenKey(state, request, credential)
+  const known = await sendWithKnownToken(state, request, key)
+  if (known) return known
+  // Without credentials first: the refusal says what the registry wants.
+  const first = await state.route.exchange(request, undefined)
+  if (first.type === 'failure' || !isRefused(first)) return first
   const outcome = await authorize(state, request, first.response, credential)
   if (outcome === undefined) return first
   await discardBody(first.response)
   if (outcome.type === 'failure') return { type: 'denied', denial: outcome }
   const second = await state.route.exchange(request, outcome.authorization.header)
-  if (isRefused(second)) tokens.delete(key)
+  if (isRefused(second)) state.context.tokens.delete(key)
   return second
 }
 
