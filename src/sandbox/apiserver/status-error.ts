@@ -131,8 +131,8 @@ export function noSuchResource(): StatusError {
 }
 
 /** What the sandbox does not imitate: 501 with the feature's name, never a plausible answer. */
-export function notImitated(feature: string): StatusError {
-  const message = `the KMM sandbox does not imitate ${feature}; use a real cluster for it`
+export function notImitated(feature: string, advice = 'use a real cluster for it'): StatusError {
+  const message = `the KMM sandbox does not imitate ${feature}; ${advice}`
   return new StatusError(message, { status: 501, reason: 'NotImplemented' })
 }
 

@@ -1,8 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 import { parse } from 'yaml'
 import { badRequest, StatusError } from '../status-error.ts'
+import { decodeProtobuf } from '../protobuf/decode.ts'
 import { parseMediaTypes, unsupportedMediaType } from './negotiate.ts'
 
+const protobufType = 'application/vnd.kubernetes.protobuf'
 const maxBodyBytes = 3 * 1024 * 1024
 
 /** Reads a request's body; 413 above 3 MiB, as the real server. */
@@ -20,12 +22,13 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-/** Parses a JSON or YAML body by its content type (JSON when there is none); 415 for protobuf and anything else. */
+/** Parses a body by its content type: JSON (also when there is none), YAML, protobuf of some kinds; 415 for others. */
 export function parseBody(body: Buffer, contentType: string | undefined): unknown {
   const type = parseMediaTypes(contentType)[0]?.type ?? 'application/json'
   if (type === 'application/json') return parseJson(body)
   if (type === 'application/yaml') return parseYaml(body)
-  throw unsupportedMediaType(['application/json', 'application/yaml'])
+  if (type === protobufType) return decodeProtobuf(body)
+  throw unsupportedMediaType(['application/json', 'application/yaml', protobufType])
 }
 
 /** Parses JSON; 400 with the parser's words. Keys that could reach a prototype are refused. */

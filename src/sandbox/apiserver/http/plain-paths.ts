@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { aggregatedDiscovery, plainDiscovery } from '../discovery/discovery.ts'
+import { emptyOpenApiV2 } from '../discovery/openapi-v2.ts'
 import { serverVersion } from '../discovery/version.ts'
 import type { Service } from '../service.ts'
 import { methodNotAllowed, noSuchResource, notImitated } from '../status-error.ts'
@@ -16,6 +17,7 @@ export function answerPlainPath(service: Service, { request, path }: Call): Answ
   if (/^\/apis?(\/|$)/.test(path)) return answerDiscovery(service, request, path)
   if (path === '/openapi/v3') return json(service.openApi.index())
   if (path.startsWith('/openapi/v3/')) return answerOpenApi(service, path.slice('/openapi/v3/'.length))
+  if (path === '/openapi/v2') return answerOpenApiV2(request.headers.accept)
   if (path === '/metrics') throw notImitated(path)
   return plainText('404 page not found\n', 404)
 }
@@ -29,6 +31,15 @@ function answerOpenApi(service: Service, path: string): Answer {
   const document = service.openApi.document(path)
   if (document === undefined) throw noSuchResource()
   return jsonText(document)
+}
+
+const openApiV2Type = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf'
+
+/** kubectl insists on the old form of OpenAPI where it looks for a kind that is not there: it gets one without kinds. */
+function answerOpenApiV2(accept: string | undefined): Answer {
+  const wanted = parseMediaTypes(accept).some(({ type }) => type === openApiV2Type)
+  if (!wanted) throw notImitated('OpenAPI v2', 'ask for /openapi/v3')
+  return { kind: 'body', status: 200, contentType: openApiV2Type, body: emptyOpenApiV2() }
 }
 
 function answerDiscovery(service: Service, request: IncomingMessage, path: string): Answer {

@@ -114,7 +114,8 @@ export class Watches {
   }
 
   #sendEvent(request: WatchRequest, event: StoreEvent, send: (line: string | Buffer) => void): void {
-    const { namespace } = request
+    const { namespace, since = 0 } = request
+    if (event.resourceVersion <= since) return
     if (namespace !== undefined && event.object.metadata.namespace !== namespace) return
     const type = typeFor(event, request.matches)
     if (type !== undefined) send(this.#eventLine(request, event, type))
