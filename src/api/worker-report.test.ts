@@ -16,7 +16,11 @@ const report: WorkerReport = {
   durationsMs: { pull: 120, extract: 30.5, modprobe: 8 },
 }
 
-const texts = fc.oneof(fc.string({ unit: 'binary', maxLength: 6000 }), fc.string({ unit: 'grapheme', maxLength: 200 }))
+const texts = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 6000, size: 'max' }),
+  fc.string({ unit: 'grapheme', maxLength: 1500, size: 'max' }),
+  fc.string({ maxLength: 200 }),
+)
 const moduleEntries = fc.record(
   {
     name: fc.string({ maxLength: 64 }),
@@ -35,7 +39,7 @@ const reports: fc.Arbitrary<WorkerReport> = fc.record(
     alreadyLoaded: fc.boolean(),
     reason: fc.constantFrom(...reportReasons),
     message: texts,
-    modules: fc.array(moduleEntries, { maxLength: 120 }),
+    modules: fc.array(moduleEntries, { maxLength: 120, size: 'max' }),
     more: fc.integer({ min: 1, max: 1000 }),
     durationsMs: fc.record({ pull: fc.nat(), extract: fc.nat(), modprobe: fc.nat() }, { requiredKeys: [] }),
   },
@@ -90,9 +94,9 @@ describe('formatWorkerReport', () => {
     expect((parsed?.more ?? 0) + (parsed?.modules.length ?? 0)).toBe(203)
   })
 
-  it('does not cut a character in half', () => {
-    const parsed = parseWorkerReport(formatWorkerReport({ ...report, message: '🦀'.repeat(3000) }))
-    expect(parsed?.message).toMatch(/^(?:🦀)+…$/u)
+  it.each(['', 'a'])('does not cut a character in half, after "%s"', (start) => {
+    const parsed = parseWorkerReport(formatWorkerReport({ ...report, message: start + '🦀'.repeat(3000) }))
+    expect(parsed?.message).toMatch(/^a?(?:🦀)+…$/u)
   })
 })
 
@@ -127,6 +131,10 @@ describe('parseWorkerReport', () => {
     const parsed = parseWorkerReport(text)
     expect(parsed?.reason).toBe('Unknown')
     expect(parsed?.message).toHaveLength(1000)
+  })
+
+  it.each(['{', '{a'])('does not cut a character of the raw text in half, after "%s"', (start) => {
+    expect(parseWorkerReport(start + '🦀'.repeat(2000))?.message).toMatch(/^\{a?(?:🦀)+…$/u)
   })
 
   it('drops what has the wrong type and bounds the rest', () => {
