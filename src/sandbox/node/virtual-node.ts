@@ -44,9 +44,6 @@ export interface NodeSurroundings {
   onError?: (error: unknown) => void
 }
 
-const unreachable = 'node.kubernetes.io/unreachable'
-const unschedulable = 'node.kubernetes.io/unschedulable'
-
 /** Folders that the host of a real node has. */
 const hostFolders = ['lib/firmware', 'var/lib/kubelet/device-plugins', 'var/lib/kubelet/plugins_registry', 'etc', 'dev']
 
@@ -146,27 +143,23 @@ export class VirtualNode {
   }
 
   /**
-   * Not ready: the kubelet falls silent, and the node shows what the node controller makes of that (Ready Unknown, tainted
-   * unreachable). What runs goes on and is reported when the node is ready again.
+   * Not ready: the kubelet falls silent, and the node shows at once what becomes of that on a real cluster after a while:
+   * Ready Unknown, for which the node lifecycle controller taints it. What runs goes on and is reported when it is back.
    */
   async setReady(ready: boolean): Promise<void> {
     this.#ready = ready
     if (!ready) this.#online.close()
     await this.heartbeat()
-    await this.#setTaint(unreachable, 'NoExecute', !ready)
-    await this.#setTaint(unreachable, 'NoSchedule', !ready)
     if (ready) this.#online.open()
   }
 
-  /** Marks the node unschedulable, as `kubectl cordon` does, with the taint that the node controller adds. */
+  /** Marks the node unschedulable, as `kubectl cordon` does; the node lifecycle controller adds the taint. */
   async cordon(): Promise<void> {
     await this.#patch({ type: 'merge', body: { spec: { unschedulable: true } } })
-    await this.#setTaint(unschedulable, 'NoSchedule', true)
   }
 
   async uncordon(): Promise<void> {
     await this.#patch({ type: 'merge', body: { spec: { unschedulable: null } } })
-    await this.#setTaint(unschedulable, 'NoSchedule', false)
   }
 
   async addTaint(key: string, effect: 'NoSchedule' | 'NoExecute' | 'PreferNoSchedule'): Promise<void> {
