@@ -126,6 +126,7 @@ async function extractLayer(
     checkLayerMediaType(layer.descriptor)
     const position = { number, digest: layer.descriptor.digest }
     const source = addAbortSignal(options.signal, await layer.open(options.signal))
+    source.on('error', () => {}) // Whoever reads it gets the same error.
     try {
       const bytes = await openTarBytes(source)
       await readTar(meterChunks(bytes, pass.meter), (entry) => {

@@ -72,6 +72,7 @@ export class LayerCacheBlobs {
   /** Writes a verified stream to a temporary file, and gives it its name when all of it is there. */
   async store(descriptor: LayerDescriptor, source: Readable): Promise<void> {
     this.#pinned.add(fileName(descriptor.digest))
+    source.on('error', () => {}) // It may fail before it is read; reading it then fails with the same.
     await this.#makeRoom(descriptor.size)
     const download = join(this.#root, 'downloads', randomUUID())
     try {

@@ -145,6 +145,17 @@ describe('the cache of layers', () => {
     expect(await readLayer(cache, a)).toBe('content')
   })
 
+  it('survives a download that fails before it is read', async () => {
+    const a = layer('content')
+    a.fetch = () => {
+      const stream = new PassThrough()
+      process.nextTick(() => stream.destroy(new KmmError('given up', { code: 'Aborted' })))
+      return Promise.resolve(stream)
+    }
+    await expect(readLayer(await openCache(), a)).rejects.toMatchObject({ code: 'Aborted' })
+    expect(readdirSync(join(root, 'downloads'))).toEqual([])
+  })
+
   it('evicts what was not used for the longest time, and never parts of the image at hand', async () => {
     const [a, b, c, d] = ['aaaa', 'bbbb', 'cccc', 'dddd'].map(layer) as [Layer, Layer, Layer, Layer]
     for (const [age, each] of [a, b, c].entries()) {

@@ -32,8 +32,9 @@ export function listForUnload(all: readonly LoadedModule[], names: readonly stri
 }
 
 /**
- * Writes a directory of modules that holds no modules, only the index of their names and dependencies: it is all that
- * `modprobe -r` reads. `folder` is the kernel's directory below `lib/modules`; what was there is removed.
+ * Writes a directory of modules that holds empty files, and the index of their names and dependencies: `modprobe -r` reads
+ * the index, and only looks whether the files of dependencies are there. `folder` is the kernel's directory below
+ * `lib/modules`; what was there is removed.
  */
 export async function writeUnloadIndex(folder: string, modules: readonly IndexedModule[]): Promise<void> {
   const lines = modules.map(({ name, dependencies }) => ({
@@ -42,6 +43,7 @@ export async function writeUnloadIndex(folder: string, modules: readonly Indexed
   }))
   await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true })
+  for (const { name } of modules) await writeFile(join(folder, `${name}.ko`), '')
   await writeFile(join(folder, 'modules.dep'), lines.map(({ value }) => `${value}\n`).join(''))
   await writeFile(join(folder, 'modules.dep.bin'), formatModuleIndex(lines))
 }
