@@ -120,6 +120,8 @@ class ControllerRunner<O, A> implements Runner {
     const { reconciler, logger, clock } = this.#options
     const fields = { controller: reconciler.name, key, code: error.code, error: describeError(error) }
     if (isStale(error)) logger.debug(fields, 'somebody else was faster, trying again')
+    else if (error.code === 'Internal')
+      logger.error({ ...fields, stack: (error.cause as Error | undefined)?.stack }, 'a pass failed')
     else logger.warn(fields, 'a pass failed')
     if (error.retryAfterMs !== undefined) this.#queue.addAt(key, clock.now() + error.retryAfterMs)
     else if (error.fate === 'retry') this.#queue.addWithBackoff(key)

@@ -71,22 +71,39 @@ async function readExample(root: string, registryAddress: string): Promise<{ nam
   return { namespace, module }
 }
 
+function listLoaded(sandbox: Sandbox, node: string): string[] {
+  return (sandbox.node(node)?.kernel.loadedModules() ?? []).map(({ name }) => name)
+}
+
+interface Seen {
+  name: string
+  kernel: string
+  phase: NodePhase
+}
+
+function lookAtNodes(cluster: ClusterWatch): Seen[] {
+  return cluster.listNodes().map(({ metadata, status }) => {
+    const { name = '', labels = {} } = metadata ?? {}
+    const phase = tellPhase({ labels, config: cluster.findConfig(name) }, key)
+    return { name, kernel: status?.nodeInfo?.kernelVersion ?? '', phase }
+  })
+}
+
+/** Tells of each node's progress as it happens; the answer reads the present phases. */
 function narrateNodes({ cluster, narrator, sandbox }: Stage): () => ReadonlyMap<string, NodePhase> {
   const phases = new Map<string, NodePhase>()
   const look = (): void => {
-    for (const node of cluster.listNodes()) {
-      const name = node.metadata?.name ?? ''
-      const phase = tellPhase({ labels: node.metadata?.labels ?? {}, config: cluster.findConfig(name) }, key)
-      const before = phases.get(name)
+    for (const { name, kernel, phase } of lookAtNodes(cluster)) {
+      const before = phases.get(name) ?? 'untouched'
       phases.set(name, phase)
-      if (phase === before || (before === undefined && phase === 'untouched')) continue
-      const kernel = node.status?.nodeInfo?.kernelVersion ?? ''
-      const modules = sandbox.node(name)?.kernel.loadedModules().join(', ') ?? ''
-      const seen = phase === 'loaded' ? `; its kernel has ${modules}` : ''
-      const text = `${name.padEnd(7)} ${kernel.padEnd(15)} ${before ?? 'untouched'} → ${phase}${seen}`
+      if (phase === before) continue
+      const modules = listLoaded(sandbox, name)
+      const seen = phase === 'loaded' ? `; its kernel has ${modules.join(', ')}` : ''
+      const text = `${name.padEnd(7)} ${kernel.padEnd(15)} ${before} → ${phase}${seen}`
       narrator.tell({ event: 'node', fields: { node: name, kernel, phase, modules }, text })
     }
   }
+  look()
   cluster.onChange(look)
   return () => phases
 }
@@ -141,7 +158,7 @@ async function deleteAndShow(stage: Stage, phases: () => ReadonlyMap<string, Nod
   await cluster.until('nothing of it is left on the nodes', () => isAll(phases(), 'untouched'), timeoutMs)
   for (const node of cluster.listNodes()) {
     const name = node.metadata?.name ?? ''
-    const modules = sandbox.node(name)?.kernel.loadedModules() ?? []
+    const modules = listLoaded(sandbox, name)
     narrator.tell({
       event: 'unloaded',
       fields: { node: name, modules },
@@ -170,7 +187,7 @@ async function play(stage: Stage): Promise<void> {
 
 /** Plays the whole story: a sandbox, images, the operator, a Module that is loaded on three nodes and unloaded again. */
 export async function runDemo(options: DemoOptions): Promise<void> {
-  const { root, narrator, signal } = options
+  const { root, narrator } = options
   narrator.chapter('Starting a sandbox: an API server, a registry and three nodes on two kernels')
   const sandbox = await startSandbox({
     nodes: [

@@ -15,15 +15,19 @@ interface ModuleKey {
   name: string
 }
 
-/** Tells how far a node is, from its labels and its NodeModulesConfig, as anybody with kubectl could. */
-export function tellPhase({ labels, config }: NodeFacts, { namespace, name }: ModuleKey): NodePhase {
-  const isIt = (item: ModuleKey): boolean => item.namespace === namespace && item.name === name
-  const wanted = config?.spec?.modules?.some(isIt) === true
-  const { modules = [], workers = [] } = config?.status ?? {}
+function tellWanted(labels: NodeFacts['labels'], { namespace, name }: ModuleKey, failing: boolean): NodePhase {
   const ready = labels[getKernelModuleReadyNodeLabel(namespace, name)] !== undefined
-  if (wanted && ready && labels[getDevicePluginReadyLabel(namespace, name)] !== undefined) return 'device plugin ready'
-  if (wanted && ready) return 'loaded'
-  if (workers.some((worker) => isIt(worker) && worker.reason !== 'DevicePluginStillRunning')) return 'failing'
-  if (wanted) return 'pending'
+  if (!ready) return failing ? 'failing' : 'pending'
+  return labels[getDevicePluginReadyLabel(namespace, name)] === undefined ? 'loaded' : 'device plugin ready'
+}
+
+/** Tells how far a node is, from its labels and its NodeModulesConfig, as anybody with kubectl could. */
+export function tellPhase({ labels, config }: NodeFacts, key: ModuleKey): NodePhase {
+  const isIt = (item: ModuleKey): boolean => item.namespace === key.namespace && item.name === key.name
+  const { modules = [], workers = [] } = config?.status ?? {}
+  // Waiting for the device plugin to leave is no failure.
+  const failing = workers.some((worker) => isIt(worker) && worker.reason !== 'DevicePluginStillRunning')
+  if (config?.spec?.modules?.some(isIt)) return tellWanted(labels, key, failing)
+  if (failing) return 'failing'
   return modules.some(isIt) ? 'unloading' : 'untouched'
 }
