@@ -1,4 +1,4 @@
-import type { Json, StructuralSchema, ValidationRule } from './schema.ts'
+import type { StructuralSchema, ValidationRule } from './schema.ts'
 
 /** A structural schema together with the TypeScript type of its values; `shape` exists for the compiler only. */
 export interface Schema<T> {
@@ -122,9 +122,4 @@ export function strings(description = '', limits: ListLimits = {}): Schema<strin
 /** A schema that was made elsewhere, with the type that describes its values. */
 export function imported<T>(schema: StructuralSchema, description = ''): Schema<T> {
   return { schema: described(description, schema) }
-}
-
-/** A default must be JSON; this keeps the compiler honest where a schema is changed by hand. */
-export function withDefault<T extends Json>(schema: Schema<T>, value: T): Schema<T> {
-  return { schema: { ...schema.schema, default: value } }
 }
