@@ -80,6 +80,6 @@ export function buildDeleteRequest(resource: Resource, key: ObjectKey, options: 
   return { method: 'DELETE', path: objectPath(resource, key), subject, body, signal }
 }
 
-export function buildRawRequest(path: string, signal?: AbortSignal): ApiRequest {
-  return { method: 'GET', path, subject: { verb: 'get', resource: path, object: '' }, accept: '*/*', signal }
+export function buildRawRequest(path: string, signal?: AbortSignal, accept = '*/*'): ApiRequest {
+  return { method: 'GET', path, subject: { verb: 'get', resource: path, object: '' }, accept, signal }
 }

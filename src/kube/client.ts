@@ -67,6 +67,6 @@ export interface KubeClient {
   patch<T extends KubeObject>(resource: Resource<T>, key: ObjectKey, patch: Patch, options?: WriteOptions): Promise<T>
   /** Answers what is left of an object that still waits for finalizers or its grace period; undefined when it is gone. */
   delete<T extends KubeObject>(resource: Resource<T>, key: ObjectKey, options?: DeleteOptions): Promise<T | undefined>
-  /** Text of a GET on any path, such as `/version` or `…/pods/x/log?container=y`. */
-  getRaw(path: string, signal?: AbortSignal): Promise<string>
+  /** Text of a GET on any path, such as `/version` or `…/pods/x/log?container=y`; `accept` asks for a form of it. */
+  getRaw(path: string, signal?: AbortSignal, accept?: string): Promise<string>
 }

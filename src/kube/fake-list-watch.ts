@@ -142,7 +142,7 @@ class ListWatchServer implements FakeListWatch {
 
   bookmark(behind: number): void {
     for (const watch of this.#watches) {
-      watch.bookmarks.push(Math.max(this.#compacted, watch.version - behind))
+      watch.bookmarks.push(Math.max(1, watch.version - behind))
       watch.wake()
     }
   }

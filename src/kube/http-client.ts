@@ -120,7 +120,7 @@ export function createKubeClient(options: KubeClientOptions): HttpKubeClient {
       exchange(buildPatchRequest(resource, key, patch, writeOptions)),
     delete: async (resource, key, deleteOptions = {}) =>
       readRemaining(await exchange(buildDeleteRequest(resource, key, deleteOptions))),
-    getRaw: async (path, signal) => sendForText(buildRawRequest(path, signal)),
+    getRaw: async (path, signal, accept) => sendForText(buildRawRequest(path, signal, accept)),
     close: () => transport.close(),
   }
 }

@@ -24,7 +24,7 @@ function parseSet(text: string): readonly (string | undefined)[] {
 
 function splitRequirement(text: string): { key: string; operator: string; operand: string } {
   const [, not = '', key = '', equality = '', value = '', membership = '', set = ''] = requirement.exec(text) ?? []
-  const operator = not + equality + membership
+  const operator = `${not} ${equality}${membership}`.trim()
   if (key === '' || !operators.has(operator))
     throw new KmmError(`${JSON.stringify(text)} is not a requirement of a label selector`, {
       code: 'ConfigurationInvalid',

@@ -228,6 +228,20 @@ describe('list and watch', () => {
     expect(cache.list().length).toBe(11)
   })
 
+  it('goes on from its last event when a bookmark lags behind', async () => {
+    const { server, cache, clock, errors } = await startRig(['a', 'b', 'c'])
+    server.create(key('d'))
+    await clock.advance(0)
+    server.compact()
+    server.bookmark(3)
+    await clock.advance(5_000)
+    server.drop()
+    await clock.advance(0)
+    server.create(key('e'))
+    await clock.advance(0)
+    expect([server.lists, cache.list().length, errors.length]).toEqual([1, 5, 0])
+  })
+
   it('does not hammer a server whose watches end at once', async () => {
     const { server, clock, errors } = await startRig(['a'])
     server.drop()
