@@ -193,7 +193,6 @@ export async function openVerifiedBlob(asked: BlobRequest): Promise<Readable> {
     },
     destroy(error, callback) {
       stop.abort()
-      first.body.destroy()
       callback(error)
     },
   })

@@ -115,6 +115,22 @@ describe('a registry that asks for a token', () => {
     expect(service.seen).toHaveLength(2)
   })
 
+  it('does not see a token again that it refused, although there is no new one', async () => {
+    const registry = await serveImage()
+    let isOpen = true
+    const service = await startTokenService(() => isOpen)
+    let valid = 'Bearer token-1'
+    demandBearer(registry, `https://${service.host}/token`, (header) => header === valid)
+    const client = open()
+    await client.headManifest(registry.reference('a/b:v1'))
+    isOpen = false
+    valid = 'Bearer token-2'
+    await failureOf(client.headManifest(registry.reference('a/b:v1')))
+    const before = registry.server.seen.length
+    await failureOf(client.headManifest(registry.reference('a/b:v1')))
+    expect(registry.server.seen.slice(before).map((each) => each.authorization)).toEqual([undefined])
+  })
+
   it('gets a new one also when it refuses the cached one without a challenge', async () => {
     const registry = await serveImage()
     const service = await startTokenService(() => true)

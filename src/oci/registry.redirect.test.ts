@@ -97,8 +97,12 @@ describe('a redirect', () => {
     const storage = await start((_, response) =>
       sendError(response, 401, 'UNAUTHORIZED', { 'www-authenticate': `Bearer realm="https://${thief.host}/token"` }),
     )
-    redirectBlobs(registry, `https://${storage.host}/blob`)
+    registry.content.intercept = (_, response) => {
+      response.writeHead(307, { location: `https://${storage.host}/blob` }).end()
+      return true
+    }
     expect((await failureOf(fetchBlob(registry))).code).toBe('RegistryUnauthorized')
+    expect(storage.seen).toHaveLength(1)
     expect(thief.seen).toHaveLength(0)
   })
 
