@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 /** The `kmm` program: the operator and the tools for a terminal. */
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
+import { createDemoCommand } from '../cli/demo/command.ts'
 import { describeError } from '../errors/error.ts'
 import { runOperator } from './compose/run-operator.ts'
 import { version } from './compose/version.ts'
@@ -33,6 +36,16 @@ program
   .action(async (flags: OperatorFlags) => {
     await runOperator({ ...flags, environment: process.env, signal: createStopSignal() })
   })
+
+const sandbox = program.command('sandbox').description('an embedded cluster to try things in, on this machine alone')
+sandbox.addCommand(
+  createDemoCommand({
+    // The bundle is dist/kmm.js of the package.
+    root: dirname(dirname(fileURLToPath(import.meta.url))),
+    write: (line) => process.stdout.write(`${line}\n`),
+    createStopSignal,
+  }),
+)
 
 try {
   await program.parseAsync()

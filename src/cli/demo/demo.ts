@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 import type { Module } from '../../api/module.ts'
-import { modules as modulesResource } from '../../api/resources.ts'
+import { modules as modulesResource, nodeModulesConfigs } from '../../api/resources.ts'
 import { describeError, hasCode } from '../../errors/error.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { namespaces } from '../../kube/core-resources.ts'
@@ -111,24 +111,12 @@ function narrateNodes({ cluster, narrator, sandbox }: Stage): () => ReadonlyMap<
 const isAll = (phases: ReadonlyMap<string, NodePhase>, phase: NodePhase): boolean =>
   phases.size > 0 && [...phases.values()].every((each) => each === phase)
 
-async function showModule({ cluster, narrator, client, sandbox }: Stage): Promise<void> {
-  narrator.show(
-    `kubectl -n ${key.namespace} get module ${key.name}`,
-    await fetchTable(sandbox.kubeconfig, moduleResource, key),
-  )
+async function showModule({ cluster, narrator, client }: Stage): Promise<void> {
+  narrator.show(`kubectl -n ${key.namespace} get module ${key.name}`, await fetchTable(client, moduleResource, key))
   const module = await client.get(moduleResource, key)
   const events = cluster.listEvents().filter(({ involvedObject }) => involvedObject.uid === module.metadata.uid)
   narrator.show(`kubectl -n ${key.namespace} describe module ${key.name}`, describeObject(module, events))
-  narrator.show(
-    'kubectl get nodemodulesconfigs',
-    await fetchTable(sandbox.kubeconfig, {
-      group: 'kmm.sigs.x-k8s.io',
-      version: 'v1beta1',
-      kind: 'NodeModulesConfig',
-      plural: 'nodemodulesconfigs',
-      namespaced: false,
-    }),
-  )
+  narrator.show('kubectl get nodemodulesconfigs', await fetchTable(client, defineResource(nodeModulesConfigs)))
 }
 
 async function loadAndShow(stage: Stage, phases: () => ReadonlyMap<string, NodePhase>): Promise<void> {
