@@ -62,9 +62,9 @@ interface Sighting {
   steadyMs: number
 }
 
-function pause(election: Election, signal: AbortSignal): Promise<void> {
+function pause(election: Election, signal: AbortSignal, longestMs = Number.POSITIVE_INFINITY): Promise<void> {
   const { clock, retryMs, random } = election
-  return sleep(clock, retryMs * (1 + random() * 0.2), signal)
+  return sleep(clock, Math.min(retryMs * (1 + random() * 0.2), longestMs), signal)
 }
 
 function isTaken(lease: Lease, sighting: Sighting, { identity, clock, leaseMs }: Election): boolean {
@@ -129,10 +129,11 @@ function holds(election: Election, held: Held): boolean {
 /** Renews until the signal is aborted (answers true), or until the Lease is no longer surely ours (false). */
 async function keep(election: Election, held: Held, signal: AbortSignal): Promise<boolean> {
   const { clock, renewWithinMs, onError } = election
+  const getLeftMs = (): number => renewWithinMs - elapsedMs(held.renewed, clock)
   while (!signal.aborted) {
-    await pause(election, signal)
+    await pause(election, signal, getLeftMs())
     if (signal.aborted) return true
-    const leftMs = renewWithinMs - elapsedMs(held.renewed, clock)
+    const leftMs = getLeftMs()
     if (leftMs <= 0) return false
     const attempt = new AbortController()
     const timer = clock.setTimeout(() => attempt.abort(), leftMs)
