@@ -52,8 +52,11 @@ class GarbageCollector implements Controller {
 
   #onEvent({ type, object, before }: StoreEvent, resource: StoredResource): void {
     this.#ownership.record(resource, before, type === 'DELETED' ? undefined : object)
-    if (type !== 'DELETED') this.#queue.add(this.#ownership.identify(resource, object))
-    const isGoing = type === 'DELETED' || object.metadata.deletionTimestamp !== undefined
+    const { deletionTimestamp, ownerReferences } = object.metadata
+    // Most changes are of objects that nobody owns and nobody deletes.
+    if (type !== 'DELETED' && (ownerReferences !== undefined || deletionTimestamp !== undefined))
+      this.#queue.add(this.#ownership.identify(resource, object))
+    const isGoing = type === 'DELETED' || deletionTimestamp !== undefined
     if (isGoing) for (const identity of this.#ownership.listDependents(object.metadata.uid)) this.#queue.add(identity)
     // An owner may have waited for this object.
     if (type === 'DELETED') this.#wakeOwners(object)

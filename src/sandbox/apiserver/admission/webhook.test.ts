@@ -1,7 +1,9 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createTestStore } from '../../../../test/sandbox-store.ts'
+import { makeLoopbackCertificate } from '../certificate.ts'
 import { builtInResources } from '../built-in-resources.ts'
 import type { WriteRequest } from '../hooks.ts'
 import { StatusError } from '../status-error.ts'
@@ -18,22 +20,30 @@ let respond: (review: Review) => unknown
 let store: Store
 let warnings: string[]
 
+const answer: RequestListener = (request, response) => {
+  const chunks: Buffer[] = []
+  request.on('data', (chunk: Buffer) => chunks.push(chunk))
+  request.on('end', () => {
+    const review = JSON.parse(Buffer.concat(chunks).toString()) as Review
+    reviews.push(review)
+    const verdict = respond(review)
+    if (verdict !== undefined)
+      response.end(JSON.stringify({ response: { uid: review.request.uid, ...(verdict as object) } }))
+  })
+}
+
+async function listen(listener: Server): Promise<number> {
+  await new Promise<void>((resolve) => {
+    listener.listen(0, '127.0.0.1', resolve)
+  })
+  return (listener.address() as AddressInfo).port
+}
+
 beforeEach(async () => {
   reviews = []
   warnings = []
-  server = createServer((request, response) => {
-    const chunks: Buffer[] = []
-    request.on('data', (chunk: Buffer) => chunks.push(chunk))
-    request.on('end', () => {
-      const review = JSON.parse(Buffer.concat(chunks).toString()) as Review
-      reviews.push(review)
-      const answer = respond(review)
-      if (answer !== undefined)
-        response.end(JSON.stringify({ response: { uid: review.request.uid, ...(answer as object) } }))
-    })
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/validate`
+  server = createServer(answer)
+  url = `http://127.0.0.1:${await listen(server)}/validate`
   store = createTestStore()
   store.create(
     { group: '', plural: 'namespaces' },
@@ -142,5 +152,20 @@ describe('a validating webhook', () => {
   it('with side effects does not take part in dry runs', async () => {
     const error = await refusal({ sideEffects: 'Some' }, { dryRun: true })
     expect(error.message).toBe('admission webhook "check.kmm.io" does not support dry run')
+  })
+
+  it('speaks TLS with the authority of its configuration, and with no other', async () => {
+    const { key, certificate } = makeLoopbackCertificate(Date.now())
+    const secure = createTlsServer({ key, cert: certificate }, answer)
+    const clientConfig = { url: `https://127.0.0.1:${await listen(secure)}/validate` }
+    respond = () => ({ allowed: true })
+    await admit({ clientConfig: { ...clientConfig, caBundle: Buffer.from(certificate).toString('base64') } })
+    expect(reviews).toHaveLength(1)
+    store.delete({ group: 'admissionregistration.k8s.io', plural: 'validatingwebhookconfigurations' }, { name: 'w' })
+    const error = await refusal({ clientConfig })
+    expect(error.message).toContain('failed to call webhook: Post')
+    expect(reviews).toHaveLength(1)
+    secure.closeAllConnections()
+    await new Promise((resolve) => secure.close(resolve))
   })
 })
