@@ -21,13 +21,18 @@ function tellWanted(labels: NodeFacts['labels'], { namespace, name }: ModuleKey,
   return labels[getDevicePluginReadyLabel(namespace, name)] === undefined ? 'loaded' : 'device plugin ready'
 }
 
+/** Something keeps the worker from its end; waiting for the device plugin to leave is no failure. */
+function isFailing({ config }: NodeFacts, isIt: (item: ModuleKey) => boolean): boolean {
+  const workers = config?.status?.workers ?? []
+  return workers.some((worker) => isIt(worker) && worker.reason !== 'DevicePluginStillRunning')
+}
+
 /** Tells how far a node is, from its labels and its NodeModulesConfig, as anybody with kubectl could. */
-export function tellPhase({ labels, config }: NodeFacts, key: ModuleKey): NodePhase {
+export function tellPhase(facts: NodeFacts, key: ModuleKey): NodePhase {
+  const { labels, config } = facts
   const isIt = (item: ModuleKey): boolean => item.namespace === key.namespace && item.name === key.name
-  const { modules = [], workers = [] } = config?.status ?? {}
-  // Waiting for the device plugin to leave is no failure.
-  const failing = workers.some((worker) => isIt(worker) && worker.reason !== 'DevicePluginStillRunning')
+  const failing = isFailing(facts, isIt)
   if (config?.spec?.modules?.some(isIt)) return tellWanted(labels, key, failing)
   if (failing) return 'failing'
-  return modules.some(isIt) ? 'unloading' : 'untouched'
+  return config?.status?.modules?.some(isIt) ? 'unloading' : 'untouched'
 }

@@ -3,36 +3,41 @@ import { type CredentialStore, mergeCredentials, parseDockerConfig } from '../..
 import { parseReference } from '../../oci/reference.ts'
 import { createRegistry } from '../../oci/registry.ts'
 import type { RegistrySettings } from '../../oci/settings.ts'
+import type { TokenCache } from '../../oci/token-cache.ts'
 import type { ModuleImageSpec } from '../../api/module-images-config.ts'
 import type { KubeClient } from '../../kube/client.ts'
-import { secrets, serviceAccounts } from '../../kube/core-resources.ts'
+import { secrets } from '../../kube/core-resources.ts'
+import { listPullSecrets, type PullSecretSources } from '../cluster/pull-secrets.ts'
 import type { CheckResult } from './observed.ts'
 
 /** What a check is made with. */
 export interface CheckTools {
   client: KubeClient
   settings: RegistrySettings
+  /** Shared by all checks, to spare token requests. */
+  tokens: TokenCache
+  /** Told what of a pull secret is not used, and why. */
+  warn: (message: string) => void
   signal: AbortSignal
-}
-
-/** Where the credentials of a Module's images are. */
-export interface CredentialSources {
-  namespace: string
-  imageRepoSecret: string
-  serviceAccountName: string
 }
 
 const decode = (text: string): string => Buffer.from(text, 'base64').toString('utf8')
 
-async function readSecret(namespace: string, name: string, { client, signal }: CheckTools): Promise<CredentialStore[]> {
+const secretKinds = [
+  ['.dockerconfigjson', 'dockerconfigjson'],
+  ['.dockercfg', 'dockercfg'],
+] as const
+
+async function readSecret(namespace: string, name: string, tools: CheckTools): Promise<CredentialStore[]> {
   try {
-    const { data = {} } = await client.get(secrets, { namespace, name }, signal)
-    const config = data['.dockerconfigjson']
-    const legacy = data['.dockercfg']
-    return [
-      ...(config === undefined ? [] : [parseDockerConfig(decode(config), 'dockerconfigjson').credentials]),
-      ...(legacy === undefined ? [] : [parseDockerConfig(decode(legacy), 'dockercfg').credentials]),
-    ]
+    const { data = {} } = await tools.client.get(secrets, { namespace, name }, tools.signal)
+    return secretKinds.flatMap(([key, kind]) => {
+      const text = data[key]
+      if (text === undefined) return []
+      const { credentials, warnings } = parseDockerConfig(decode(text), kind)
+      for (const warning of warnings) tools.warn(`Secret ${namespace}/${name}: ${warning}`)
+      return [credentials]
+    })
   } catch (error) {
     // An absent secret is like an empty one: the registry's answer will tell.
     if (hasCode(error, 'NotFound')) return []
@@ -40,23 +45,9 @@ async function readSecret(namespace: string, name: string, { client, signal }: C
   }
 }
 
-async function listSecretNames(
-  { namespace, imageRepoSecret, serviceAccountName }: CredentialSources,
-  { client, signal }: CheckTools,
-): Promise<string[]> {
-  const names = imageRepoSecret === '' ? [] : [imageRepoSecret]
-  try {
-    const account = await client.get(serviceAccounts, { namespace, name: serviceAccountName }, signal)
-    names.push(...(account.imagePullSecrets ?? []).flatMap(({ name }) => name ?? []))
-  } catch (error) {
-    if (!hasCode(error, 'NotFound')) throw error
-  }
-  return [...new Set(names)]
-}
-
 /** Reads the Module's pull secret and those of its service account, by name, now. */
-async function readCredentials(sources: CredentialSources, tools: CheckTools): Promise<CredentialStore> {
-  const names = await listSecretNames(sources, tools)
+async function readCredentials(sources: PullSecretSources, tools: CheckTools): Promise<CredentialStore> {
+  const names = await listPullSecrets(sources, tools.client, tools.signal)
   const stores = await Promise.all(names.map((name) => readSecret(sources.namespace, name, tools)))
   return mergeCredentials(stores.flat())
 }
@@ -70,9 +61,11 @@ function toResult(error: unknown): CheckResult {
     case 'RegistryUnauthorized':
     case 'RegistryUnreachable':
       return { kind: 'unknown', reason: error.code, message }
+    case 'ConfigurationInvalid':
+      // A pull secret that cannot be read is no credential.
+      return { kind: 'unknown', reason: 'RegistryUnauthorized', message }
     case 'ReferenceInvalid':
     case 'ImageInvalid':
-    case 'ConfigurationInvalid':
     case 'LimitExceeded':
       return { kind: 'unknown', reason: 'ImageInvalid', message }
     default:
@@ -83,14 +76,19 @@ function toResult(error: unknown): CheckResult {
 /** Asks the registry whether an image exists, with the Module's credentials and registryTLS. */
 export async function checkImage(
   image: ModuleImageSpec,
-  sources: CredentialSources,
+  sources: PullSecretSources,
   tools: CheckTools,
 ): Promise<CheckResult> {
   try {
     const { insecure = false, insecureSkipTLSVerify = false } = image.registryTLS ?? {}
     const reference = parseReference(image.image)
     const credentials = await readCredentials(sources, tools)
-    const registry = createRegistry({ settings: tools.settings, tls: { insecure, insecureSkipTLSVerify }, credentials })
+    const registry = createRegistry({
+      settings: tools.settings,
+      tls: { insecure, insecureSkipTLSVerify },
+      credentials,
+      tokens: tools.tokens,
+    })
     try {
       const { digest } = await registry.headManifest(reference, tools.signal)
       return { kind: 'exists', digest }

@@ -6,10 +6,11 @@ import type { KubeClient } from '../../kube/client.ts'
 import { keyOf } from '../../kube/object.ts'
 import { defineResource } from '../../kube/resource.ts'
 import type { RegistrySettings } from '../../oci/settings.ts'
+import type { TokenCache } from '../../oci/token-cache.ts'
 import type { ExecuteContext } from '../../runtime/reconciler.ts'
 import type { Caches } from '../cluster/caches.ts'
 import { checkImage } from './check-image.ts'
-import type { Action } from './decide.ts'
+import { type Action, formatAccess } from './decide.ts'
 import type { Check } from './observed.ts'
 
 const resource = defineResource<ModuleImagesConfig>(moduleImagesConfigs)
@@ -19,6 +20,9 @@ export interface ImagesTools {
   client: KubeClient
   caches: Caches
   settings: RegistrySettings
+  tokens: TokenCache
+  /** Told what of a pull secret is not used, and why. */
+  warn: (message: string) => void
   /** Checks by ModuleImagesConfig and image; written here, read by `observe`. */
   checks: Map<string, Map<string, Check>>
   now: () => number
@@ -44,12 +48,15 @@ async function runCheck(
       imageRepoSecret: config.spec?.imageRepoSecret?.name ?? '',
       serviceAccountName: serviceAccountOf(tools.caches.modules.get({ namespace, name })),
     },
-    { client: tools.client, settings: tools.settings, signal },
+    { ...tools, signal },
   )
   const key = keyOf(config)
   const checks = tools.checks.get(key) ?? new Map<string, Check>()
-  const attempts = result.kind === 'exists' ? 0 : (checks.get(image.image)?.attempts ?? 0) + 1
-  checks.set(image.image, { result, atMs: tools.now(), attempts, trigger })
+  const access = formatAccess(config, image)
+  const before = checks.get(image.image)
+  const failed = before?.access === access ? before.attempts : 0
+  const attempts = result.kind === 'exists' ? 0 : failed + 1
+  checks.set(image.image, { result, atMs: tools.now(), attempts, trigger, access })
   tools.checks.set(key, checks)
   tools.wake(key)
 }

@@ -17,6 +17,7 @@ import { createMappingResolver } from '../../kernel/resolver.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import type { Clock } from '../../kube/clock.ts'
 import { parseRegistrySettings } from '../../oci/settings.ts'
+import { createTokenCache } from '../../oci/token-cache.ts'
 import { createKeyedLock, type KeyedLock } from '../../runtime/keyed-lock.ts'
 import type { Logger } from '../../runtime/logger.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
@@ -70,7 +71,15 @@ function createImageRunners(shared: Shared, registryText: string): Runner[] {
   const checks = new Map<string, Map<string, Check>>()
   const settings = parseRegistrySettings(registryText)
   const sources = { caches, checks, startedAtMs: clock.now() }
-  const tools = { client, caches, settings, checks, now: () => clock.now() }
+  const tools = {
+    client,
+    caches,
+    settings,
+    tokens: createTokenCache(),
+    warn: (message: string) => shared.logger.warn({}, message),
+    checks,
+    now: () => clock.now(),
+  }
   const controller = createImagesController(sources, tools, shared.unverifiedAfterMs ?? unverifiedAfterMs)
   return [addRunner(controller, shared)]
 }
