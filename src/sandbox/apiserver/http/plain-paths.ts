@@ -35,11 +35,11 @@ function answerOpenApi(service: Service, path: string): Answer {
 
 const openApiV2Type = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf'
 
-/** kubectl insists on the old form of OpenAPI where it looks for a kind that is not there: it gets one without kinds. */
+/** Go refuses an `@` in the answer's type, although it asks with one. kubectl insists on the old form of OpenAPI where it looks for a kind that is not there: it gets one without kinds. */
 function answerOpenApiV2(accept: string | undefined): Answer {
   const wanted = parseMediaTypes(accept).some(({ type }) => type === openApiV2Type)
   if (!wanted) throw notImitated('OpenAPI v2', 'ask for /openapi/v3')
-  return { kind: 'body', status: 200, contentType: openApiV2Type, body: emptyOpenApiV2() }
+  return { kind: 'body', status: 200, contentType: openApiV2Type.replace('@', '.'), body: emptyOpenApiV2() }
 }
 
 function answerDiscovery(service: Service, request: IncomingMessage, path: string): Answer {
