@@ -9,7 +9,10 @@ interface Gate {
 }
 
 /** A queue whose work is held until the test lets it go. */
-function createGatedQueue(concurrency: number): {
+function createGatedQueue(
+  concurrency: number,
+  onStart: (waitedMs: number) => void = () => undefined,
+): {
   queue: Queue
   gates: Gate[]
   clock: ReturnType<typeof createFakeClock>
@@ -21,6 +24,7 @@ function createGatedQueue(concurrency: number): {
   let busiest = 0
   const queue = createQueue({
     concurrency,
+    onStart,
     clock,
     backoff: { baseMs: 100, capMs: 1_000, random: () => 1 },
     onDefect: (error) => {
@@ -101,6 +105,50 @@ it('keeps the earliest of several times, and works at once on an added key', asy
   await clock.advance(0)
   expect(gates.map(({ key }) => key)).toEqual(['a', 'b'])
   expect(clock.pendingTimers).toBe(0)
+})
+
+it('forgets a delay when work begins before it ends', async () => {
+  const { queue, gates, clock } = createGatedQueue(1)
+  queue.start()
+  queue.add('a')
+  queue.add('b')
+  queue.addAt('b', 1_000)
+  gates[0]?.open()
+  await clock.advance(0)
+  expect(gates.map(({ key }) => key)).toEqual(['a', 'b'])
+  expect(clock.pendingTimers).toBe(0)
+  // Asked for during the work, it stays.
+  queue.addAt('b', 2_000)
+  gates[1]?.open()
+  await clock.advance(2_000)
+  expect(gates).toHaveLength(3)
+})
+
+it('lets no busy key starve the others', async () => {
+  const { queue, gates, clock } = createGatedQueue(1)
+  queue.start()
+  queue.add('busy')
+  for (const key of ['a', 'b', 'c']) queue.add(key)
+  for (let round = 0; round < 4; round++) {
+    queue.add('busy')
+    gates[round]?.open()
+    await clock.advance(0)
+  }
+  expect(gates.map(({ key }) => key)).toEqual(['busy', 'a', 'b', 'c', 'busy'])
+})
+
+it('counts what waits and how long the work takes', async () => {
+  const waits: number[] = []
+  const { queue, gates, clock } = createGatedQueue(1, (waitedMs) => waits.push(waitedMs))
+  queue.add('a')
+  queue.add('b')
+  await clock.advance(300)
+  queue.start()
+  await clock.advance(500)
+  expect(queue.counts).toEqual({ depth: 1, adds: 2, retries: 0, workingMs: [500] })
+  gates[0]?.open()
+  await clock.advance(0)
+  expect(waits).toEqual([300, 800])
 })
 
 it('waits at stop for what is under way and takes nothing more', async () => {

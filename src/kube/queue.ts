@@ -10,6 +10,8 @@ export interface QueueOptions {
   backoff: BackoffOptions
   clock: Clock
   onDefect: (error: unknown) => void
+  /** Told when a worker begins, and how long the key had waited for one. */
+  onStart?: (waitedMs: number) => void
 }
 
 /** Counts for metrics. */
@@ -17,6 +19,8 @@ export interface QueueCounts {
   depth: number
   adds: number
   retries: number
+  /** For how long each key that is worked on has been, in milliseconds. */
+  workingMs: readonly number[]
 }
 
 /**
@@ -26,7 +30,10 @@ export interface QueueCounts {
 export interface Queue {
   /** Adds a key to be worked on as soon as a worker is free; ends its delay, not its backoff count. */
   add(key: string): void
-  /** Adds a key at a time (milliseconds of the clock's `now`), unless it is due earlier already. */
+  /**
+   * Adds a key at a time (milliseconds of the clock's `now`), unless it is due earlier already. Work that begins on the
+   * key before then makes this moot: it sees everything there is, and asks for another time if it needs one.
+   */
   addAt(key: string, atMs: number): void
   /** Adds a key after a delay that doubles with each call until `forget`. */
   addWithBackoff(key: string): void
@@ -46,9 +53,10 @@ interface Delayed {
 
 class WorkQueue implements Queue {
   readonly #options: QueueOptions
-  /** Keys that wait, in the order in which they came. */
-  readonly #waiting = new Set<string>()
-  readonly #working = new Set<string>()
+  /** Keys that wait, in the order in which they came, and since when. */
+  readonly #waiting = new Map<string, number>()
+  /** Keys that are worked on, and since when. */
+  readonly #working = new Map<string, number>()
   /** Keys that were added while they were worked on. */
   readonly #again = new Set<string>()
   readonly #delayed = new Map<string, Delayed>()
@@ -64,7 +72,13 @@ class WorkQueue implements Queue {
   }
 
   get counts(): QueueCounts {
-    return { depth: this.#waiting.size + this.#again.size, adds: this.#adds, retries: this.#retries }
+    const nowMs = this.#options.clock.monotonic()
+    return {
+      depth: this.#waiting.size + this.#again.size,
+      adds: this.#adds,
+      retries: this.#retries,
+      workingMs: [...this.#working.values()].map((sinceMs) => nowMs - sinceMs),
+    }
   }
 
   add(key: string): void {
@@ -72,7 +86,7 @@ class WorkQueue implements Queue {
     this.#adds++
     this.#cancelDelay(key)
     if (this.#working.has(key)) this.#again.add(key)
-    else this.#waiting.add(key)
+    else this.#wait(key)
     this.#dispatch()
   }
 
@@ -122,12 +136,21 @@ class WorkQueue implements Queue {
     this.#delayed.delete(key)
   }
 
+  #wait(key: string): void {
+    // A key that waits already keeps its place.
+    if (!this.#waiting.has(key)) this.#waiting.set(key, this.#options.clock.monotonic())
+  }
+
   #dispatch(): void {
     while (this.#running && this.#working.size < this.#options.concurrency) {
-      const [key] = this.#waiting
-      if (key === undefined) return
+      const [next] = this.#waiting
+      if (next === undefined) return
+      const [key, sinceMs] = next
+      const nowMs = this.#options.clock.monotonic()
       this.#waiting.delete(key)
-      this.#working.add(key)
+      this.#cancelDelay(key)
+      this.#working.set(key, nowMs)
+      this.#options.onStart?.(nowMs - sinceMs)
       const work = this.#work(key)
       this.#underWay.add(work)
       void work.finally(() => this.#underWay.delete(work))
@@ -141,7 +164,7 @@ class WorkQueue implements Queue {
       this.#options.onDefect(error)
     } finally {
       this.#working.delete(key)
-      if (this.#again.delete(key)) this.#waiting.add(key)
+      if (this.#again.delete(key)) this.#wait(key)
       this.#dispatch()
     }
   }

@@ -1,45 +1,30 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { QueueCounts } from '../kube/queue.ts'
+import { registerQueueMetrics, type QueueReader } from './queue-metrics.ts'
+
+/** How a pass of a controller ended. */
+export type PassResult = 'success' | 'error' | 'requeue_after'
 
 /** The metrics of all controllers, under controller-runtime's names (upstream: metrics), in a registry of their own. */
 export interface Metrics {
   registry: Registry
   /** One pass of a controller ended. */
-  reconciled(controller: string, result: 'success' | 'error' | 'requeue_after', seconds: number): void
-  /** Present state of a controller's queue, read at each scrape. */
-  watchQueue(controller: string, read: () => { depth: number; adds: number; retries: number }): void
-  /** One request to the API server was answered. */
+  reconciled(controller: string, result: PassResult, seconds: number): void
+  /** A worker took a key that had waited so long. */
+  dequeued(controller: string, waitedSeconds: number): void
+  /** Present state of a controller's queue, read at each scrape, and how many keys it works on at most. */
+  watchQueue(controller: string, concurrency: number, read: () => QueueCounts): void
+  /** One request to the API server was answered; `code` is the HTTP status or `<error>`. */
   requested(method: string, code: string, host: string): void
+  /** Whether this process leads, by the name of the Lease. */
+  leads(name: string, leading: boolean): void
 }
 
-interface QueueReader {
-  controller: string
-  read: () => { depth: number; adds: number; retries: number }
-}
+const passBuckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60]
 
-function registerQueues(registry: Registry, readers: readonly QueueReader[]): void {
-  const gauge = (name: string, help: string, pick: (counts: ReturnType<QueueReader['read']>) => number): void => {
-    registry.registerMetric(
-      new Gauge({
-        name,
-        help,
-        labelNames: ['name', 'controller'],
-        registers: [],
-        collect() {
-          for (const { controller, read } of readers) this.set({ name: controller, controller }, pick(read()))
-        },
-      }),
-    )
-  }
-  gauge('workqueue_depth', 'Current depth of the queue', ({ depth }) => depth)
-  gauge('workqueue_adds_total', 'Keys added to the queue', ({ adds }) => adds)
-  gauge('workqueue_retries_total', 'Keys added again after a failure', ({ retries }) => retries)
-}
-
-/** Makes the metrics, those of the process included. */
-export function createMetrics(): Metrics {
-  const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
+function registerPassMetrics(registry: Registry): Pick<Metrics, 'reconciled' | 'dequeued'> {
   const registers = [registry]
+  const labelNames = ['controller'] as const
   const total = new Counter({
     name: 'controller_runtime_reconcile_total',
     help: 'Passes of each controller by result',
@@ -49,32 +34,66 @@ export function createMetrics(): Metrics {
   const errors = new Counter({
     name: 'controller_runtime_reconcile_errors_total',
     help: 'Passes of each controller that failed',
-    labelNames: ['controller'],
+    labelNames,
     registers,
   })
   const time = new Histogram({
     name: 'controller_runtime_reconcile_time_seconds',
     help: 'How long the passes of each controller take',
-    labelNames: ['controller'],
-    buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60],
+    labelNames,
+    buckets: passBuckets,
     registers,
   })
+  const queueLabels = ['name', 'controller'] as const
+  const work = new Histogram({
+    name: 'workqueue_work_duration_seconds',
+    help: 'How long a worker is busy with a key',
+    labelNames: queueLabels,
+    buckets: passBuckets,
+    registers,
+  })
+  const waited = new Histogram({
+    name: 'workqueue_queue_duration_seconds',
+    help: 'How long a key waits for a worker',
+    labelNames: queueLabels,
+    buckets: passBuckets,
+    registers,
+  })
+  return {
+    reconciled(controller, result, seconds) {
+      total.inc({ controller, result })
+      if (result === 'error') errors.inc({ controller })
+      time.observe({ controller }, seconds)
+      work.observe({ name: controller, controller }, seconds)
+    },
+    dequeued: (controller, seconds) => waited.observe({ name: controller, controller }, seconds),
+  }
+}
+
+/** Makes the metrics, those of the process included. */
+export function createMetrics(): Metrics {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
   const requests = new Counter({
     name: 'rest_client_requests_total',
     help: 'Requests to the API server by code and method',
     labelNames: ['code', 'method', 'host'],
     registers,
   })
+  const leader = new Gauge({
+    name: 'leader_election_master_status',
+    help: 'Whether this process holds the Lease: 1 or 0',
+    labelNames: ['name'],
+    registers,
+  })
   const readers: QueueReader[] = []
-  registerQueues(registry, readers)
+  registerQueueMetrics(registry, readers)
   return {
     registry,
-    reconciled(controller, result, seconds) {
-      total.inc({ controller, result })
-      if (result === 'error') errors.inc({ controller })
-      time.observe({ controller }, seconds)
-    },
-    watchQueue: (controller, read) => void readers.push({ controller, read }),
+    ...registerPassMetrics(registry),
+    watchQueue: (controller, concurrency, read) => void readers.push({ controller, concurrency, read }),
     requested: (method, code, host) => requests.inc({ method, code, host }),
+    leads: (name, leading) => leader.set({ name }, leading ? 1 : 0),
   }
 }

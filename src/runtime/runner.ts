@@ -1,5 +1,5 @@
 import { describeError, hasCode, KmmError } from '../errors/error.ts'
-import type { Clock } from '../kube/clock.ts'
+import { type Clock, sleep } from '../kube/clock.ts'
 import { createQueue, type Queue } from '../kube/queue.ts'
 import type { KeyedLock } from './keyed-lock.ts'
 import type { Logger } from './logger.ts'
@@ -35,6 +35,8 @@ export interface Runner {
 const longestWaitMs = 300_000
 const backoffBaseMs = 50
 const backoffCapMs = 60_000
+/** How long an action gets to end after its signal was aborted. */
+const abortGraceMs = 1_000
 
 /** Somebody else wrote first, or what was to be written is gone: the caches are about to tell. */
 const isStale = (error: unknown): boolean => hasCode(error, 'Conflict', 'NotFound', 'AlreadyExists')
@@ -48,7 +50,10 @@ class ControllerRunner<O, A> implements Runner {
   readonly #options: RunnerOptions<O, A>
   readonly #queue: Queue
   readonly #abort = new AbortController()
+  /** What was last logged of each key that fails. */
+  readonly #logged = new Map<string, string>()
   #mayAct: () => boolean = () => true
+  #isStopping = false
 
   constructor(options: RunnerOptions<O, A>) {
     this.#options = options
@@ -58,9 +63,10 @@ class ControllerRunner<O, A> implements Runner {
       clock,
       backoff: { baseMs: backoffBaseMs, capMs: backoffCapMs, random },
       process: (key) => this.#process(key),
+      onStart: (waitedMs) => metrics.dequeued(reconciler.name, waitedMs / 1_000),
       onDefect: (error) => logger.error({ controller: reconciler.name, error: describeError(error) }, 'queue defect'),
     })
-    metrics.watchQueue(reconciler.name, () => this.#queue.counts)
+    metrics.watchQueue(reconciler.name, concurrency, () => this.#queue.counts)
   }
 
   wake(key: string): void {
@@ -73,8 +79,17 @@ class ControllerRunner<O, A> implements Runner {
   }
 
   async stop(): Promise<void> {
-    const timer = this.#options.clock.setTimeout(() => this.#abort.abort(), this.#options.graceMs ?? 5_000)
-    await this.#queue.stop()
+    this.#isStopping = true
+    const { clock, logger, reconciler, graceMs = 5_000 } = this.#options
+    const timer = clock.setTimeout(() => this.#abort.abort(), graceMs)
+    const given = new AbortController()
+    // An action that does not listen to its signal must not keep the program alive.
+    const deadline = sleep(clock, graceMs + abortGraceMs, given.signal).then(() => {
+      if (!given.signal.aborted)
+        logger.error({ controller: reconciler.name }, 'an action did not end; it is left behind')
+    })
+    await Promise.race([this.#queue.stop(), deadline])
+    given.abort()
     timer.cancel()
     this.#abort.abort()
   }
@@ -90,11 +105,12 @@ class ControllerRunner<O, A> implements Runner {
     try {
       const requeueAtMs = await this.#pass(key)
       this.#queue.forget(key)
+      this.#logged.delete(key)
       if (requeueAtMs === undefined) return 'success'
       this.#queue.addAt(key, requeueAtMs)
       return 'requeue_after'
     } catch (error) {
-      if (this.#abort.signal.aborted) return 'success'
+      if (this.#isStopping || !this.#mayAct()) return 'success'
       this.#fail(key, toKmmError(error))
       return 'error'
     }
@@ -107,9 +123,8 @@ class ControllerRunner<O, A> implements Runner {
     if (observed === undefined) return undefined
     const { actions, waits } = reconciler.decide(observed, clock.now())
     for (const action of actions) {
-      this.#abort.signal.throwIfAborted()
-      if (!this.#mayAct())
-        throw new KmmError('another operator leads now; this one does nothing more', { code: 'Aborted', fate: 'wait' })
+      // Every action is safe on its own: the next pass, here or elsewhere, goes on from what it finds.
+      if (this.#isStopping || !this.#mayAct()) return undefined
       await reconciler.execute(action, { signal: this.#abort.signal, nowMs: clock.now() })
     }
     const times = waits.flatMap(({ untilMs }) => untilMs ?? [])
@@ -117,15 +132,24 @@ class ControllerRunner<O, A> implements Runner {
   }
 
   #fail(key: string, error: KmmError): void {
-    const { reconciler, logger, clock } = this.#options
-    const fields = { controller: reconciler.name, key, code: error.code, error: describeError(error) }
-    if (isStale(error)) logger.debug(fields, 'somebody else was faster, trying again')
-    else if (error.code === 'Internal')
-      logger.error({ ...fields, stack: (error.cause as Error | undefined)?.stack }, 'a pass failed')
-    else logger.warn(fields, 'a pass failed')
+    const { clock } = this.#options
+    this.#log(key, error)
     if (error.retryAfterMs !== undefined) this.#queue.addAt(key, clock.now() + error.retryAfterMs)
     else if (error.fate === 'retry') this.#queue.addWithBackoff(key)
     else this.#queue.addAt(key, clock.now() + longestWaitMs)
+  }
+
+  /** Says once what keeps a key from going well; repetitions are for who debugs. */
+  #log(key: string, error: KmmError): void {
+    const { reconciler, logger } = this.#options
+    const text = describeError(error)
+    const fields = { controller: reconciler.name, key, code: error.code, error: text }
+    if (isStale(error)) return logger.debug(fields, 'somebody else was faster, trying again')
+    if (this.#logged.get(key) === text) return logger.debug(fields, 'a pass failed again')
+    this.#logged.set(key, text)
+    if (error.code !== 'Internal') return logger.warn(fields, 'a pass failed')
+    const stack = error.cause instanceof Error ? error.cause.stack : error.stack
+    logger.error({ ...fields, stack }, 'a pass failed')
   }
 }
 
