@@ -1,0 +1,98 @@
+import { Command, InvalidArgumentError } from 'commander'
+import type { NodeOptions } from '../sandbox/node/virtual-node.ts'
+import { type Sandbox, startSandbox } from '../sandbox/sandbox.ts'
+
+interface Flags {
+  nodes: number
+  kernel: string[]
+  json?: boolean
+}
+
+/** What the command works with. */
+export interface SandboxUpOptions {
+  /** The folder of the package: `deploy/` and `dist/` are below it. */
+  root: string
+  write: (line: string) => void
+  createStopSignal: () => AbortSignal
+}
+
+/** The kernels that the example modules are compiled for. */
+const exampleKernels = ['6.1.0-56-amd64', '6.1.0-55-amd64']
+const mostNodes = 1_000
+
+function parseNodes(text: string): number {
+  const count = Number(text)
+  if (Number.isInteger(count) && count >= 1 && count <= mostNodes) return count
+  throw new InvalidArgumentError(`give a number from 1 to ${mostNodes}.`)
+}
+
+function parseKernel(text: string, before: string[]): string[] {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._+~-]*$/.test(text))
+    throw new InvalidArgumentError('give a kernel release as uname -r prints it, such as 6.1.0-56-amd64.')
+  return [...before, text]
+}
+
+/** Worker nodes by the names `node-1`, `node-2`, …, the kernels given out in turn. */
+export function planNodes(count: number, kernels: readonly string[]): NodeOptions[] {
+  const used = kernels.length > 0 ? kernels : exampleKernels
+  return Array.from({ length: count }, (_, index) => ({
+    name: `node-${index + 1}`,
+    kernel: used[index % used.length] ?? '',
+    labels: { 'node-role.kubernetes.io/worker': '' },
+  }))
+}
+
+function describeNodes(sandbox: Sandbox): { name: string; kernel: string }[] {
+  return sandbox.nodes.map(({ name, kernel }) => ({ name, kernel: kernel.release }))
+}
+
+function tellJson(sandbox: Sandbox): string {
+  const { kubeconfigPath, api, registry, workerImage } = sandbox
+  return JSON.stringify({
+    event: 'up',
+    kubeconfig: kubeconfigPath,
+    api: api.url,
+    registry: registry.address,
+    workerImage,
+    nodes: describeNodes(sandbox),
+  })
+}
+
+function tellPerson(sandbox: Sandbox): string[] {
+  const { kubeconfigPath, api, registry, workerImage } = sandbox
+  return [
+    'The sandbox is up; Ctrl-C stops and removes it.',
+    '',
+    `  kubeconfig   ${kubeconfigPath}`,
+    `  API server   ${api.url}`,
+    `  registry     ${registry.address} (plain HTTP)`,
+    ...describeNodes(sandbox).map(({ name, kernel }) => `  ${name.padEnd(12)} kernel ${kernel}`),
+    '',
+    'In another terminal:',
+    '',
+    `  export KUBECONFIG=${kubeconfigPath}`,
+    `  OPERATOR_NAMESPACE=kmm-operator-system RELATED_IMAGE_WORKER=${workerImage} kmm operator`,
+    '  kmm sandbox get nodes          # or kubectl',
+  ]
+}
+
+/** `kmm sandbox up`: an embedded cluster that stays until it is interrupted. */
+export function createSandboxUpCommand({ root, write, createStopSignal }: SandboxUpOptions): Command {
+  return new Command('up')
+    .description('start a sandbox and stay until interrupted')
+    .option('--nodes <number>', 'how many virtual nodes', parseNodes, 3)
+    .option('--kernel <release>', 'kernel of the nodes; given several times, in turn', parseKernel, [])
+    .option('--json', 'print one JSON object a line')
+    .action(async ({ nodes, kernel, json = false }: Flags) => {
+      const signal = createStopSignal()
+      const sandbox = await startSandbox({ root, nodes: planNodes(nodes, kernel) })
+      try {
+        for (const line of json ? [tellJson(sandbox)] : tellPerson(sandbox)) write(line)
+        if (!signal.aborted)
+          await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+      } finally {
+        await sandbox.stop()
+      }
+      write(json ? JSON.stringify({ event: 'down' }) : 'The sandbox is gone.')
+    })
+}
