@@ -67,7 +67,8 @@ function listen(server: Server, bindAddress: string): Promise<number> {
         }),
       ),
     )
-    server.listen({ port, host: host ?? '::', ipv6Only: false }, () => {
+    // Without a host Node listens on every address that the machine has, of both families.
+    server.listen({ port, ...(host === undefined ? {} : { host }) }, () => {
       const address = server.address()
       resolve(typeof address === 'object' && address ? address.port : port)
     })
@@ -78,12 +79,14 @@ function listen(server: Server, bindAddress: string): Promise<number> {
 export async function startHealthServer(bindAddress: string, options: HealthOptions): Promise<HealthServer> {
   const server = createServer((request, response) => {
     const path = (request.url ?? '/').split('?')[0] ?? '/'
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      return void response.writeHead(405, { allow: 'GET, HEAD' }).end()
     void answer(path, options).then(
       ({ status, text, type }) => {
         response.writeHead(status, { 'content-type': type ?? 'text/plain; charset=utf-8' })
         response.end(request.method === 'HEAD' ? undefined : text)
       },
-      () => response.writeHead(500).end(),
+      () => response.writeHead(500).end('the answer could not be made\n'),
     )
   })
   const port = await listen(server, bindAddress)

@@ -93,7 +93,7 @@ export function createMetrics(): Metrics {
     registry,
     ...registerPassMetrics(registry),
     watchQueue: (controller, concurrency, read) => void readers.push({ controller, concurrency, read }),
-    requested: (method, code, host) => requests.inc({ method, code, host }),
+    requested: (method, code, host) => requests.inc({ code, method, host }),
     leads: (name, leading) => leader.set({ name }, leading ? 1 : 0),
   }
 }

@@ -10,7 +10,7 @@ import { createRunner, type Runner } from './runner.ts'
 interface Given {
   observe?: (key: string) => string | undefined
   decide?: (observed: string, nowMs: number) => Decision<string>
-  execute?: (action: string) => Promise<void>
+  execute?: (action: string, signal: AbortSignal) => Promise<void>
 }
 
 const once = (...actions: string[]): Decision<string> => ({ actions, waits: [] })
@@ -31,9 +31,9 @@ function createTestRunner(given: Given): {
       name: 'test',
       observe: given.observe ?? ((key) => key),
       decide: given.decide ?? (() => once('act')),
-      execute: async (action) => {
+      execute: async (action, { signal }) => {
         done.push(action)
-        await given.execute?.(action)
+        await given.execute?.(action, signal)
       },
     },
     concurrency: 2,
@@ -119,6 +119,85 @@ it('says once in its log what failed, on which key, and counts it', async () => 
     { level: 'warn', controller: 'test', key: 'ns/a', code: 'Forbidden', error: 'refused' },
   ])
   expect(await metrics.registry.metrics()).toContain('controller_runtime_reconcile_errors_total{controller="test"} 1')
+})
+
+it('repeats the same failure of a key only for who debugs, until it went well or fails otherwise', async () => {
+  let message: string | undefined = 'refused'
+  const { runner, clock, lines } = createTestRunner({
+    execute: () =>
+      message === undefined ? Promise.resolve() : Promise.reject(new KmmError(message, { code: 'ServerError' })),
+  })
+  runner.start()
+  for (const next of ['refused', 'refused', 'broken', undefined, 'broken']) {
+    message = next
+    runner.wake('a')
+    await clock.advance(0)
+  }
+  const levels = lines.map((line) => (JSON.parse(line) as { level: string }).level)
+  expect(levels).toEqual(['warn', 'debug', 'warn', 'warn'])
+})
+
+it('shows where a defect is', async () => {
+  const { runner, clock, lines } = createTestRunner({
+    decide: () => {
+      throw new TypeError('undefined is not a function')
+    },
+  })
+  runner.start()
+  runner.wake('a')
+  await clock.advance(0)
+  expect(JSON.parse(lines[0] ?? '')).toMatchObject({
+    level: 'error',
+    code: 'Internal',
+    stack: expect.stringMatching(/runner\.test\.ts/),
+  })
+})
+
+it('ends the action that is under way at stop, and begins no other', async () => {
+  let finish = (): void => undefined
+  const { runner, clock, done } = createTestRunner({
+    decide: () => once('one', 'two'),
+    execute: () => new Promise((resolve) => (finish = resolve)),
+  })
+  runner.wake('a')
+  runner.start()
+  await clock.advance(0)
+  let stopped = false
+  const stopping = runner.stop().then(() => (stopped = true))
+  await clock.advance(1_000)
+  expect(stopped).toBe(false)
+  finish()
+  await stopping
+  expect(done).toEqual(['one'])
+  expect(clock.pendingTimers).toBe(0)
+})
+
+it('aborts an action that outlasts its grace', async () => {
+  const { runner, clock, lines } = createTestRunner({
+    execute: (_, signal) =>
+      new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('aborted')))),
+  })
+  runner.wake('a')
+  runner.start()
+  await clock.advance(0)
+  let stopped = false
+  const stopping = runner.stop().then(() => (stopped = true))
+  await clock.advance(4_999)
+  expect(stopped).toBe(false)
+  await clock.advance(1)
+  await stopping
+  expect(lines).toEqual([])
+})
+
+it('leaves an action behind that does not listen to its signal', async () => {
+  const { runner, clock, lines } = createTestRunner({ execute: () => new Promise(() => undefined) })
+  runner.wake('a')
+  runner.start()
+  await clock.advance(0)
+  const stopping = runner.stop()
+  await clock.advance(6_000)
+  await stopping
+  expect(lines.join('')).toContain('an action did not end')
 })
 
 it('lets controllers that share a lock work on a key one after the other', async () => {
