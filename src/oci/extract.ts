@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { addAbortSignal } from 'node:stream'
-import { KmmError, describeError } from '../errors/error.ts'
+import { KmmError } from '../errors/error.ts'
 import { applyEntry, type DroppedLink, type ExtractPass } from './extract-layer.ts'
 import { ExtractMeter, type ExtractLimits, defaultExtractLimits } from './extract-limits.ts'
 import { dropNestedTrees, normaliseImagePath, resolveTrees, type ResolvedTrees } from './extract-paths.ts'
@@ -167,7 +167,7 @@ function describeLayerError(error: unknown, context: LayerContext): KmmError {
   const known = error instanceof KmmError ? error : describeFileError(error)
   const entry = context.entryName === undefined ? '' : `, entry ${JSON.stringify(context.entryName.slice(0, 256))}`
   const place = `layer ${context.number} of ${context.of} (${context.digest.slice(0, 19)})${entry}`
-  return new KmmError(`${place}: ${known.message}`, { code: known.code, fate: known.fate, cause: known.cause ?? known })
+  return new KmmError(`${place}: ${known.message}`, { code: known.code, fate: known.fate, cause: known.cause })
 }
 
 function describeFileError(error: unknown): KmmError {
@@ -182,9 +182,8 @@ function describeFileError(error: unknown): KmmError {
   if (code === 'ENAMETOOLONG') {
     return new KmmError('its name is too long for the file system', { code: 'ImageInvalid', fate: 'terminal' })
   }
-  if (isSystemError)
-    return new KmmError(`a file could not be written: ${describeError(error)}`, { code: 'Internal', cause: error })
-  return new KmmError(`its data are truncated or corrupted: ${describeError(error)}; push the image again`, {
+  if (isSystemError) return new KmmError('a file could not be written', { code: 'Internal', cause: error })
+  return new KmmError('its data are truncated or corrupted; push the image again', {
     code: 'ImageInvalid',
     fate: 'terminal',
     cause: error,

@@ -54,7 +54,7 @@ export class LayerCacheBlobs {
     if (handle === undefined) return undefined
     await touch(path)
     return verifyLayer(
-      handle.createReadStream({ highWaterMark: 256 * 1024 }),
+      handle.createReadStream({ highWaterMark: 64 * 1024 }),
       descriptor,
       'the node’s cache',
       async () => {

@@ -7,7 +7,7 @@ import { decompressZstd } from './layer-zstd.ts'
 import { findLayerCompression } from './media-types.ts'
 import { quoteUntrusted } from './text.ts'
 
-const chunkBytes = 256 * 1024
+const chunkBytes = 64 * 1024
 
 /** A layer's tar bytes and how many compressed bytes have gone into them so far. */
 export interface TarBytes {

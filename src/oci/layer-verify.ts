@@ -29,7 +29,7 @@ export function verifyLayer(
       { code: 'ImageInvalid' },
     )
   }
-  const stream = Readable.from(verified(), { objectMode: false, highWaterMark: 256 * 1024 })
+  const stream = Readable.from(verified(), { objectMode: false, highWaterMark: 64 * 1024 })
   stream.once('close', () => source.destroy())
   return stream
 }

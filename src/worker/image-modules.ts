@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { hasCode, KmmError } from '../errors/error.ts'
 import { findLoadOrder, type ModuleDependencies, parseModulesDep } from '../kmod/dependencies.ts'
 import { type ModuleInfo, readModuleFile } from '../kmod/modinfo.ts'
 import { normalizeModuleName, parseModuleFileName } from '../kmod/module-name.ts'
@@ -73,6 +74,12 @@ export class ImageModules {
     const found = await stat(full).catch(() => undefined)
     if (found === undefined || !found.isFile() || found.size > maxInspectedBytes)
       return { name: known, path, info: undefined }
-    return { name: known, path, info: await readModuleFile(await readFile(full), maxInspectedBytes * 4) }
+    try {
+      return { name: known, path, info: await readModuleFile(await readFile(full), maxInspectedBytes * 4) }
+    } catch (error) {
+      if (!hasCode(error, 'ModuleFileInvalid')) throw error
+      const { message, code, fate, cause } = error
+      throw new KmmError(`The image's ${path} cannot be used: ${message}; build the image again`, { code, fate, cause })
+    }
   }
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { readdir, rename, rm, stat, symlink } from 'node:fs/promises'
 import { basename, join, posix } from 'node:path'
 import type { ModuleConfig } from '../api/node-modules-config.ts'
-import { describeError, KmmError } from '../errors/error.ts'
+import { describeError, hasCode, KmmError } from '../errors/error.ts'
 import { extractionRoot, modprobeDirectory } from '../kmod/modprobe-arguments.ts'
 import { type ExtractReport, extractImage } from '../oci/extract.ts'
 import type { LayerCache } from '../oci/layer-cache.ts'
@@ -48,7 +48,9 @@ export async function unpackImage(
       hostLink: `/host/lib/modules/${host.kernelRelease}`,
       signal,
     }),
-  )
+  ).catch((error: unknown) => {
+    throw nameImage(error, config)
+  })
   for (const link of report.droppedLinks) {
     log(`The image's link ${link.path} to ${link.target} leads out of what is extracted and is left out.`)
   }
@@ -59,6 +61,12 @@ export async function unpackImage(
     modulesFolder: locate(host, join(modprobeDirectory(config.modprobe.dirName), 'lib/modules', host.kernelRelease)),
     firmwareFolder: findFirmwareFolder(host, report, trees.firmware),
   }
+}
+
+function nameImage(error: unknown, config: ModuleConfig): unknown {
+  if (!hasCode(error, 'ImageInvalid', 'LimitExceeded', 'OutOfSpace')) return error
+  const { message, code, fate, cause } = error
+  return new KmmError(`The image ${config.containerImage} cannot be extracted: ${message}`, { code, fate, cause })
 }
 
 interface Trees {
