@@ -4,7 +4,7 @@ import { StatusError, toStatus } from '../status-error.ts'
 
 /** What a handler gives back: a whole body, or a stream that writes to the response by itself. */
 export type Answer =
-  | { kind: 'body'; status: number; contentType: string; body: string | Buffer }
+  | { kind: 'body'; status: number; contentType: string; body: string | Buffer; retryAfterSeconds?: number }
   | { kind: 'stream'; start(response: ServerResponse): void | Promise<void> }
 
 /** A JSON answer of text that is JSON already. */
@@ -28,10 +28,16 @@ export function asYaml(answer: Answer): Answer {
 
 /** The Status object that an error is answered with; anything unexpected is a 500. */
 export function errorAnswer(error: unknown): Answer {
-  if (error instanceof StatusError) return json(toStatus(error), error.status)
+  if (error instanceof StatusError) return statusAnswer(error)
   const why = error instanceof Error ? error.message : String(error)
   const internal = new StatusError(`Internal error occurred: ${why}`, { status: 500, reason: 'InternalError' })
   return json(toStatus(internal), 500)
+}
+
+function statusAnswer(error: StatusError): Answer {
+  const { retryAfterSeconds } = error.details ?? {}
+  const answer = json(toStatus(error), error.status)
+  return retryAfterSeconds === undefined || answer.kind !== 'body' ? answer : { ...answer, retryAfterSeconds }
 }
 
 /** Writes an answer. `warnings` become Warning headers. */
@@ -51,6 +57,7 @@ export async function writeAnswer(
     return
   }
   const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body
+  if (answer.retryAfterSeconds !== undefined) response.setHeader('Retry-After', answer.retryAfterSeconds)
   response.writeHead(answer.status, { 'Content-Type': answer.contentType, 'Content-Length': body.length })
   response.end(body)
 }
