@@ -6,7 +6,12 @@ export interface OperatorConfig {
   /** `host:port` or `:port` of /healthz and /readyz. */
   healthProbeBindAddress: string
   leaderElection: { enabled: boolean; resourceID: string }
-  metrics: { bindAddress: string }
+  metrics: {
+    /** `host:port` or `:port`; `0` for none. */
+    bindAddress: string
+    enableAuthnAuthz: boolean
+    secureServing: boolean
+  }
   worker: {
     runAsUser: number
     seLinuxType: string
@@ -24,7 +29,7 @@ type Fields = Record<string, unknown>
 const defaults: OperatorConfig = {
   healthProbeBindAddress: ':8081',
   leaderElection: { enabled: true, resourceID: 'kmm.sigs.x-k8s.io' },
-  metrics: { bindAddress: '0.0.0.0:8443' },
+  metrics: { bindAddress: '0.0.0.0:8443', enableAuthnAuthz: true, secureServing: true },
   worker: {
     runAsUser: 0,
     seLinuxType: 'spc_t',
@@ -37,7 +42,6 @@ const defaults: OperatorConfig = {
 /** Keys that upstream knows and this operator has no use for yet: no warning. */
 const otherKeys: Readonly<Record<string, readonly string[]>> = {
   '': ['webhookPort', 'job', 'webhook'],
-  metrics: ['enableAuthnAuthz', 'secureServing', 'disableHTTP2'],
   worker: ['setFirmwareClassPath'],
 }
 
@@ -107,7 +111,11 @@ export function parseOperatorConfig(text: string): { config: OperatorConfig; unk
         enabled: read(election, 'leaderElection.enabled', defaults.leaderElection.enabled),
         resourceID: read(election, 'leaderElection.resourceID', defaults.leaderElection.resourceID),
       },
-      metrics: { bindAddress: read(metrics, 'metrics.bindAddress', defaults.metrics.bindAddress) },
+      metrics: {
+        bindAddress: read(metrics, 'metrics.bindAddress', defaults.metrics.bindAddress),
+        enableAuthnAuthz: read(metrics, 'metrics.enableAuthnAuthz', defaults.metrics.enableAuthnAuthz),
+        secureServing: read(metrics, 'metrics.secureServing', defaults.metrics.secureServing),
+      },
       worker: {
         runAsUser: read(worker, 'worker.runAsUser', defaults.worker.runAsUser),
         seLinuxType: read(worker, 'worker.seLinuxType', defaults.worker.seLinuxType),

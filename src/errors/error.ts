@@ -66,7 +66,7 @@ export function hasCode(error: unknown, ...codes: ErrorCode[]): error is KmmErro
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const cause = error.cause === undefined ? '' : `: ${describeError(error.cause)}`
-  return `${error.message}${cause}`
+  return `${error.message.trim()}${cause}`
 }
 
 /** Marks a branch that the types prove unreachable. */

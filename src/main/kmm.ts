@@ -1,9 +1,12 @@
 #!/usr/bin/env node
 /** The `kmm` program: the operator and the tools for a terminal. */
+import { tmpdir } from 'node:os'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { createDemoCommand } from '../cli/demo/command.ts'
+import { createSandboxGetCommand } from '../cli/sandbox-get.ts'
+import { createSandboxUpCommand } from '../cli/sandbox-up.ts'
 import { describeError } from '../errors/error.ts'
 import { runOperator } from './compose/run-operator.ts'
 import { version } from './compose/version.ts'
@@ -37,15 +40,24 @@ program
     await runOperator({ ...flags, environment: process.env, signal: createStopSignal() })
   })
 
-const sandbox = program.command('sandbox').description('an embedded cluster to try things in, on this machine alone')
-sandbox.addCommand(
-  createDemoCommand({
-    // The bundle is dist/kmm.js of the package.
-    root: dirname(dirname(fileURLToPath(import.meta.url))),
-    write: (line) => process.stdout.write(`${line}\n`),
-    createStopSignal,
-  }),
-)
+const terminal = {
+  // The bundle is dist/kmm.js of the package.
+  root: dirname(dirname(fileURLToPath(import.meta.url))),
+  write: (line: string) => void process.stdout.write(`${line}\n`),
+  createStopSignal,
+}
+program
+  .command('sandbox')
+  .description('an embedded cluster to try things in, on this machine alone')
+  .addCommand(createSandboxUpCommand(terminal))
+  .addCommand(
+    createSandboxGetCommand({
+      ...terminal,
+      environment: process.env,
+      temporaryFolder: tmpdir(),
+    }),
+  )
+  .addCommand(createDemoCommand(terminal))
 
 try {
   await program.parseAsync()

@@ -5,7 +5,7 @@ import type { Module } from '../../api/module.ts'
 import { modules as modulesResource, nodeModulesConfigs } from '../../api/resources.ts'
 import { describeError, hasCode } from '../../errors/error.ts'
 import type { KubeClient } from '../../kube/client.ts'
-import { namespaces } from '../../kube/core-resources.ts'
+import { configMaps, namespaces } from '../../kube/core-resources.ts'
 import { defineResource } from '../../kube/resource.ts'
 import { buildImage } from '../../oci/image-builder.ts'
 import { pushImage } from '../../oci/push.ts'
@@ -34,6 +34,7 @@ const kernels = ['6.1.0-56-amd64', '6.1.0-55-amd64'] as const
 const workerLabel = { 'node-role.kubernetes.io/worker': '' }
 const key = { namespace: 'kmm-demo', name: 'kmm-demo' }
 const moduleResource = defineResource<Module>(modulesResource)
+const operatorNamespace = 'kmm-operator-system'
 const timeoutMs = 45_000
 
 interface Stage extends DemoOptions {
@@ -185,11 +186,16 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     ],
     root,
   })
+  // Ports of the operator's own could be taken on this machine.
+  await sandbox.client.create(configMaps, {
+    metadata: { namespace: operatorNamespace, name: 'kmm-operator-manager-config' },
+    data: { 'controller_config.yaml': 'healthProbeBindAddress: 127.0.0.1:0\nmetrics: {bindAddress: "0"}\n' },
+  })
   const operator = startOperatorProcess({
     program: join(root, 'dist/kmm.js'),
     kubeconfigPath: sandbox.kubeconfigPath,
     workerImage: sandbox.workerImage,
-    namespace: 'kmm-operator-system',
+    namespace: operatorNamespace,
     logPath: join(sandbox.folder, 'operator.log'),
   })
   try {

@@ -58,8 +58,8 @@ export async function runOperator({
   )
   const checks = { live: [], ready: [{ name: 'caches', check: () => operator.findFault() }] }
   const servers = [await startHealthServer(settings.healthProbeBindAddress, checks)]
-  if (settings.metrics.bindAddress !== '0')
-    servers.push(await startHealthServer(settings.metrics.bindAddress, { live: [], ready: [], metrics }))
+  const metricsAddress = chooseMetricsAddress(settings.metrics, logger)
+  if (metricsAddress !== '0') servers.push(await startHealthServer(metricsAddress, { live: [], ready: [], metrics }))
   try {
     await operator.sync()
     logger.info({ namespace, workerImage, version }, 'caches are synced')
@@ -69,6 +69,18 @@ export async function runOperator({
     await Promise.all(servers.map((server) => server.stop()))
     await client.close()
   }
+}
+
+/** Metrics are plain HTTP so far: where the configuration asks for protection they stay on the loopback interface. */
+function chooseMetricsAddress(metrics: OperatorConfig['metrics'], logger: Logger): string {
+  const { bindAddress, enableAuthnAuthz, secureServing } = metrics
+  if (bindAddress === '0' || (!enableAuthnAuthz && !secureServing)) return bindAddress
+  const address = `127.0.0.1${bindAddress.slice(bindAddress.lastIndexOf(':'))}`
+  logger.warn(
+    { address },
+    'metrics are served on loopback only; set metrics.enableAuthnAuthz and metrics.secureServing to false to serve them plainly',
+  )
+  return address
 }
 
 interface Leadership {
