@@ -7,7 +7,7 @@ import type { DaemonSet } from 'kubernetes-types/apps/v1.js'
 import type { Namespace, Node, Pod } from 'kubernetes-types/core/v1.js'
 import type { NodeView } from './node-view.ts'
 import type { NamespaceView } from './namespace-view.ts'
-import type { PodView } from './pod-view.ts'
+import { isWorkerPod, type PodView } from './pod-view.ts'
 
 /** Every cache that the controllers read; each is declared with the indexes below. */
 export interface Caches {
@@ -21,9 +21,13 @@ export interface Caches {
   namespaces: Cache<Namespace, NamespaceView>
 }
 
-/** `namespace/name` of the Module that a pod works for. */
+/**
+ * `namespace/name` of the Module that a pod works for. Only a worker may run outside the Module's namespace: whoever
+ * makes other pods must not make them count for a Module elsewhere.
+ */
 export function moduleKeyOfPod(pod: PodView): string {
-  return `${pod.labels[moduleNamespaceLabel] ?? pod.namespace}/${pod.labels[moduleNameLabel] ?? ''}`
+  const namespace = isWorkerPod(pod) ? (pod.labels[moduleNamespaceLabel] ?? pod.namespace) : pod.namespace
+  return `${namespace}/${pod.labels[moduleNameLabel] ?? ''}`
 }
 
 /** `namespace/name` of the Module that a DaemonSet works for. */

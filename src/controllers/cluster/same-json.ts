@@ -1,4 +1,5 @@
-function isEmpty(value: unknown): boolean {
+/** True for what the Go operator may leave out or write alike: absent, null, false, and texts, lists and objects without content. */
+export function isEmpty(value: unknown): boolean {
   if (value === undefined || value === null || value === '' || value === false) return true
   if (Array.isArray(value)) return value.length === 0
   return typeof value === 'object' && Object.values(value).every(isEmpty)

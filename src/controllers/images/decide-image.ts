@@ -59,9 +59,12 @@ const isSettled = ({ phase }: ImageStatus): boolean => phase === 'Exists' || pha
 
 function decideUnchecked(observed: ObservedImage, nowMs: number): ImageDecision {
   const { present, spec, triggered, startedAtMs } = observed
-  // After a restart what was verified before holds, and is verified again at leisure.
+  // After a restart what was verified before holds, and is verified again at leisure; an upstream operator knew no digests.
   if (present && isSettled(present) && !triggered)
-    return { status: present, checkAtMs: startedAtMs + jitter(spec.image, verifyAgainAfterMs) }
+    return {
+      status: present,
+      checkAtMs: present.digest === undefined ? nowMs : startedAtMs + jitter(spec.image, verifyAgainAfterMs),
+    }
   const status = present && !triggered ? present : makeStatus(observed, { phase: 'Unknown' }, nowMs)
   return { status, checkAtMs: nowMs }
 }
@@ -75,10 +78,10 @@ function unknownSince(present: ImageStatus | undefined, nowMs: number): number {
 }
 
 function decideUnknown(observed: ObservedImage, check: Check, result: UnknownResult, nowMs: number): ImageDecision {
-  const { present } = observed
+  const { present, triggered } = observed
   const checkAtMs = check.atMs + retryAfter(check.attempts)
-  // An image that was seen before does not vanish because its registry is away.
-  if (present && isSettled(present)) return { status: present, checkAtMs }
+  // An image that was seen before does not vanish because its registry is away, unless it is to be looked at anew.
+  if (present && isSettled(present) && !triggered) return { status: present, checkAtMs }
   const { reason, message } = result
   const { attempts } = check
   const sinceMs = unknownSince(present, nowMs)

@@ -2,7 +2,7 @@ import type { ImageState, ImageStatus, ModuleImagesConfig, ModuleImageSpec } fro
 import type { Decision, Wait } from '../../runtime/reconciler.ts'
 import { sameJson } from '../cluster/same-json.ts'
 import { decideImage, type ImageDecision } from './decide-image.ts'
-import type { ObservedImages } from './observed.ts'
+import type { Check, ObservedImages } from './observed.ts'
 
 /** What `images` can do. A check's result is seen by the next pass. */
 export type Action =
@@ -14,6 +14,23 @@ export type Action =
       states: readonly ImageState[]
       trigger: number | undefined
     }
+
+/** How an image is asked for: an answer says nothing of another way. */
+export function formatAccess({ spec }: ModuleImagesConfig, { registryTLS = {} }: ModuleImageSpec): string {
+  const { insecure = false, insecureSkipTLSVerify = false } = registryTLS
+  return JSON.stringify([spec?.imageRepoSecret?.name ?? '', insecure, insecureSkipTLSVerify])
+}
+
+/** What the status says of an image; where an upstream operator wrote it, in its words. */
+function findPresent(
+  { status }: ModuleImagesConfig,
+  { image, kernelVersion }: ModuleImageSpec,
+): ImageStatus | undefined {
+  const found = status?.images?.find((each) => each.image === image)
+  if (found || status?.images !== undefined) return found
+  const state = status?.imagesStates.find((each) => each.image === image)?.status
+  return state === 'Exists' ? { image, kernelVersion, phase: 'Exists' } : undefined
+}
 
 /** Upstream's word for a phase; none while nothing is known. */
 function stateOf({ image, phase }: ImageStatus): ImageState[] {
@@ -39,6 +56,15 @@ function decideStatus(config: ModuleImagesConfig, decisions: readonly ImageDecis
   return same ? [] : [{ type: 'writeStatus', config, images, states, trigger }]
 }
 
+function findCheck(
+  config: ModuleImagesConfig,
+  spec: ModuleImageSpec,
+  checks: ObservedImages['checks'],
+): Check | undefined {
+  const check = checks.get(spec.image)
+  return check?.access === formatAccess(config, spec) ? check : undefined
+}
+
 /** Decides what to ask the registry and what to say of a Module's images. */
 export function decide(
   { config, checks, startedAtMs }: ObservedImages,
@@ -52,8 +78,8 @@ export function decide(
     decideImage(
       {
         spec,
-        present: config.status?.images?.find(({ image }) => image === spec.image),
-        check: checks.get(spec.image),
+        present: findPresent(config, spec),
+        check: findCheck(config, spec, checks),
         trigger,
         triggered,
         startedAtMs,
@@ -71,8 +97,8 @@ export function decide(
   return {
     actions: [
       ...due.map((image): Action => ({ type: 'checkImage', config, image, trigger })),
-      // Nothing is written before the first answer: "unknown" is what an absent entry says already.
-      ...(due.length > 0 && config.status === undefined ? [] : decideStatus(config, decisions)),
+      // Nothing is written before the first answers: "unknown" is what an absent entry says already.
+      ...(due.length > 0 && config.status?.images === undefined ? [] : decideStatus(config, decisions)),
     ],
     waits,
   }

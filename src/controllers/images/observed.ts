@@ -15,6 +15,8 @@ export interface Check {
   attempts: number
   /** The trigger generation for which it was made. */
   trigger: number | undefined
+  /** With what it was made: credentials and TLS, as `formatAccess` writes them. */
+  access: string
 }
 
 /** What `images` sees of one ModuleImagesConfig. */

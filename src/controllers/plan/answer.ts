@@ -4,6 +4,7 @@ import { getWorkerPodVersionLabelName } from '../../api/labels.ts'
 import type { NodeModuleItem } from '../../api/node-modules-config.ts'
 import type { Reason } from '../../errors/reason.ts'
 import type { ResolvedKernel } from '../../kernel/resolve.ts'
+import type { MappingAnswer } from '../cluster/answer-mapping.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
 import { findUntoleratedTaint, internalTolerations } from '../cluster/toleration.ts'
 import { buildItem } from './item.ts'
@@ -29,29 +30,50 @@ export type Answer =
 const keep = (reason: Reason, message: string): Answer => ({ kind: 'keep', reason, message })
 const release = (reason: ReleaseReason, message: string): Answer => ({ kind: 'release', reason, message })
 
-function answerRelease(module: Module, node: NodeView): Answer | undefined {
+const versionLabelOf = ({ metadata }: Module): string => getWorkerPodVersionLabelName(metadata.namespace, metadata.name)
+
+function answerVersionLabel(module: Module, loader: ModuleLoader, node: NodeView): Answer | undefined {
+  const label = versionLabelOf(module)
+  if ((loader.container.version ?? '') === '' || (node.labels[label] ?? '') !== '') return undefined
+  return release('VersionLabelMissing', `the node has no label ${label}`)
+}
+
+/** The closed list of what releases a Module. */
+function answerRelease(module: Module, node: NodeView, mapping: MappingAnswer): Answer | undefined {
   if (module.metadata.deletionTimestamp !== undefined) return release('ModuleDeleted', 'the Module is being deleted')
   if (!matchesSelector(node.labels, module.spec?.selector ?? {}))
     return release('SelectorMismatch', "the node's labels do not match spec.selector")
+  // A node that has only just come does not say its kernel yet.
+  if (mapping.kind === 'none' && node.kernelVersion !== '') {
+    const what = `no kernel mapping matches kernel ${node.kernelVersion}`
+    return release('NoKernelMapping', `${what}; add one to spec.moduleLoader.container.kernelMappings`)
+  }
   return undefined
 }
 
-function answerVersion({ metadata }: Module, loader: ModuleLoader, node: NodeView): Answer | undefined {
+function answerVersion(module: Module, loader: ModuleLoader, node: NodeView): Answer | undefined {
   const wanted = loader.container.version ?? ''
-  if (wanted === '') return undefined
-  const label = getWorkerPodVersionLabelName(metadata.namespace, metadata.name)
+  const label = versionLabelOf(module)
   const present = node.labels[label] ?? ''
-  if (present === '') return release('VersionLabelMissing', `the node has no label ${label}`)
-  if (present === wanted) return undefined
+  if (wanted === '' || present === wanted) return undefined
   return keep('VersionDiffers', `the node's label ${label} is ${present}, the Module's version is ${wanted}`)
 }
 
-function answerImage(image: ImageFact, resolved: ResolvedKernel): Answer | undefined {
+/** What a registry answered: its workers would not fare better, unlike with a registry that only the operator cannot reach. */
+const refused: ReadonlySet<string> = new Set(['RegistryUnauthorized', 'ImageInvalid'])
+
+function answerUnverified({ reason = '', message = reason }: ImageFact, present: boolean): Answer | undefined {
+  // A module that runs is not given up for an image that cannot be had; where none runs, the worker says so on the node.
+  return present && refused.has(reason) ? keep('ImageUnverified', message) : undefined
+}
+
+function answerImage(image: ImageFact, resolved: ResolvedKernel, present: boolean): Answer | undefined {
   switch (image.phase) {
     case 'Exists':
     case 'Ready':
-    case 'Unverified':
       return undefined
+    case 'Unverified':
+      return answerUnverified(image, present)
     case 'Missing':
     case 'Failed':
       return keep('ImageMissing', image.message ?? `image ${resolved.containerImage} does not exist`)
@@ -77,24 +99,31 @@ function answerVanished({ namespace, name }: ObservedModule): Answer {
   return keep('ModuleVanished', `${what}; create it again, or delete its entry in the NodeModulesConfig to unload it`)
 }
 
+/** What comes, or stays, of a Module that nothing releases. */
+function answerSelected(
+  observed: ObservedModule & { module: Module },
+  loader: ModuleLoader,
+  node: NodeView,
+  present: boolean,
+): Answer {
+  const { module, mapping, image } = observed
+  const held = (present ? undefined : answerNewcomer(module, node)) ?? answerVersion(module, loader, node)
+  if (held) return held
+  if (mapping.kind === 'none') return keep('NodeNotReady', 'the node has not said yet which kernel it runs')
+  if (mapping.kind === 'invalid') return keep('MappingInvalid', mapping.message)
+  const { resolved } = mapping
+  return answerImage(image, resolved, present) ?? { kind: 'want', item: buildItem(module, loader, resolved, image) }
+}
+
 /**
  * Answers for one Module on one node: a pure function. `present` says whether the node's plan names the Module already;
  * only then may a tainted node be followed.
  */
 export function answerModule(observed: ObservedModule, node: NodeView, present: boolean): Answer {
-  const { module, mapping, image } = observed
+  const { module, mapping } = observed
   if (module === undefined) return answerVanished(observed)
-  const released = answerRelease(module, node)
-  if (released) return released
   const loader = module.spec?.moduleLoader
   if (loader === undefined) return release('ModuleLoaderRemoved', 'the Module has no spec.moduleLoader')
-  if (mapping.kind === 'none')
-    return release(
-      'NoKernelMapping',
-      `no kernel mapping matches kernel ${node.kernelVersion}; add one to spec.moduleLoader.container.kernelMappings`,
-    )
-  if (mapping.kind === 'invalid') return keep('MappingInvalid', mapping.message)
-  const newcomer = present ? undefined : answerNewcomer(module, node)
-  const held = answerVersion(module, loader, node) ?? answerImage(image, mapping.resolved) ?? newcomer
-  return held ?? { kind: 'want', item: buildItem(module, loader, mapping.resolved, image) }
+  const released = answerRelease(module, node, mapping) ?? answerVersionLabel(module, loader, node)
+  return released ?? answerSelected({ ...observed, module }, loader, node, present)
 }

@@ -1,6 +1,7 @@
-import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
+import type { NodeModuleItem, NodeModulesConfig } from '../../api/node-modules-config.ts'
 import { type Reason, reportReasons } from '../../errors/reason.ts'
 import type { Defined } from '../cluster/defined.ts'
+import { cutTrailingPlus } from '../../kernel/kernel-version.ts'
 import { findOnNode, isLoadedAsWanted, type ModuleKey, type ModuleOnNode } from '../cluster/module-on-node.ts'
 import type { NodeView } from '../cluster/node-view.ts'
 import type { Answer, ReleaseReason } from '../plan/answer.ts'
@@ -19,6 +20,7 @@ const failing: ReadonlySet<string> = new Set<string>([
   'WorkerImageUnavailable',
   'WorkerLost',
   'ImageMissing',
+  'ImageUnverified',
   'MappingInvalid',
 ])
 
@@ -49,11 +51,16 @@ function standInProgress(
   { node, answer }: NodeFacts,
 ): NodeStanding | undefined {
   if (!entry && !loaded) return undefined
+  if (node.uid === '') return standBy('NodeGone', `node ${node.name} is gone; its NodeModulesConfig goes with it`)
   if (!node.ready)
     return standBy('NodeNotReady', `node ${node.name} is not ready: its kubelet would not start a worker`)
   if (entry) return standBy('WorkerRunning', 'the module is being loaded')
   return answer.kind === 'release' ? standBy('WorkerRunning', 'the module is being unloaded') : undefined
 }
+
+/** The node was started with another kernel since the plan was made, and there is no plan for that one yet. */
+const isForOtherKernel = ({ config }: NodeModuleItem, { kernelVersion }: NodeView): boolean =>
+  cutTrailingPlus(config.kernelVersion) !== cutTrailingPlus(kernelVersion)
 
 /** Tells how a Module stands on one node. */
 export function classifyNode(facts: NodeFacts, module: ModuleKey): NodeStanding {
@@ -61,9 +68,9 @@ export function classifyNode(facts: NodeFacts, module: ModuleKey): NodeStanding 
   const found = findOnNode(config, module)
   const { entry, reported } = found
   if (reported) return standBy(reported.reason as Reason, reported.message ?? '', reported.since)
-  if (isLoadedAsWanted(found, node))
-    // What stays loaded while a newer wish cannot be met is not "loaded as wanted".
-    return answer.kind === 'keep' && failing.has(answer.reason) ? standByAnswer(answer) : { kind: 'loaded' }
-  if (answer.kind === 'keep' && !entry) return standByAnswer(answer)
+  // What stays while a newer wish cannot be met is not "loaded as wanted".
+  if (answer.kind === 'keep' && failing.has(answer.reason)) return standByAnswer(answer)
+  if (isLoadedAsWanted(found, node)) return { kind: 'loaded' }
+  if (answer.kind === 'keep' && (!entry || isForOtherKernel(entry, node))) return standByAnswer(answer)
   return standInProgress(found, facts) ?? standByAnswer(answer)
 }

@@ -1,13 +1,14 @@
 import type { Module } from '../../api/module.ts'
 import type { Condition } from '../../api/condition.ts'
-import type { ImageStatus } from '../../api/module-images-config.ts'
+import type { ImageStatus, ModuleImageSpec } from '../../api/module-images-config.ts'
+import { defined } from '../cluster/defined.ts'
 import type { ObservedReport, ReportedNode } from './observed.ts'
 
 type Fields = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>
 type StandingKind = ReportedNode['standing']['kind']
 
 const bad: ReadonlySet<ImageStatus['phase']> = new Set(['Missing', 'Failed'])
-const good: ReadonlySet<ImageStatus['phase']> = new Set(['Exists', 'Ready', 'Unverified'])
+const good: ReadonlySet<ImageStatus['phase']> = new Set(['Exists', 'Ready'])
 const maximumMessage = 1_024
 
 /** "1 node", "2 nodes". */
@@ -29,28 +30,43 @@ function summarise(nodes: readonly ReportedNode[]): { reason: string; message: s
 }
 
 /** The condition where one image is not as it should be. */
-function describeImage(image: string, found: ImageStatus | undefined, status: 'False' | 'Unknown'): Fields {
-  const { reason = 'ImageUnknown', message = 'not looked at yet' } = found ?? {}
-  return { type: 'ImagesReady', status, reason, message: `${image}: ${message}` }
+function describeImage({ image, status }: { image: string; status?: ImageStatus }): Fields {
+  const { phase = 'Unknown', reason = 'ImageUnknown', message = 'not looked at yet' } = status ?? {}
+  const aside = phase === 'Unverified' ? '; the workers try it themselves' : ''
+  return {
+    type: 'ImagesReady',
+    status: bad.has(phase) ? 'False' : 'Unknown',
+    reason,
+    message: `${image}: ${message}${aside}`,
+  }
 }
 
-function describeImages({ images }: ObservedReport): Fields {
-  const statuses = images?.status?.images ?? []
-  const wanted = images?.spec?.images ?? []
+/** Nobody has looked yet, or there is nothing to look at. */
+function describeNoImages(nodes: readonly ReportedNode[]): Fields {
+  const isNeeded = nodes.some(({ standing }) => standing.kind !== 'excluded')
+  if (!isNeeded)
+    return { type: 'ImagesReady', status: 'True', reason: 'ImagesExist', message: 'no node needs an image' }
+  return { type: 'ImagesReady', status: 'Unknown', reason: 'ImageUnknown', message: 'not looked at yet' }
+}
+
+/** The first image that is not there: missing ones before those that nobody could look at. */
+function findOpenImage(
+  wanted: readonly ModuleImageSpec[],
+  statuses: readonly ImageStatus[],
+): { image: string; status?: ImageStatus } | undefined {
   const failed = statuses.find(({ phase }) => bad.has(phase))
-  if (failed) return describeImage(failed.image, failed, 'False')
-  const open = wanted.find(({ image }) => !statuses.some((status) => status.image === image && good.has(status.phase)))
-  if (open)
-    return describeImage(
-      open.image,
-      statuses.find(({ image }) => image === open.image),
-      'Unknown',
-    )
-  const unverified = statuses.find(({ phase }) => phase === 'Unverified')
-  if (unverified) {
-    const fields = describeImage(unverified.image, unverified, 'Unknown')
-    return { ...fields, reason: 'ImageUnverified', message: `${fields.message}; the workers try it themselves` }
-  }
+  if (failed) return { image: failed.image, status: failed }
+  const open = wanted
+    .map(({ image }) => ({ image, status: statuses.find((each) => each.image === image) }))
+    .find(({ status }) => status === undefined || !good.has(status.phase))
+  return open && { image: open.image, ...defined({ status: open.status }) }
+}
+
+function describeImages({ images, nodes }: ObservedReport): Fields {
+  const wanted = images?.spec?.images ?? []
+  if (wanted.length === 0) return describeNoImages(nodes)
+  const open = findOpenImage(wanted, images?.status?.images ?? [])
+  if (open) return describeImage(open)
   const message = `${wanted.length} of ${wanted.length} images exist`
   return { type: 'ImagesReady', status: 'True', reason: 'ImagesExist', message }
 }
@@ -72,12 +88,14 @@ function describeDeletion({ nodes }: ObservedReport): Fields {
 
 function describePlugin({ module, plugin }: ObservedReport): Fields | undefined {
   if (module.spec?.devicePlugin === undefined && module.spec?.dra === undefined) return undefined
-  if (plugin.available >= plugin.desired) return undefined
+  if (plugin.rolledOut && plugin.available >= plugin.desired) return undefined
   return {
     type: 'Ready',
     status: 'False',
     reason: 'DevicePluginNotReady',
-    message: `the device plugin is available on ${plugin.available} of ${countNodes(plugin.desired)}`,
+    message: plugin.rolledOut
+      ? `the device plugin is available on ${plugin.available} of ${countNodes(plugin.desired)}`
+      : 'the device plugin is being rolled out',
   }
 }
 

@@ -1,12 +1,14 @@
+import type { DaemonSet } from 'kubernetes-types/apps/v1.js'
 import type { Module } from '../../api/module.ts'
 import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
-import { getModuleInUseLabel } from '../../api/labels.ts'
+import { getModuleInUseLabel, getSchedulePodVersionLabelName, roleLabel } from '../../api/labels.ts'
 import type { MappingResolver } from '../../kernel/resolver.ts'
 import { parseKey } from '../../kube/object.ts'
 import { type Caches, configsByModule, daemonSetsByModule } from '../cluster/caches.ts'
 import { defined } from '../cluster/defined.ts'
 import { findOnNode, isLoadedAsWanted } from '../cluster/module-on-node.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
+import { isPluginTarget } from '../cluster/plugin-target.ts'
 import { findUntoleratedTaint, internalTolerations } from '../cluster/toleration.ts'
 import { answerModule } from '../plan/answer.ts'
 import { observeModule } from '../plan/observe.ts'
@@ -60,13 +62,15 @@ function describeNode({ node, config }: Located, module: Module, sources: Report
   const { entry, loaded } = found
   const observed = observeModule(`${namespace}/${name}`, node, sources.caches, sources.resolver)
   const answer = answerModule(observed, node, entry !== undefined)
+  const available = isLoadedAsWanted(found, node)
   const inUseLabel = getModuleInUseLabel(namespace, name)
   return {
     name: node.name,
     standing: classifyNode({ node, ...defined({ config }), answer }, { namespace, name }),
     targeted: isTargeted(node, module, entry !== undefined),
     configured: entry !== undefined,
-    available: isLoadedAsWanted(found, node),
+    available,
+    pluginExpected: available && isPluginExpected(node, module),
     inUse: entry !== undefined || loaded !== undefined || config?.metadata.labels?.[inUseLabel] !== undefined,
   }
 }
@@ -76,13 +80,33 @@ function isTargeted(node: NodeView, { spec }: Module, present: boolean): boolean
   return present || findUntoleratedTaint(node, [...(spec?.tolerations ?? []), ...internalTolerations]) === undefined
 }
 
-function countPlugin(key: string, caches: Caches): PluginCounts {
-  const counts = { desired: 0, available: 0 }
-  for (const { status } of caches.daemonSets.byIndex(daemonSetsByModule, key)) {
-    counts.desired += status?.desiredNumberScheduled ?? 0
-    counts.available += status?.numberAvailable ?? 0
+const sum = (numbers: readonly (number | undefined)[]): number =>
+  numbers.reduce<number>((total, each) => total + (each ?? 0), 0)
+
+const isRolledOut = ({ metadata, status }: DaemonSet): boolean =>
+  (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 0)
+
+function countPlugin(module: Module, nodes: readonly ReportedNode[], caches: Caches): PluginCounts {
+  const { namespace, name } = module.metadata
+  const role = module.spec?.dra ? 'dra' : 'device-plugin'
+  const daemonSets = caches.daemonSets
+    .byIndex(daemonSetsByModule, `${namespace}/${name}`)
+    .filter(({ metadata }) => (metadata?.labels?.[roleLabel] ?? 'device-plugin') === role)
+  const scheduled = sum(daemonSets.map(({ status }) => status?.desiredNumberScheduled))
+  return {
+    targeted: caches.nodes.list().filter((node) => isPluginTarget(node, module)).length,
+    desired: Math.max(scheduled, nodes.filter(({ pluginExpected }) => pluginExpected).length),
+    available: sum(daemonSets.map(({ status }) => status?.numberAvailable)),
+    rolledOut: daemonSets.length > 0 && daemonSets.every(isRolledOut),
   }
-  return counts
+}
+
+/** With ordered upgrade a pod comes only to where the version's label lets it. */
+function isPluginExpected(node: NodeView, module: Module): boolean {
+  const version = module.spec?.moduleLoader?.container.version ?? ''
+  const { namespace, name } = module.metadata
+  if (version !== '' && node.labels[getSchedulePodVersionLabelName(namespace, name)] !== version) return false
+  return isPluginTarget(node, module)
 }
 
 function observeNamespace(namespace: string, caches: Caches): ObservedEmptyNamespace | undefined {
@@ -103,11 +127,12 @@ export function observe(key: string, sources: ReportSources): ObservedReport | O
       : []
   const images = caches.moduleImagesConfigs.get({ namespace, name })
   const view = caches.namespaces.get({ name: namespace })
+  const nodes = located.map((each) => describeNode(each, module, sources))
   return {
     module,
-    nodes: located.map((each) => describeNode(each, module, sources)),
+    nodes,
     ...(images ? { images } : {}),
-    plugin: countPlugin(key, caches),
+    plugin: countPlugin(module, nodes, caches),
     ...(view ? { namespace: view } : {}),
     lastWriteMs: lastWrites.get(key) ?? 0,
   }

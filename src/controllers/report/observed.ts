@@ -13,14 +13,21 @@ export interface ReportedNode {
   configured: boolean
   /** Loaded as the plan has it, in the present boot. */
   available: boolean
+  /** A pod of the device plugin or DRA driver should be there. */
+  pluginExpected: boolean
   /** Something of the Module is left on the node: the finalizer waits for it. */
   inUse: boolean
 }
 
-/** The device plugin's DaemonSets, summed up. */
+/** The DaemonSets of the device plugin or the DRA driver, summed up. */
 export interface PluginCounts {
+  /** Nodes that match the selector and can be scheduled to: what upstream counts as matching and as desired. */
+  targeted: number
+  /** Nodes where a pod should be by now: those of the DaemonSets, and those where the module is loaded for it. */
   desired: number
   available: number
+  /** There is a DaemonSet, and its controller has seen its present form. */
+  rolledOut: boolean
 }
 
 /** What `report` sees of one Module. */

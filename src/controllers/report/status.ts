@@ -63,7 +63,7 @@ function countLoader({ module, nodes }: ObservedReport): NodeCounts {
 
 function countPlugin({ module, plugin }: ObservedReport): NodeCounts {
   if (module.spec?.devicePlugin === undefined && module.spec?.dra === undefined) return {}
-  return makeCounts(plugin.desired, plugin.desired, plugin.available)
+  return makeCounts(plugin.targeted, plugin.targeted, plugin.available)
 }
 
 /** The status that a Module is to have. */

@@ -1,4 +1,5 @@
 import type { Module } from '../../api/module.ts'
+import { dirNameOf } from '../../api/module-config.ts'
 import type { ModuleImagesConfig, ModuleImageSpec, ModuleImagesConfigSpec } from '../../api/module-images-config.ts'
 import type { Reason } from '../../errors/reason.ts'
 import type { ResolvedKernel } from '../../kernel/resolve.ts'
@@ -26,7 +27,7 @@ export type Action =
   | { type: 'patchImages'; namespace: string; name: string; resourceVersion: string; spec: ModuleImagesConfigSpec }
 
 function listImages(module: Module, kernels: readonly KernelAnswer[]): ModuleImageSpec[] {
-  const dirName = module.spec?.moduleLoader?.container.modprobe.dirName
+  const modprobe = module.spec?.moduleLoader?.container.modprobe
   const images = new Map<string, ModuleImageSpec>()
   for (const { resolved } of kernels) {
     if (!resolved || images.has(resolved.containerImage)) continue
@@ -37,7 +38,7 @@ function listImages(module: Module, kernels: readonly KernelAnswer[]): ModuleIma
       ...(build ? { build } : {}),
       ...(sign ? { sign } : {}),
       ...(registryTLS ? { registryTLS } : {}),
-      ...(dirName ? { dirName } : {}),
+      ...(modprobe ? { dirName: dirNameOf(modprobe) } : {}),
     })
   }
   return [...images.values()].sort((left, right) => (left.image < right.image ? -1 : 1))

@@ -1,5 +1,6 @@
 import type { NodeModulesConfig, NodeModuleStatusItem, WorkerStatus } from '../../api/node-modules-config.ts'
 import type { NodeView } from '../cluster/node-view.ts'
+import type { PodView } from '../cluster/pod-view.ts'
 import type { WorkerIntent } from './worker-intent.ts'
 
 /** What `work` can do; one idempotent call each. */
@@ -21,12 +22,13 @@ export type Action =
       name: string
     }
   | { type: 'deletePod'; namespace: string; name: string; uid: string }
+  /** Takes the Go operator's finalizer off a worker pod that is being deleted. */
+  | { type: 'releasePod'; pod: PodView }
   | {
       type: 'createPod'
       intent: WorkerIntent
       hash: string
       node: NodeView
       config: NodeModulesConfig
-      podNamespace: string
       refusedAttempts: number
     }

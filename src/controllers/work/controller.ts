@@ -3,10 +3,13 @@ import type { Action } from './action.ts'
 import { decide } from './decide.ts'
 import { execute, type WorkTools } from './execute.ts'
 import { observe, type WorkSources } from './observe.ts'
-import type { ObservedNode } from './observed.ts'
+import type { ObservedNode, ObservedStranded } from './observed.ts'
 
 /** Runs worker pods until each node's kernel has what its NodeModulesConfig says; its key is the node. */
-export function createWorkController(sources: WorkSources, tools: WorkTools): Controller<ObservedNode, Action> {
+export function createWorkController(
+  sources: WorkSources,
+  tools: WorkTools,
+): Controller<ObservedNode | ObservedStranded, Action> {
   const { caches } = sources
   return {
     reconciler: {

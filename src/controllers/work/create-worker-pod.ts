@@ -1,8 +1,9 @@
 import type { Pod } from 'kubernetes-types/core/v1.js'
 import { describeError, hasCode, KmmError } from '../../errors/error.ts'
 import type { KubeClient } from '../../kube/client.ts'
-import { pods, serviceAccounts } from '../../kube/core-resources.ts'
+import { pods } from '../../kube/core-resources.ts'
 import type { ExecuteContext } from '../../runtime/reconciler.ts'
+import { listPullSecrets } from '../cluster/pull-secrets.ts'
 import type { Action } from './action.ts'
 import type { WorkTools } from './execute.ts'
 import { refusalKey } from './observe.ts'
@@ -13,28 +14,6 @@ type CreatePod = Extract<Action, { type: 'createPod' }>
 
 const firstRefusalDelayMs = 5_000
 const longestRefusalDelayMs = 300_000
-
-/** The Module's pull secret and those of the service account, in this order; the pod's admission looks for the account itself. */
-async function listPullSecrets(
-  { intent, podNamespace }: CreatePod,
-  tools: WorkTools,
-  signal: AbortSignal,
-): Promise<string[]> {
-  // The Module's secrets are not in the operator's namespace, and those there are not the Module's.
-  if (podNamespace !== intent.namespace) return []
-  const names = intent.imageRepoSecret === '' ? [] : [intent.imageRepoSecret]
-  try {
-    const account = await tools.client.get(
-      serviceAccounts,
-      { namespace: podNamespace, name: intent.serviceAccountName },
-      signal,
-    )
-    names.push(...(account.imagePullSecrets ?? []).flatMap(({ name }) => name ?? []))
-  } catch (error) {
-    if (!hasCode(error, 'NotFound')) throw error
-  }
-  return [...new Set(names)]
-}
 
 const includes = (found: Record<string, string> = {}, wanted: Record<string, string> = {}): boolean =>
   Object.entries(wanted).every(([key, value]) => found[key] === value)
@@ -90,7 +69,8 @@ function rememberRefusal(action: CreatePod, error: unknown, tools: WorkTools, no
   const attempt = action.refusedAttempts + 1
   const delayMs = Math.min(firstRefusalDelayMs * 2 ** Math.min(attempt - 1, 10), longestRefusalDelayMs)
   tools.refusals.set(refusalKey(action.node.name, action.intent.namespace, action.intent.name), {
-    message: explainRefusal(action.podNamespace, error),
+    hash: action.hash,
+    message: explainRefusal(action.intent.podNamespace, error),
     attempt,
     untilMs: nowMs + delayMs,
   })
@@ -102,11 +82,13 @@ export async function createWorkerPod(
   tools: WorkTools,
   { signal, nowMs }: ExecuteContext,
 ): Promise<void> {
-  const { intent, node, config, podNamespace, hash } = action
-  const pullSecrets = await listPullSecrets(action, tools, signal)
+  const { intent, node, config, hash } = action
+  // The Module's secrets are not in the operator's namespace, and those there are not the Module's.
+  const pullSecrets =
+    intent.podNamespace === intent.namespace ? await listPullSecrets(intent, tools.client, signal) : []
   const owner = { name: config.metadata?.name ?? '', uid: config.metadata?.uid ?? '' }
   const build = (podName: string): Pod =>
-    buildWorkerPod({ intent, podNamespace, podName, node, owner, hash, pullSecrets, settings: tools.settings })
+    buildWorkerPod({ intent, podName, node, owner, hash, pullSecrets, settings: tools.settings })
   try {
     const names = [
       workerPodName(node.name, intent.name),

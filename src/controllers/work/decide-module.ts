@@ -5,13 +5,26 @@ import { chooseGoal, type Goal } from './intent.ts'
 import { deleteWorkerPod } from './delete-worker-pod.ts'
 import type { ObservedModule, ObservedNode } from './observed.ts'
 import { makeWait, type ModuleDecision, type PodDecision } from './pod-decision.ts'
+import { decideLost } from './lost.ts'
 import { describeWorkerFailure, makeReported } from './reported.ts'
 import { recordDoubt, settle } from './settle.ts'
 import { decideStart } from './start.ts'
 import { sameWork, type Worker } from './worker.ts'
+import type { FailedAttempt } from './worker-state.ts'
 
-/** A pod that ended without a result stays this long as evidence before another one is made. */
-const retryLostAfterMs = 30_000
+/** A pod that cannot do its work is replaced after this time: a new one sees other pull secrets, another worker image. */
+const replaceAfterMs = 900_000
+
+/** A pod that is pending for longer is reported. */
+const longPendingMs = 60_000
+
+/** What stands in the way of a worker only until its pod runs. */
+const overOnceRunning: ReadonlySet<string> = new Set([
+  'WorkerPodRefused',
+  'WorkerPodPending',
+  'WorkerImageUnavailable',
+  'DevicePluginStillRunning',
+])
 
 function decideSuperseded(module: ObservedModule, worker: Worker): PodDecision {
   return {
@@ -19,13 +32,6 @@ function decideSuperseded(module: ObservedModule, worker: Worker): PodDecision {
     pods: deleteWorkerPod(worker),
     waits: [makeWait('WorkerRunning', `pod ${worker.podName} does what is no longer wanted and is being deleted`)],
   }
-}
-
-function decideLost(module: ObservedModule, worker: Worker, message: string, nowMs: number): PodDecision {
-  const reported = makeReported(module, worker.intent.action, { reason: 'WorkerLost', attempt: 1, message }, nowMs)
-  const untilMs = Date.parse(reported.since) + retryLostAfterMs
-  if (nowMs >= untilMs) return { reported, pods: deleteWorkerPod(worker) }
-  return { reported, waits: [makeWait('WorkerLost', message, untilMs)] }
 }
 
 /** The kubelet's words for an image or a container that it cannot get. */
@@ -37,35 +43,48 @@ function decidePending(
   state: { reason: string; message: string },
   nowMs: number,
 ): PodDecision {
-  const message = `${state.reason} ${state.message}`.trim()
-  if (!unavailable.test(state.reason))
-    return { waits: [makeWait('WorkerPodPending', message || `pod ${worker.podName} is pending`)] }
-  const fault = { reason: 'WorkerImageUnavailable' as const, attempt: 1, message }
+  const words = `${state.reason} ${state.message}`.trim()
+  const reason = unavailable.test(state.reason) ? 'WorkerImageUnavailable' : 'WorkerPodPending'
+  const message = words === '' ? `pod ${worker.podName} is pending; kubectl describe pod tells why` : words
+  const reportAtMs = reason === 'WorkerPodPending' ? worker.createdAtMs + longPendingMs : nowMs
+  if (nowMs < reportAtMs) return { waits: [makeWait(reason, message, reportAtMs)] }
+  const fault = { reason, attempt: 1, message } as const
   return {
     reported: makeReported(module, worker.intent.action, fault, nowMs),
-    waits: [makeWait('WorkerImageUnavailable', message)],
+    waits: [makeWait(reason, message, worker.createdAtMs + replaceAfterMs)],
   }
+}
+
+function decideRunning(
+  module: ObservedModule,
+  worker: Worker,
+  failed: FailedAttempt | undefined,
+  nowMs: number,
+): PodDecision {
+  const waits = [makeWait('WorkerRunning', `pod ${worker.podName} is running`)]
+  if (failed) return { reported: describeWorkerFailure(module, worker, failed, nowMs), waits }
+  return overOnceRunning.has(module.reported?.reason ?? '') ? { reported: undefined, waits } : { waits }
 }
 
 function decideWithMatching(module: ObservedModule, worker: Worker, current: boolean, nowMs: number): PodDecision {
   const { state } = worker
-  const replace = current ? [] : deleteWorkerPod(worker)
+  const replaceAtMs = worker.createdAtMs + replaceAfterMs
+  const replace = current && nowMs < replaceAtMs ? [] : deleteWorkerPod(worker)
   switch (state.kind) {
     case 'running':
-      return {
-        ...(state.failed === undefined ? {} : { reported: describeWorkerFailure(module, worker, state.failed, nowMs) }),
-        waits: [makeWait('WorkerRunning', `pod ${worker.podName} is running`)],
-      }
+      return decideRunning(module, worker, state.failed, nowMs)
     case 'pending':
       return { ...decidePending(module, worker, state, nowMs), pods: replace }
-    case 'failed':
+    case 'failed': {
+      const message = `pod ${worker.podName} failed and is tried again by the kubelet`
       return {
         reported: describeWorkerFailure(module, worker, state.failed, nowMs),
         pods: replace,
-        waits: [makeWait('WorkerRunning', `pod ${worker.podName} failed and is tried again by the kubelet`)],
+        waits: [makeWait('WorkerRunning', message, replaceAtMs)],
       }
+    }
     case 'lost':
-      return decideLost(module, worker, state.message, nowMs)
+      return current ? decideLost(module, worker, state, nowMs) : { pods: replace }
     case 'succeeded':
       return {}
     default:
@@ -98,8 +117,8 @@ function decideWithWorker(module: ObservedModule, context: WorkerContext, nowMs:
 function decidePods(module: ObservedModule, observed: ObservedNode, nowMs: number): PodDecision {
   const [worker, ...duplicates] = module.workers
   const finished = module.workers.find(({ state }) => state.kind === 'succeeded')
-  if (finished) return settle(module, finished, observed.node)
-  const goal = chooseGoal(module, observed.node)
+  if (finished) return settle(module, finished, observed.node, nowMs)
+  const goal = chooseGoal(module, observed)
   if (worker === undefined) return decideStart(module, goal, observed, nowMs)
   const decision = decideWithWorker(module, { goal, worker, observed }, nowMs)
   return { ...decision, pods: [...(decision.pods ?? []), ...duplicates.flatMap(deleteWorkerPod)] }

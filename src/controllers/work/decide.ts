@@ -4,7 +4,7 @@ import type { Action } from './action.ts'
 import { decideModule } from './decide-module.ts'
 import type { ModuleDecision } from './pod-decision.ts'
 import { decideLabels } from './labels.ts'
-import type { ObservedModule, ObservedNode } from './observed.ts'
+import type { ObservedModule, ObservedNode, ObservedStranded } from './observed.ts'
 import { sameJson } from '../cluster/same-json.ts'
 
 interface Decided {
@@ -35,7 +35,9 @@ function decideStatus({ config }: ObservedNode, decided: readonly Decided[]): Ac
  * Decides what to do on one node. The status is written before the label is published, the label before the pod that
  * proves it is deleted: after a crash at any point the pod is still there to be read again.
  */
-export function decide(observed: ObservedNode, nowMs: number): Decision<Action> {
+export function decide(observed: ObservedNode | ObservedStranded, nowMs: number): Decision<Action> {
+  const releases = observed.stranded.map((pod): Action => ({ type: 'releasePod', pod }))
+  if (!('modules' in observed)) return { actions: releases, waits: [] }
   const decided = observed.modules.map((module) => ({ module, decision: decideModule(module, observed, nowMs) }))
   const pods = decided.flatMap(({ decision }) => decision.pods)
   const actions: Action[] = [
@@ -43,6 +45,7 @@ export function decide(observed: ObservedNode, nowMs: number): Decision<Action> 
     ...decideLabels(observed.node, decided),
     ...decided.flatMap(({ decision }) => decision.events),
     ...pods.filter(({ type }) => type === 'deletePod'),
+    ...releases,
     ...pods.filter(({ type }) => type === 'createPod'),
   ]
   const waits: Wait[] = decided.flatMap(({ decision }) => decision.waits)

@@ -1,3 +1,4 @@
+import { nodeModulesConfigFinalizer } from '../../api/finalizers.ts'
 import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
 import { nodeModulesConfigs } from '../../api/resources.ts'
 import { assertNever } from '../../errors/error.ts'
@@ -8,6 +9,7 @@ import { defineResource } from '../../kube/resource.ts'
 import type { ExecuteContext } from '../../runtime/reconciler.ts'
 import type { Caches } from '../cluster/caches.ts'
 import type { Action } from './action.ts'
+import { releaseFinalizer } from '../cluster/release-finalizer.ts'
 import { createWorkerPod } from './create-worker-pod.ts'
 import type { Refusal } from './observed.ts'
 import type { WorkerSettings } from './worker-pod.ts'
@@ -67,8 +69,9 @@ async function deletePod(
   tools: WorkTools,
   signal: AbortSignal,
 ): Promise<void> {
-  await tools.client.delete(pods, { namespace, name }, { preconditions: { uid }, signal })
-  tools.caches.pods.deleted({ namespace, name }, uid)
+  const remaining = await tools.client.delete(pods, { namespace, name }, { preconditions: { uid }, signal })
+  // One that still runs stays in sight: what it did until its end is still to be read.
+  tools.caches.pods.deleted({ namespace, name }, uid, remaining)
 }
 
 /** Carries out one action. */
@@ -82,6 +85,8 @@ export async function execute(action: Action, tools: WorkTools, { signal, nowMs 
       return recordLoadEvent(action, tools, signal)
     case 'deletePod':
       return deletePod(action, tools, signal)
+    case 'releasePod':
+      return releaseFinalizer(action.pod, nodeModulesConfigFinalizer, tools, signal)
     case 'createPod':
       return createWorkerPod(action, tools, { signal, nowMs })
     default:

@@ -1,8 +1,9 @@
 import { sameKernelState } from '../../api/module-config.ts'
 import type { ModuleConfig, NodeModuleStatusItem } from '../../api/node-modules-config.ts'
+import { cutTrailingPlus } from '../../kernel/kernel-version.ts'
 import { isLoadedAsWanted } from '../cluster/module-on-node.ts'
 import type { NodeView } from '../cluster/node-view.ts'
-import type { ObservedModule } from './observed.ts'
+import type { ObservedModule, ObservedNode } from './observed.ts'
 import { intentOf, type WorkerIntent } from './worker-intent.ts'
 
 /** What should happen to one Module on one node, whatever pods run at present. */
@@ -21,28 +22,32 @@ export type LoadedItem = NodeModuleStatusItem & { config: ModuleConfig }
 export const loadedItem = (module: ObservedModule): LoadedItem | undefined =>
   module.loaded?.config === undefined ? undefined : { ...module.loaded, config: module.loaded.config }
 
-/** One trailing `+` is not part of a kernel's name for KMM (upstream: input kernel). */
-const plainKernel = (version: string): string => version.replace(/\+$/, '')
-
 /** True when the module may be in the running kernel: loaded in this boot, or in one that is not known. */
 const mayBeInKernel = (loaded: LoadedItem, node: NodeView): boolean =>
   (loaded.bootId ?? '') === '' || loaded.bootId === node.bootId
 
-function chooseWithoutEntry(module: ObservedModule, node: NodeView): Goal {
+/** In a namespace that is going away no pod can be made: what must go is unloaded from the operator's. */
+function unloadGoal(loaded: LoadedItem, module: ObservedModule, { operatorNamespace }: ObservedNode): Goal {
+  const podNamespace = module.namespaceTerminating ? operatorNamespace : module.namespace
+  return { kind: 'run', intent: { ...intentOf('Unload', loaded), podNamespace } }
+}
+
+function chooseWithoutEntry(module: ObservedModule, observed: ObservedNode): Goal {
   const loaded = loadedItem(module)
   if (loaded === undefined) return { kind: module.loaded === undefined ? 'converged' : 'forget' }
-  return mayBeInKernel(loaded, node) ? { kind: 'run', intent: intentOf('Unload', loaded) } : { kind: 'forget' }
+  return mayBeInKernel(loaded, observed.node) ? unloadGoal(loaded, module, observed) : { kind: 'forget' }
 }
 
 /** Chooses the goal from the plan, the status and the node. */
-export function chooseGoal(module: ObservedModule, node: NodeView): Goal {
+export function chooseGoal(module: ObservedModule, observed: ObservedNode): Goal {
+  const { node } = observed
   const { entry } = module
-  if (entry === undefined) return chooseWithoutEntry(module, node)
-  if (plainKernel(entry.config.kernelVersion) !== plainKernel(node.kernelVersion)) return { kind: 'awaitPlan' }
+  if (entry === undefined) return chooseWithoutEntry(module, observed)
+  if (cutTrailingPlus(entry.config.kernelVersion) !== cutTrailingPlus(node.kernelVersion)) return { kind: 'awaitPlan' }
   if (isLoadedAsWanted(module, node)) return { kind: 'converged' }
   const loaded = loadedItem(module)
   // Two versions of one module cannot be loaded together: the old one goes first.
   if (loaded && mayBeInKernel(loaded, node) && !sameKernelState(entry.config, loaded.config))
-    return { kind: 'run', intent: intentOf('Unload', loaded) }
+    return unloadGoal(loaded, module, observed)
   return { kind: 'run', intent: intentOf('Load', entry) }
 }

@@ -1,3 +1,4 @@
+import { nodeModulesConfigFinalizer } from '../../api/finalizers.ts'
 import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
 import { parseKey } from '../../kube/object.ts'
 import { type Caches, moduleKeyOfPod, podsByNode } from '../cluster/caches.ts'
@@ -6,7 +7,7 @@ import { findOnNode } from '../cluster/module-on-node.ts'
 import { modulesOfConfig } from '../cluster/modules-of-config.ts'
 import type { NodeView } from '../cluster/node-view.ts'
 import { isPluginPod, isWorkerPod, type PodView } from '../cluster/pod-view.ts'
-import type { ObservedModule, ObservedNode, Refusal } from './observed.ts'
+import type { ObservedModule, ObservedNode, ObservedStranded, Refusal } from './observed.ts'
 import { hashIntent } from './worker-intent.ts'
 import { readWorker, type Worker } from './worker.ts'
 
@@ -28,6 +29,13 @@ interface NodePods {
   workers: readonly Worker[]
   plugins: readonly PodView[]
 }
+
+/** Worker pods of the Go operator that are being deleted and no longer run: nobody else takes its finalizer off. */
+const isStranded = (pod: PodView): boolean =>
+  isWorkerPod(pod) &&
+  pod.deleting &&
+  pod.container.state.kind !== 'running' &&
+  pod.finalizers.includes(nodeModulesConfigFinalizer)
 
 function observePods(node: NodeView, config: NodeModulesConfig, { caches, hashKey }: WorkSources): NodePods {
   const pods = caches.pods.byIndex(podsByNode, node.name)
@@ -51,16 +59,18 @@ function observeModule(
     ...defined({ refusal }),
     workers: sources.workers.filter(({ intent }) => intent.namespace === namespace && intent.name === name),
     pluginPods: sources.plugins.filter((pod) => moduleKeyOfPod(pod) === key).length,
-    namespaceTerminating: sources.caches.namespaces.get({ name: namespace })?.terminating === true,
+    namespaceTerminating: sources.caches.namespaces.get({ name: namespace })?.terminating !== false,
   }
 }
 
 /** Reads everything about the workers of one node; undefined when the Node or its NodeModulesConfig does not exist. */
-export function observe(nodeName: string, sources: WorkSources): ObservedNode | undefined {
+export function observe(nodeName: string, sources: WorkSources): ObservedNode | ObservedStranded | undefined {
   const { caches, hashKey, operatorNamespace } = sources
   const node = caches.nodes.get({ name: nodeName })
   const config = caches.nodeModulesConfigs.get({ name: nodeName })
-  if (node === undefined || config === undefined || config.metadata?.deletionTimestamp !== undefined) return undefined
+  const stranded = caches.pods.byIndex(podsByNode, nodeName).filter(isStranded)
+  if (node === undefined || config === undefined || config.metadata.deletionTimestamp !== undefined)
+    return stranded.length === 0 ? undefined : { stranded }
   const pods = observePods(node, config, sources)
   const keys = new Set([
     ...modulesOfConfig(config),
@@ -72,5 +82,6 @@ export function observe(nodeName: string, sources: WorkSources): ObservedNode | 
     modules: [...keys].sort().map((key) => observeModule(key, node, config, { ...sources, ...pods })),
     hashOfIntent: (intent) => hashIntent(hashKey, node.uid, intent),
     operatorNamespace,
+    stranded,
   }
 }

@@ -5,11 +5,14 @@ import type {
   WorkerStatus,
 } from '../../api/node-modules-config.ts'
 import type { NodeView } from '../cluster/node-view.ts'
+import type { PodView } from '../cluster/pod-view.ts'
 import type { Worker } from './worker.ts'
 import type { WorkerIntent } from './worker-intent.ts'
 
 /** A worker pod that the API server did not accept. */
 export interface Refusal {
+  /** The hash of the pod: a refusal says nothing of another pod. */
+  hash: string
   message: string
   attempt: number
   /** Not tried again before this time (epoch). */
@@ -30,7 +33,7 @@ export interface ObservedModule {
   refusal?: Refusal
   /** Device plugin and DRA pods of this Module on the node, in any state. */
   pluginPods: number
-  /** The Module's namespace is going away: no pod can be made there. */
+  /** The Module's namespace is going away, or gone: no pod can be made there. */
   namespaceTerminating: boolean
 }
 
@@ -42,4 +45,11 @@ export interface ObservedNode {
   /** Hash of the pod that the intent would get, so that `decide` needs no key. */
   hashOfIntent: (intent: WorkerIntent) => string
   operatorNamespace: string
+  /** Pods that only wait for the Go operator's finalizer. */
+  stranded: readonly PodView[]
+}
+
+/** What `work` sees of a node of which nothing is left but pods that wait for the Go operator's finalizer. */
+export interface ObservedStranded {
+  stranded: readonly PodView[]
 }

@@ -34,15 +34,20 @@ function explainEnd(failed: FailedAttempt): string {
   return text === '' ? `${end} and left no report; see its log with kubectl logs` : `${end}: ${text}`
 }
 
-/** The status entry for a failed attempt: the report's reason, or Unknown with what the kubelet says. */
+/** Reason and message of a failed attempt: the report's, or Unknown with what the kubelet says. */
+export function describeFailedAttempt(failed: FailedAttempt): { reason: Reason; message: string } {
+  const { report } = failed
+  if (report === undefined || report.outcome === 'ok') return { reason: 'Unknown', message: explainEnd(failed) }
+  return { reason: report.reason, message: report.message }
+}
+
+/** The status entry for a failed attempt. */
 export function describeWorkerFailure(
   module: ObservedModule,
   worker: Worker,
   failed: FailedAttempt,
   nowMs: number,
 ): WorkerStatus {
-  const { report } = failed
-  const reason = report === undefined || report.outcome === 'ok' ? 'Unknown' : report.reason
-  const message = report?.message ?? explainEnd(failed)
-  return makeReported(module, worker.intent.action, { reason, attempt: failed.attempt, message }, nowMs)
+  const fault = { ...describeFailedAttempt(failed), attempt: failed.attempt }
+  return makeReported(module, worker.intent.action, fault, nowMs)
 }

@@ -1,11 +1,14 @@
 import type { NodeModuleStatusItem } from '../../api/node-modules-config.ts'
 import type { NodeView } from '../cluster/node-view.ts'
+import { sameJson } from '../cluster/same-json.ts'
 import type { Action } from './action.ts'
 import { deleteWorkerPod } from './delete-worker-pod.ts'
+import { decideLost } from './lost.ts'
 import type { ObservedModule } from './observed.ts'
 import type { PodDecision } from './pod-decision.ts'
 import type { WorkerIntent } from './worker-intent.ts'
 import type { Worker } from './worker.ts'
+import type { FailedAttempt } from './worker-state.ts'
 
 /** The status entry that says: this is in the kernel since that boot; an empty boot ID says that it may be. */
 function statusItem(intent: WorkerIntent, bootId: string): NodeModuleStatusItem {
@@ -30,24 +33,56 @@ const eventOf = (worker: Worker, node: NodeView, reason: 'ModuleLoaded' | 'Modul
   name: worker.intent.name,
 })
 
-/** Takes over the result of a worker that succeeded. A result of an earlier boot counts for nothing. */
-export function settle(module: ObservedModule, worker: Worker, node: NodeView): PodDecision {
+/** A pod that is being deleted stays in sight for a while: what it did has been told before, unless the status lacks it. */
+function eventsOf(worker: Worker, node: NodeView, isNews: boolean): Action[] {
+  if (worker.deleting && !isNews) return []
+  return [eventOf(worker, node, worker.intent.action === 'Load' ? 'ModuleLoaded' : 'ModuleUnloaded')]
+}
+
+/** Takes over the result of a worker that succeeded. A load in an earlier boot counts for nothing. */
+export function settle(module: ObservedModule, worker: Worker, node: NodeView, nowMs: number): PodDecision {
   const report = worker.state.kind === 'succeeded' ? worker.state.report : undefined
   const bootId = report?.bootID ?? node.bootId
   const pods = deleteWorkerPod(worker)
-  if (worker.intent.action === 'Unload')
-    return { loaded: undefined, reported: undefined, events: [eventOf(worker, node, 'ModuleUnloaded')], pods }
-  if (bootId !== node.bootId) return { loaded: module.loaded, pods }
+  if (worker.intent.action === 'Unload') {
+    const events = eventsOf(worker, node, module.loaded !== undefined)
+    return { loaded: undefined, reported: undefined, events, pods }
+  }
+  if (bootId !== node.bootId || bootId === '') {
+    const message = `the module was loaded in the boot ${bootId}, and the node is in ${node.bootId}; it is loaded again`
+    return decideLost(module, worker, { message, passed: true }, nowMs)
+  }
   const loaded = statusItem(worker.intent, bootId)
-  return { loaded, reported: undefined, events: [eventOf(worker, node, 'ModuleLoaded')], pods }
+  return { loaded, reported: undefined, events: eventsOf(worker, node, !sameJson(loaded, module.loaded)), pods }
 }
 
-function mayHaveStarted({ state }: Worker): boolean {
-  return (
-    state.kind === 'running' ||
-    state.kind === 'failed' ||
-    ((state.kind === 'pending' || state.kind === 'lost') && state.started)
-  )
+/** Failures before anything is put into the kernel. */
+const beforeInsertion: ReadonlySet<string> = new Set([
+  'ImageNotFound',
+  'RegistryUnauthorized',
+  'RegistryUnreachable',
+  'ImageInvalid',
+  'ModuleNotInImage',
+  'KernelMismatch',
+])
+
+/** The last attempt says that nothing of the Module is in the kernel, and none is under way. */
+function isKnownToBeOut({ report }: FailedAttempt): boolean {
+  return report !== undefined && beforeInsertion.has(report.reason) && report.modules.length === 0
+}
+
+function mayHaveStarted({ state, intent }: Worker): boolean {
+  switch (state.kind) {
+    case 'running':
+      return true
+    case 'failed':
+      return intent.action === 'Unload' || !isKnownToBeOut(state.failed)
+    case 'pending':
+    case 'lost':
+      return state.started
+    default:
+      return false
+  }
 }
 
 /**

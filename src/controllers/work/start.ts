@@ -1,4 +1,6 @@
+import type { NodeModuleStatusItem } from '../../api/node-modules-config.ts'
 import { assertNever } from '../../errors/error.ts'
+import { defined } from '../cluster/defined.ts'
 import type { Goal } from './intent.ts'
 import type { ObservedModule, ObservedNode, Refusal } from './observed.ts'
 import { makeWait, type PodDecision } from './pod-decision.ts'
@@ -14,7 +16,7 @@ function decideRefused(
   const { attempt, message, untilMs } = refusal
   return {
     reported: makeReported(module, action, { reason: 'WorkerPodRefused', attempt, message }, nowMs),
-    waits: nowMs < untilMs ? [makeWait('WorkerPodRefused', message, untilMs)] : [],
+    waits: [makeWait('WorkerPodRefused', message, untilMs)],
   }
 }
 
@@ -25,26 +27,40 @@ function decidePluginsRunning(module: ObservedModule, node: string, nowMs: numbe
 }
 
 function decideRun(module: ObservedModule, intent: WorkerIntent, observed: ObservedNode, nowMs: number): PodDecision {
-  const { node, config, operatorNamespace } = observed
-  const { refusal } = module
+  const { node, config } = observed
+  const hash = observed.hashOfIntent(intent)
+  const refusal = module.refusal?.hash === hash ? module.refusal : undefined
   if (!node.ready)
     return {
       waits: [makeWait('NodeNotReady', `node ${node.name} is not ready: its kubelet would not start the worker`)],
     }
   if (intent.action === 'Unload' && module.pluginPods > 0) return decidePluginsRunning(module, node.name, nowMs)
-  const refused = refusal ? decideRefused(module, refusal, intent.action, nowMs) : {}
-  if (refused.waits && refused.waits.length > 0) return refused
-  const podNamespace = module.namespaceTerminating ? operatorNamespace : module.namespace
-  const hash = observed.hashOfIntent(intent)
-  const refusedAttempts = refusal?.attempt ?? 0
-  return { ...refused, pods: [{ type: 'createPod', intent, hash, node, config, podNamespace, refusedAttempts }] }
+  const create = { type: 'createPod' as const, intent, hash, node, config }
+  if (refusal === undefined) return { pods: [{ ...create, refusedAttempts: 0 }] }
+  const refused = decideRefused(module, refusal, intent.action, nowMs)
+  return nowMs < refusal.untilMs ? refused : { ...refused, pods: [{ ...create, refusedAttempts: refusal.attempt }] }
+}
+
+/**
+ * What the plan changed of how an image is fetched concerns no kernel: it is taken over for the unload to come. The digest
+ * is that of what is loaded.
+ */
+function refresh({ entry, loaded }: ObservedModule): NodeModuleStatusItem | undefined {
+  if (entry === undefined || loaded === undefined) return loaded
+  const { imageDigest: _next, ...config } = entry.config
+  const { bootId } = loaded
+  return {
+    ...entry,
+    config: { ...config, ...defined({ imageDigest: loaded.config?.imageDigest }) },
+    ...defined({ bootId }),
+  }
 }
 
 /** Decides for a Module that has no worker pod on the node. */
 export function decideStart(module: ObservedModule, goal: Goal, observed: ObservedNode, nowMs: number): PodDecision {
   switch (goal.kind) {
     case 'converged':
-      return { reported: undefined }
+      return { loaded: refresh(module), reported: undefined }
     case 'forget':
       return { loaded: undefined, reported: undefined }
     case 'awaitPlan':

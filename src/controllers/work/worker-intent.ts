@@ -4,8 +4,9 @@ import type { Toleration } from '../../api/core.generated.ts'
 import type { ModuleConfig, NodeModuleItem, NodeModuleStatusItem } from '../../api/node-modules-config.ts'
 
 /**
- * Annotation of a worker pod: service account and pull secret that the Module names, as JSON. The pod's own fields do not
- * say it: admission may add pull secrets, and a pod outside the Module's namespace runs as somebody else.
+ * Annotation of a worker pod: service account and pull secret that the Module names, and the pod's namespace, as JSON. The
+ * pod's own fields do not say it: admission may add pull secrets, a pod outside the Module's namespace runs as somebody
+ * else, and a copy of a pod must not be believed in another namespace.
  */
 export const workerCredentialsAnnotation = 'kmm.node.kubernetes.io/worker-credentials'
 
@@ -20,6 +21,8 @@ export interface WorkerIntent {
   imageRepoSecret: string
   tolerations: readonly Toleration[]
   version: string
+  /** Where the pod runs: the Module's namespace, or the operator's when that one is going away. */
+  podNamespace: string
 }
 
 /** The intent to load what the plan asks for, or to unload what the status says is loaded. */
@@ -36,6 +39,7 @@ export function intentOf(
     imageRepoSecret: item.imageRepoSecret?.name ?? '',
     tolerations: item.tolerations ?? [],
     version: item.version ?? '',
+    podNamespace: item.namespace,
   }
 }
 
@@ -50,8 +54,8 @@ export function formatWorkerTolerations(tolerations: readonly Toleration[]): str
 }
 
 /** The annotation's text for an intent. */
-export function formatWorkerCredentials({ serviceAccountName, imageRepoSecret }: WorkerIntent): string {
-  return JSON.stringify({ serviceAccountName, imageRepoSecret })
+export function formatWorkerCredentials({ serviceAccountName, imageRepoSecret, podNamespace }: WorkerIntent): string {
+  return JSON.stringify({ serviceAccountName, imageRepoSecret, podNamespace })
 }
 
 /** The parts of a worker pod that its hash binds together. */

@@ -33,7 +33,6 @@ export interface WorkerSettings {
 /** Everything that the pod of one intent is made of. */
 export interface WorkerPodInput {
   intent: WorkerIntent
-  podNamespace: string
   podName: string
   node: { name: string; uid: string }
   owner: { name: string; uid: string }
@@ -144,7 +143,8 @@ function buildSpec(input: WorkerPodInput): PodSpec {
     nodeName: input.node.name,
     restartPolicy: 'OnFailure',
     // The Module's account exists in the Module's namespace only.
-    serviceAccountName: input.podNamespace === input.intent.namespace ? input.intent.serviceAccountName : 'default',
+    serviceAccountName:
+      input.intent.podNamespace === input.intent.namespace ? input.intent.serviceAccountName : 'default',
     automountServiceAccountToken: false,
     // Whether the node may run it is the plan's decision alone.
     tolerations: [{ operator: 'Exists' }],
@@ -171,7 +171,7 @@ export function buildWorkerPod(input: WorkerPodInput): Pod {
     kind: 'Pod',
     metadata: {
       name: input.podName,
-      namespace: input.podNamespace,
+      namespace: intent.podNamespace,
       labels: {
         'app.kubernetes.io/name': 'kmm',
         'app.kubernetes.io/component': 'worker',

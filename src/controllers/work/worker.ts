@@ -18,6 +18,8 @@ export interface Worker {
   podNamespace: string
   podName: string
   uid: string
+  /** When the pod was created (epoch). */
+  createdAtMs: number
   deleting: boolean
   hash: string
   intent: WorkerIntent
@@ -32,32 +34,52 @@ function parseYaml(text: string): unknown {
   }
 }
 
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
+
+type Credentials = Pick<WorkerIntent, 'serviceAccountName' | 'imageRepoSecret' | 'podNamespace'>
+
 /** The credentials that the pod was made for; an upstream pod shows them in its own fields. */
-function readCredentials(pod: PodView): Pick<WorkerIntent, 'serviceAccountName' | 'imageRepoSecret'> {
+function readCredentials(pod: PodView): Credentials {
   const annotation = pod.annotations[workerCredentialsAnnotation]
   const read = annotation === undefined ? undefined : parseYaml(annotation)
-  if (typeof read !== 'object' || read === null)
-    return { serviceAccountName: pod.serviceAccountName, imageRepoSecret: pod.firstPullSecret }
-  const { serviceAccountName, imageRepoSecret } = read as Record<string, unknown>
-  const text = (value: unknown): string => (typeof value === 'string' ? value : '')
-  return { serviceAccountName: text(serviceAccountName), imageRepoSecret: text(imageRepoSecret) }
+  if (typeof read !== 'object' || read === null) {
+    const { serviceAccountName, firstPullSecret, namespace } = pod
+    return { serviceAccountName, imageRepoSecret: firstPullSecret, podNamespace: namespace }
+  }
+  const { serviceAccountName, imageRepoSecret, podNamespace } = read as Record<string, unknown>
+  return {
+    serviceAccountName: textOf(serviceAccountName),
+    imageRepoSecret: textOf(imageRepoSecret),
+    podNamespace: textOf(podNamespace),
+  }
 }
 
 function readConfig(pod: PodView): ModuleConfig | undefined {
   const config = parseYaml(pod.annotations[workerConfigAnnotation] ?? '') as Partial<ModuleConfig> | null | undefined
-  // The rest is trusted only once the hash says that the operator wrote it.
-  return typeof config?.containerImage === 'string' && config.modprobe ? (config as ModuleConfig) : undefined
+  if (typeof config?.containerImage !== 'string' || typeof config.kernelVersion !== 'string') return undefined
+  return typeof config.modprobe === 'object' && config.modprobe !== null ? (config as ModuleConfig) : undefined
 }
 
-function readIntent(pod: PodView): WorkerIntent | undefined {
-  const action = pod.labels[workerActionLabel]
+interface PodIdentity {
+  action: 'Load' | 'Unload'
+  namespace: string
+  name: string
+}
+
+function readIdentity({ labels, namespace }: PodView): PodIdentity | undefined {
+  const action = labels[workerActionLabel]
+  const name = labels[moduleNameLabel] ?? ''
+  if ((action !== 'Load' && action !== 'Unload') || name === '') return undefined
+  return { action, namespace: labels[moduleNamespaceLabel] ?? namespace, name }
+}
+
+/** Parses what the pod is to do; only once its hash says who wrote it. */
+function readIntent(pod: PodView, identity: PodIdentity): WorkerIntent | undefined {
   const config = readConfig(pod)
-  if ((action !== 'Load' && action !== 'Unload') || config === undefined) return undefined
+  if (config === undefined) return undefined
   const tolerations = parseYaml(pod.annotations[workerTolerationsAnnotation] ?? '')
   return {
-    action,
-    namespace: pod.labels[moduleNamespaceLabel] ?? pod.namespace,
-    name: pod.labels[moduleNameLabel] ?? '',
+    ...identity,
     config,
     ...readCredentials(pod),
     tolerations: Array.isArray(tolerations) ? (tolerations as Toleration[]) : [],
@@ -65,33 +87,35 @@ function readIntent(pod: PodView): WorkerIntent | undefined {
   }
 }
 
-const hashOf = (key: Buffer, nodeUid: string, intent: WorkerIntent, pod: PodView): string =>
+const hashOf = (key: Buffer, nodeUid: string, identity: PodIdentity, { annotations }: PodView): string =>
   hashWorker(key, {
     nodeUid,
-    namespace: intent.namespace,
-    name: intent.name,
-    action: intent.action,
+    ...identity,
     // The texts as they stand in the pod: what was hashed is what is read.
-    config: pod.annotations[workerConfigAnnotation] ?? '',
-    credentials: pod.annotations[workerCredentialsAnnotation] ?? '',
-    tolerations: pod.annotations[workerTolerationsAnnotation] ?? '',
-    version: intent.version,
+    config: annotations[workerConfigAnnotation] ?? '',
+    credentials: annotations[workerCredentialsAnnotation] ?? '',
+    tolerations: annotations[workerTolerationsAnnotation] ?? '',
+    version: annotations[workerModuleVersionAnnotation] ?? '',
   })
 
-/** For a pod of the Go operator (its hash is a decimal number): the entry of the plan that it serves. Believed only for what the plan already says. */
-function findUpstreamEntry(
+/** A pod that the operator made, for this node and in the namespace where it made it. */
+function readOwn(pod: PodView, identity: PodIdentity): WorkerIntent | undefined {
+  const intent = readIntent(pod, identity)
+  return intent?.podNamespace === pod.namespace ? intent : undefined
+}
+
+/** A pod of the Go operator (its hash is a decimal number): believed only for what the plan already says. */
+function readUpstream(
   pod: PodView,
-  intent: WorkerIntent,
+  identity: PodIdentity,
   entries: readonly NodeModuleItem[],
-): NodeModuleItem | undefined {
-  const hash = pod.annotations[workerHashAnnotation] ?? ''
-  if (!/^\d{1,20}$/.test(hash) || pod.namespace !== intent.namespace) return undefined
-  return entries.find(
-    (entry) =>
-      entry.namespace === intent.namespace &&
-      entry.name === intent.name &&
-      sameKernelState(entry.config, intent.config),
-  )
+): WorkerIntent | undefined {
+  const { namespace, name } = identity
+  const entry = entries.find((each) => each.namespace === namespace && each.name === name)
+  if (entry === undefined || pod.namespace !== namespace) return undefined
+  const intent = readIntent(pod, identity)
+  if (intent === undefined || !sameKernelState(entry.config, intent.config)) return undefined
+  return { ...intent, config: entry.config }
 }
 
 /** Reads a worker pod; undefined when it is not one of the operator's own and so is not believed. */
@@ -101,19 +125,22 @@ export function readWorker(
   nodeUid: string,
   entries: readonly NodeModuleItem[],
 ): Worker | undefined {
-  const read = readIntent(pod)
-  if (read === undefined) return undefined
+  const identity = readIdentity(pod)
+  if (identity === undefined) return undefined
   const hash = pod.annotations[workerHashAnnotation] ?? ''
-  const upstream = findUpstreamEntry(pod, read, entries)
-  if (upstream === undefined && !sameHash(hash, hashOf(key, nodeUid, read, pod))) return undefined
+  const isUpstream = /^\d{1,20}$/.test(hash)
+  if (!isUpstream && !sameHash(hash, hashOf(key, nodeUid, identity, pod))) return undefined
+  const intent = isUpstream ? readUpstream(pod, identity, entries) : readOwn(pod, identity)
+  if (intent === undefined) return undefined
   return {
     podNamespace: pod.namespace,
     podName: pod.name,
     uid: pod.uid,
+    createdAtMs: Date.parse(pod.createdAt) || 0,
     deleting: pod.deleting,
     hash,
-    intent: upstream === undefined ? read : { ...read, config: upstream.config },
-    state: readWorkerState(pod),
+    intent,
+    state: readWorkerState(pod, isUpstream ? 'upstream' : 'own'),
   }
 }
 

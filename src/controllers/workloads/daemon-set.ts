@@ -77,6 +77,7 @@ function buildPodSpec(module: Module, plugin: DevicePlugin, serviceAccountName: 
   const secret = imageRepoSecret?.name
   const preset = { name: 'kubelet-device-plugins', hostPath: { path: kubeletPlugins, type: 'Directory' } }
   const optional = defined({
+    serviceAccountName: serviceAccountName || undefined,
     automountServiceAccountToken: plugin.automountServiceAccountToken,
     imagePullSecrets: secret ? [{ name: secret }] : undefined,
     tolerations: nonEmpty(tolerations),
@@ -84,7 +85,6 @@ function buildPodSpec(module: Module, plugin: DevicePlugin, serviceAccountName: 
   return {
     priorityClassName: 'system-node-critical',
     nodeSelector: buildNodeSelector(module),
-    serviceAccountName,
     ...(optional as Partial<PodSpec>),
     ...buildContainers(plugin),
     volumes: [preset, ...((plugin.volumes ?? []) as Volume[])],
@@ -102,7 +102,10 @@ function buildSpec(module: Module, plugin: DevicePlugin, serviceAccountName: str
   }
 }
 
-/** The DaemonSet of a Module's device plugin (upstream: "Device plugin and DRA DaemonSets"). */
+/**
+ * The DaemonSet of a Module's device plugin (upstream: "Device plugin and DRA DaemonSets"). An empty service account is left
+ * out, as in what an upstream operator made.
+ */
 export function buildDaemonSet(module: Module, plugin: DevicePlugin, serviceAccountName: string): DaemonSet {
   const { namespace, name, uid = '' } = module.metadata
   const spec = buildSpec(module, plugin, serviceAccountName)
@@ -127,27 +130,4 @@ export function buildDaemonSet(module: Module, plugin: DevicePlugin, serviceAcco
     },
     spec,
   }
-}
-
-function contains(present: unknown, wanted: unknown): boolean {
-  if (Array.isArray(wanted))
-    return (
-      Array.isArray(present) &&
-      present.length === wanted.length &&
-      wanted.every((item, index) => contains(present[index], item))
-    )
-  if (typeof wanted === 'object' && wanted !== null)
-    return (
-      typeof present === 'object' &&
-      present !== null &&
-      Object.entries(wanted).every(([key, value]) => contains(Reflect.get(present, key), value))
-    )
-  return present === wanted
-}
-
-/** True when the present DaemonSet is what is wanted: by its hash, or, where an upstream operator made it, by its fields. */
-export function isAsWanted(present: DaemonSet, wanted: DaemonSet): boolean {
-  const hash = present.metadata?.annotations?.[specHashAnnotation]
-  if (hash !== undefined) return hash === wanted.metadata?.annotations?.[specHashAnnotation]
-  return contains(present.spec, wanted.spec)
 }

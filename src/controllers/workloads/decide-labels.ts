@@ -1,6 +1,7 @@
 import { getDevicePluginReadyLabel, getDevicePluginTargetLabel, getDraReadyLabel, roleLabel } from '../../api/labels.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
-import { findUntoleratedTaint } from '../cluster/toleration.ts'
+import { isPluginTarget } from '../cluster/plugin-target.ts'
+import type { PodView } from '../cluster/pod-view.ts'
 import type { ObservedWorkloads } from './observed.ts'
 
 /** A node and the labels to change there: a value to set, null to remove. */
@@ -9,41 +10,38 @@ export interface NodeLabels {
   labels: Record<string, string | null>
 }
 
-/** A node that has the label keeps it through taints; a new one must be schedulable (upstream: target labels). */
 function isTarget(node: NodeView, label: string, { module }: ObservedWorkloads): boolean {
-  const spec = module?.spec
-  if (!spec?.devicePlugin || !spec.moduleLoader || module?.metadata.deletionTimestamp !== undefined) return false
-  if (!matchesSelector(node.labels, spec.selector)) return false
-  return node.labels[label] !== undefined || findUntoleratedTaint(node, spec.tolerations ?? []) === undefined
+  if (!module?.spec?.devicePlugin || module.metadata.deletionTimestamp !== undefined) return false
+  if (module.spec.moduleLoader) return isPluginTarget(node, module)
+  // The DaemonSet goes by the selector alone; what an upstream operator set does no harm.
+  return node.labels[label] !== undefined && matchesSelector(node.labels, module.spec.selector)
 }
 
-function hasReadyPod(nodeName: string, role: 'dra' | 'device-plugin', { pods }: ObservedWorkloads): boolean {
-  return pods.some(
-    ({ pod }) =>
-      pod.nodeName === nodeName && pod.ready && !pod.deleting && (pod.labels[roleLabel] === 'dra') === (role === 'dra'),
-  )
-}
-
-/** The device plugin labels that a node is to have, each with whether it is wanted. */
-function listWanted(node: NodeView, observed: ObservedWorkloads): [string, boolean][] {
-  const { namespace, name } = observed
-  const target = getDevicePluginTargetLabel(namespace, name)
-  return [
-    [target, isTarget(node, target, observed)],
-    [getDevicePluginReadyLabel(namespace, name), hasReadyPod(node.name, 'device-plugin', observed)],
-    [getDraReadyLabel(namespace, name), hasReadyPod(node.name, 'dra', observed)],
-  ]
+/** Names of the nodes with a pod of the role that is ready and stays. */
+function listReadyNodes(role: 'dra' | 'device-plugin', { pods }: ObservedWorkloads): Set<string> {
+  const isOfRole = ({ labels }: PodView): boolean => (labels[roleLabel] === 'dra') === (role === 'dra')
+  return new Set(pods.filter(({ pod }) => pod.ready && !pod.deleting && isOfRole(pod)).map(({ pod }) => pod.nodeName))
 }
 
 /** One change for each node whose device plugin labels are not right. */
 export function decideNodeLabels(observed: ObservedWorkloads): NodeLabels[] {
+  const { namespace, name } = observed
+  const target = getDevicePluginTargetLabel(namespace, name)
+  const pluginReady = listReadyNodes('device-plugin', observed)
+  const draReady = listReadyNodes('dra', observed)
   return observed.nodes.flatMap((node) => {
-    const changes = listWanted(node, observed).filter(
-      ([label, wanted]) => (node.labels[label] !== undefined) !== wanted,
-    )
+    const wanted: [string, boolean][] = [
+      [target, isTarget(node, target, observed)],
+      [getDevicePluginReadyLabel(namespace, name), pluginReady.has(node.name)],
+      [getDraReadyLabel(namespace, name), draReady.has(node.name)],
+    ]
+    const changes = wanted.filter(([label, isWanted]) => (node.labels[label] !== undefined) !== isWanted)
     if (changes.length === 0) return []
     return [
-      { node: node.name, labels: Object.fromEntries(changes.map(([label, wanted]) => [label, wanted ? '' : null])) },
+      {
+        node: node.name,
+        labels: Object.fromEntries(changes.map(([label, isWanted]) => [label, isWanted ? '' : null])),
+      },
     ]
   })
 }

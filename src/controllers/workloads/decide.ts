@@ -4,9 +4,10 @@ import { getSchedulePodVersionLabelName } from '../../api/labels.ts'
 import type { DevicePlugin, Module } from '../../api/module.ts'
 import type { Decision } from '../../runtime/reconciler.ts'
 import type { PodView } from '../cluster/pod-view.ts'
-import { buildDaemonSet, isAsWanted, madeServiceAccountName, versionOf } from './daemon-set.ts'
+import { buildDaemonSet, madeServiceAccountName, specHashAnnotation, versionOf } from './daemon-set.ts'
 import { decideNodeLabels, type NodeLabels } from './decide-labels.ts'
 import type { ObservedWorkloads } from './observed.ts'
+import { isAsWanted } from './same-daemon-set.ts'
 
 /** What `workloads` can do. */
 export type Action =
@@ -17,7 +18,17 @@ export type Action =
   | { type: 'deleteDaemonSet'; daemonSet: DaemonSet }
   | { type: 'releasePod'; pod: PodView }
 
-/** The account that the Module names; else the one that an adopted DaemonSet runs as; else one made for it. */
+/** The account to stay with: an upstream operator's choice, or the namespace's own, for which permissions were set up. */
+function findAdoptedAccount({ metadata, spec }: DaemonSet): string | undefined {
+  const account = spec?.template.spec?.serviceAccountName ?? ''
+  const isOwn = metadata?.annotations?.[specHashAnnotation] !== undefined
+  return account === '' || account === 'default' || !isOwn ? account : undefined
+}
+
+/**
+ * The account that the Module names; else the one that an adopted DaemonSet runs as, with which it was set up; else one made
+ * for it, also in place of one that the Module named before.
+ */
 function chooseServiceAccount(
   module: Module,
   plugin: DevicePlugin,
@@ -26,7 +37,7 @@ function chooseServiceAccount(
   const made = madeServiceAccountName(module)
   if (plugin.serviceAccountName) return { name: plugin.serviceAccountName, make: false }
   if (present === undefined) return { name: made, make: true }
-  const adopted = present.spec?.template.spec?.serviceAccountName ?? 'default'
+  const adopted = findAdoptedAccount(present) ?? made
   return { name: adopted, make: adopted === made }
 }
 

@@ -3,9 +3,10 @@ import type { ServiceAccount } from 'kubernetes-types/core/v1.js'
 import { nodeLabelerFinalizer } from '../../api/finalizers.ts'
 import { assertNever, hasCode } from '../../errors/error.ts'
 import type { KubeClient } from '../../kube/client.ts'
-import { daemonSets, nodes, pods, serviceAccounts } from '../../kube/core-resources.ts'
+import { daemonSets, nodes, serviceAccounts } from '../../kube/core-resources.ts'
 import type { ExecuteContext } from '../../runtime/reconciler.ts'
 import type { Caches } from '../cluster/caches.ts'
+import { releaseFinalizer } from '../cluster/release-finalizer.ts'
 import type { Action } from './decide.ts'
 
 type ActionOf<T extends Action['type']> = Extract<Action, { type: T }>
@@ -78,25 +79,6 @@ async function deleteDaemonSet(
   caches.daemonSets.deleted({ namespace, name }, uid)
 }
 
-/** A JSON patch whose test fails when somebody else changed the finalizers, rather than a list that overwrites theirs. */
-async function releasePod(
-  { pod }: ActionOf<'releasePod'>,
-  client: KubeClient,
-  caches: Caches,
-  signal: AbortSignal,
-): Promise<void> {
-  const { namespace, name, uid } = pod
-  const index = pod.finalizers.indexOf(nodeLabelerFinalizer)
-  const path = `/metadata/finalizers/${index}`
-  const body = [
-    { op: 'test', path: '/metadata/uid', value: uid },
-    { op: 'test', path, value: nodeLabelerFinalizer },
-    { op: 'remove', path },
-  ]
-  await client.patch(pods, { namespace, name }, { type: 'json', body }, { signal })
-  caches.pods.deleted({ namespace, name }, uid)
-}
-
 /** Carries out one action. */
 export async function execute(
   action: Action,
@@ -117,7 +99,7 @@ export async function execute(
     case 'deleteDaemonSet':
       return deleteDaemonSet(action, client, caches, signal)
     case 'releasePod':
-      return releasePod(action, client, caches, signal)
+      return releaseFinalizer(action.pod, nodeLabelerFinalizer, { client, caches }, signal)
     default:
       return assertNever(action)
   }
