@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 import { hasCode, KmmError } from '../errors/error.ts'
@@ -36,7 +36,7 @@ export interface SandboxOptions extends WebhookOptions {
   modprobeProgram?: string
   /** Pods with a container of this image run the worker program; default `kmm-worker:sandbox`. */
   workerImage?: string
-  /** How many worker processes run at once, on all nodes together; default 4. */
+  /** How many worker processes run at once, on all nodes together; default one a processor, at least 2. */
   workerSlots?: number
   registry?: RegistryOptions
   api?: Omit<ApiServerOptions, 'extend' | 'logSource'>
@@ -52,6 +52,7 @@ export interface Sandbox {
   readonly api: ApiServer
   readonly registry: SandboxRegistry
   readonly controllers: Controller
+  /** In the order in which they were added, those that were deleted included. */
   readonly nodes: readonly VirtualNode[]
   readonly rules: PodRules
   /** The administrator's client. */
@@ -62,6 +63,7 @@ export interface Sandbox {
   readonly workerImage: string
   /** Everything that the sandbox keeps on disk; removed when it stops. */
   readonly folder: string
+  /** The node that took this name last. */
   node(name: string): VirtualNode | undefined
   addNode(options: NodeOptions): Promise<VirtualNode>
   stop(): Promise<void>
@@ -164,7 +166,7 @@ async function prepareNodes(
   const client = stops.add(createKubeClient({ connection, userAgent: 'kmm-sandbox-node/1' }), (each) => each.close())
   const feed = stops.add(new PodFeed(client), (each) => each.stop())
   feed.start()
-  const slots = new Slots(options.workerSlots ?? 4)
+  const slots = new Slots(options.workerSlots ?? Math.max(2, availableParallelism()))
   const times = options.times === undefined ? {} : { times: options.times }
   return { client, feed, rules, slots, workerImage, workerProgram: resolve(workerProgram), modprobePath, ...times }
 }
@@ -182,7 +184,8 @@ async function build(options: SandboxOptions, folder: string, stops: StopList): 
   const surroundings = await prepareNodes(options, cluster, { folder, rules, workerImage }, stops)
   stops.add(nodes, (all) => Promise.all(all.map((node) => node.stop())))
   const addNode = async (node: NodeOptions): Promise<VirtualNode> => {
-    const made = new VirtualNode(join(folder, 'nodes', node.name), node, surroundings)
+    // A machine that takes the name of one that is gone has a disk of its own.
+    const made = new VirtualNode(join(folder, 'nodes', `${nodes.length}-${node.name}`), node, surroundings)
     nodes.push(made)
     await made.start()
     return made
@@ -192,7 +195,7 @@ async function build(options: SandboxOptions, folder: string, stops: StopList): 
   const kubeconfigPath = join(folder, 'kubeconfig')
   const { kubeconfig } = cluster.api
   await writeFile(kubeconfigPath, kubeconfig, { mode: 0o600 })
-  const node = (name: string): VirtualNode | undefined => nodes.find((each) => each.name === name)
+  const node = (name: string): VirtualNode | undefined => nodes.findLast((each) => each.name === name)
   const stop = (): Promise<void> => stops.stop()
   return { ...cluster, registry, rules, nodes, workerImage, folder, kubeconfig, kubeconfigPath, node, addNode, stop }
 }

@@ -83,6 +83,7 @@ async function insert(session: Session, name: string, path: string, parameters: 
   const kernelName = parts.info.name ?? name
   await sleep(behaviourOf(store.read(), kernelName).initMs ?? 0)
   const outcome = store.update((state): InsertOutcome => {
+    if (state.bootId !== session.bootId) return { errno: 'EIO', log: [] }
     const insertion = { nodeRoot, name: kernelName, data, ...parts, parameters, force: options.force, ofDistribution }
     const result = insertModule(state, insertion)
     if (result.errno === undefined) showModule(nodeRoot, state, kernelName)

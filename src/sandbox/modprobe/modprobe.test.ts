@@ -164,6 +164,14 @@ describe('loading', () => {
     expect(names()).toEqual(['kmm_demo', 'kmm_demo_dep'])
   })
 
+  it('changes nothing in a boot that began after it was started', async () => {
+    kernel.setBehaviour('kmm_demo_dep', { initMs: 30 })
+    const result = modprobe('-d', '/tmp/opt', 'kmm_demo_dep')
+    kernel.reboot()
+    expect((await result).status).toBe(1)
+    expect(names()).toEqual([])
+  })
+
   it('finds modules behind a link into the host, and through a volume', async () => {
     const pod = join(nodeRoot, 'pods/1/rootfs')
     mkdirSync(join(pod, 'host/lib'), { recursive: true })

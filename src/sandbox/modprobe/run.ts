@@ -32,12 +32,14 @@ function openSession(options: ModprobeOptions, environment: ModprobeEnvironment)
   const folder = resolve(label)
   const configuration = readConfiguration(options.configs, folder, resolve)
   const tree = new ModuleTree(label, folder, configuration)
+  const store = new KernelStore(container.nodeRoot)
   return {
     options,
     container,
     tree,
     configuration,
-    store: new KernelStore(container.nodeRoot),
+    store,
+    bootId: store.read().bootId,
     output: environment.output,
   }
 }

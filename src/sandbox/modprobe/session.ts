@@ -20,6 +20,8 @@ export interface Session {
   tree: ModuleTree
   configuration: ModprobeConfiguration
   store: KernelStore
+  /** The boot in which modprobe was started: what was started in an earlier one changes nothing. */
+  bootId: string
   output: ModprobeOutput
 }
 

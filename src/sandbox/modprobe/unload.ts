@@ -5,9 +5,10 @@ import { holdersOf, referencesOf } from '../kernel/state.ts'
 import { hideModule } from '../kernel/sysfs.ts'
 import { countReferences, mayLoadModules, sayError, sayFatal, sayStep, type Session } from './session.ts'
 
-function removeOnce({ container, store }: Session, name: string): Errno | undefined {
+function removeOnce({ container, store, bootId }: Session, name: string): Errno | undefined {
   if (!mayLoadModules(container)) return 'EPERM'
   return store.update((state) => {
+    if (state.bootId !== bootId) return 'EIO'
     const depends = state.loaded[name]?.depends ?? []
     const { errno } = removeModule(state, name, referencesOf(state, name))
     if (errno === undefined) hideModule(container.nodeRoot, state, name, depends)

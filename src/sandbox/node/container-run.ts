@@ -25,6 +25,7 @@ export interface ContainerRun {
 }
 
 const terminated = 143
+const longestHoldMs = 2_000
 
 /** Waits for a time or for the pod's end; true when the pod is to end. */
 async function wait({ settings, stopping, killed }: ContainerRun, ms: number): Promise<boolean> {
@@ -106,16 +107,20 @@ async function startWorker(run: ContainerRun, container: Container): Promise<Run
 
 /** Runs the worker program in the root of the pod's worker container, when there is a free slot. */
 export async function runWorker(run: ContainerRun, container: Container): Promise<ProcessEnd> {
-  const giveBack = await run.settings.slots.take()
+  const giveBack = await run.settings.slots.take(AbortSignal.any([run.stopping, run.killed]))
+  const holding = new AbortController()
   try {
     if (run.stopping.aborted || run.killed.aborted) return { exitCode: terminated, signal: 15, message: '' }
     const running = await startWorker(run, container)
     const release = endWith(run, running)
+    // What takes long waits for something, as in a hung pull, and must not hold up the other nodes.
+    void sleep(run.settings.clock, longestHoldMs, holding.signal).then(giveBack)
     run.started(true)
     const end = await running.ended
     release()
     return end
   } finally {
+    holding.abort()
     giveBack()
   }
 }

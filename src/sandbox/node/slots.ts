@@ -7,15 +7,33 @@ export class Slots {
     this.#free = count
   }
 
-  /** Waits for a slot and takes it; the answer gives it back, once. */
-  async take(): Promise<() => void> {
-    if (this.#free > 0) this.#free -= 1
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  /** Waits for a slot and takes it; the answer gives it back, once. Whoever's signal is aborted goes on without a slot. */
+  async take(signal: AbortSignal): Promise<() => void> {
+    if (signal.aborted || !(await this.#wait(signal))) return () => undefined
     let taken = true
     return () => {
       if (taken) this.#give()
       taken = false
     }
+  }
+
+  #wait(signal: AbortSignal): Promise<boolean> {
+    if (this.#free > 0) {
+      this.#free -= 1
+      return Promise.resolve(true)
+    }
+    return new Promise((resolve) => {
+      const enter = (): void => {
+        signal.removeEventListener('abort', leave)
+        resolve(true)
+      }
+      const leave = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(enter), 1)
+        resolve(false)
+      }
+      this.#waiting.push(enter)
+      signal.addEventListener('abort', leave, { once: true })
+    })
   }
 
   #give(): void {

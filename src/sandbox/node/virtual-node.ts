@@ -133,7 +133,7 @@ export class VirtualNode {
     await sleep(this.#clock, downMs, this.#stop.signal)
     if (this.#stop.signal.aborted) return
     if (downMs > 0) await this.setReady(true)
-    else await this.heartbeat()
+    else if (this.#ready) await this.heartbeat()
     this.kubelet.up()
   }
 
