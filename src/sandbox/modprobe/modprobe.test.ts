@@ -12,16 +12,18 @@ const release = '6.1.0-56-amd64'
 const prebuilt = 'examples/kmod/prebuilt'
 const optTree = `/tmp/opt/lib/modules/${release}`
 
+let folder = ''
 let nodeRoot = ''
 let kernel: VirtualKernel
 beforeEach(() => {
-  nodeRoot = mkdtempSync(join(tmpdir(), 'kmm-modprobe-'))
+  folder = mkdtempSync(join(tmpdir(), 'kmm-modprobe-'))
+  nodeRoot = join(folder, 'node')
   kernel = new VirtualKernel({ nodeRoot, release })
   mkdirSync(join(nodeRoot, 'etc/modprobe.d'), { recursive: true })
   mkdirSync(join(nodeRoot, 'tmp/opt/lib'), { recursive: true })
   cpSync(prebuilt, join(nodeRoot, 'tmp/opt/lib/modules'), { recursive: true })
 })
-afterEach(() => rmSync(nodeRoot, { recursive: true, force: true }))
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 interface Result {
   out: string[]
@@ -440,9 +442,8 @@ describe('removing', () => {
   })
 
   it('says of a builtin module that it is one, and loads it without a word', async () => {
-    const root = join(nodeRoot, 'other')
-    kernel = new VirtualKernel({ nodeRoot: root, release, builtin: ['kmm-builtin'] })
-    nodeRoot = root
+    nodeRoot = join(folder, 'other')
+    kernel = new VirtualKernel({ nodeRoot, release, builtin: ['kmm-builtin'] })
     expect(await modprobe('-rv', 'kmm_builtin')).toEqual({
       out: [],
       err: ['modprobe: FATAL: Module kmm_builtin is builtin.'],

@@ -63,7 +63,9 @@ export class Kubelet implements PodListener {
     if (run === undefined) return undefined
     const restarts = run.restartCount - (pod.previous ? 1 : 0)
     const isRunning = (): boolean => !pod.previous && run.isRunning
-    return readContainerLog(logFileOf(run.folder, pod.container, restarts), selection, isRunning)
+    const log = await readContainerLog(logFileOf(run.folder, pod.container, restarts), selection, isRunning)
+    // What only behaves prints nothing.
+    return log ?? (run.hasStarted && restarts >= 0 ? '' : undefined)
   }
 
   #uidOf(namespace: string, name: string): string {

@@ -437,6 +437,19 @@ describe('pods that only behave', () => {
     })
   })
 
+  it('have an empty log, and none before they run', async () => {
+    const node = await startNode()
+    const lift = rules.add({ match: { name: '^p$' }, behaviour: { do: 'hang' } })
+    await client.create(pods, plainPod('p'))
+    const { uid = '' } = (await last('p', (pod) => stateOf(pod).waiting !== undefined)).metadata!
+    const read = (): Promise<unknown> =>
+      node.kubelet.readLog({ uid, container: 'main', previous: false }, { follow: false, timestamps: false })
+    expect(await read()).toBeUndefined()
+    lift()
+    await last('p', isReady)
+    expect(await read()).toBe('')
+  })
+
   it('crash with the message given, and become unready on demand', async () => {
     const node = await startNode()
     rules.add({ match: { image: workerImage }, behaviour: { do: 'crash', exitCode: 1, message: 'garbage' } })

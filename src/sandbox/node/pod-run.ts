@@ -53,6 +53,12 @@ export class PodRun {
     return this.#view.container.state.running !== undefined
   }
 
+  /** True when the containers have run, now or before. */
+  get hasStarted(): boolean {
+    const { state, restartCount } = this.#view.container
+    return restartCount > 0 || state.running !== undefined || state.terminated !== undefined
+  }
+
   start(): void {
     this.#done = this.#live().catch((error: unknown) => {
       if (!(error instanceof PodGone) && !this.#killed.signal.aborted) this.#settings.onError(error)

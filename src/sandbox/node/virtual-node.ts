@@ -4,7 +4,7 @@ import type { Node } from 'kubernetes-types/core/v1.js'
 import { hasCode } from '../../errors/error.ts'
 import type { KubeClient, Patch } from '../../kube/client.ts'
 import { type Clock, realClock, sleep, type Timer } from '../../kube/clock.ts'
-import { nodes } from '../../kube/core-resources.ts'
+import { leases, nodes } from '../../kube/core-resources.ts'
 import { VirtualKernel } from '../kernel/virtual-kernel.ts'
 import type { PodRules } from './behaviour.ts'
 import { Gate } from './gate.ts'
@@ -113,6 +113,7 @@ export class VirtualNode {
       if (!hasCode(error, 'AlreadyExists')) throw error
       await this.heartbeat()
     }
+    await this.#createLease()
   }
 
   /** Posts the node's status, as a kubelet does every few minutes and when something has changed. */
@@ -206,6 +207,18 @@ export class VirtualNode {
   async #postStatus(before: NonNullable<NonNullable<Node['status']>['conditions']>): Promise<void> {
     const status = buildNodeStatus(this.#facts(), before)
     await this.#client.patch(nodes, { name: this.name }, { type: 'merge', body: { status } }, { subresource: 'status' })
+  }
+
+  /** The Lease by which a kubelet shows that it lives; where its namespace is missing, there is none. */
+  async #createLease(): Promise<void> {
+    const renewTime = new Date(this.#clock.now()).toISOString().replace('Z', '000Z')
+    const metadata = { name: this.name, namespace: 'kube-node-lease' }
+    const spec = { holderIdentity: this.name, leaseDurationSeconds: 40, renewTime }
+    try {
+      await this.#client.create(leases, { metadata, spec })
+    } catch (error) {
+      if (!hasCode(error, 'AlreadyExists', 'NotFound')) throw error
+    }
   }
 
   async #patch(patch: Patch): Promise<Node> {
