@@ -3,7 +3,8 @@ import { startApiServer, type ApiServerOptions } from './api-server.ts'
 import { StatusError, forbidden } from './status-error.ts'
 import type { WriteRequest } from './hooks.ts'
 import type { Extensions } from './service.ts'
-import { nodeUser } from './identity.ts'
+import { nodeUser, serviceAccountUser } from './identity.ts'
+import { dig } from './table/column.ts'
 import { configMap, paths, pod, startTestServer, TestClient, type TestServer } from './test-client.ts'
 
 let test: TestServer
@@ -39,10 +40,15 @@ describe('the server', () => {
 
   it('knows its users by their tokens', async () => {
     await start()
-    const { token } = test.server.addIdentity(nodeUser('n'))
     const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews'
-    const { body } = await test.client.send('POST', path, { token, body: { kind: 'SelfSubjectReview' } })
-    expect(body).toMatchObject({ status: { userInfo: { username: 'system:node:n' } } })
+    const whoIs = async (token: string): Promise<unknown> => {
+      const { body } = await test.client.send('POST', path, { token, body: { kind: 'SelfSubjectReview' } })
+      return dig(body, 'status', 'userInfo', 'username')
+    }
+    expect(await whoIs(test.server.addIdentity(nodeUser('n')).token)).toBe('system:node:n')
+    const operator = test.server.addIdentity(serviceAccountUser('kmm', 'operator'))
+    expect(await whoIs(operator.token)).toBe('system:serviceaccount:kmm:operator')
+    expect(test.server.kubeconfigFor(operator)).toContain(operator.token)
     const review = { spec: { resourceAttributes: { verb: 'create', resource: 'pods' } } }
     const access = await test.client.post('/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', review)
     expect(access).toMatchObject({ status: 201, body: { status: { allowed: true } } })

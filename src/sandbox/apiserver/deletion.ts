@@ -1,4 +1,4 @@
-import { sameJson, type ApiObject } from './object.ts'
+import { cloneJson, sameJson, type ApiObject } from './object.ts'
 import type { DeleteRequest, Strategy } from './strategy.ts'
 
 /** What a delete does to an object: it goes, it is marked and stays, or it is marked already and nothing changes. */
@@ -33,7 +33,7 @@ export function planDeletion(object: ApiObject, strategy: Strategy, request: Del
 }
 
 function withFinalizers(object: ApiObject, finalizers: string[]): ApiObject {
-  const copy: ApiObject = structuredClone(object)
+  const copy: ApiObject = cloneJson(object)
   if (finalizers.length > 0) copy.metadata.finalizers = finalizers
   else delete copy.metadata.finalizers
   return copy

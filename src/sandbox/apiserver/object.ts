@@ -30,6 +30,15 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** Copies a JSON tree; members that are undefined are left out. */
+export function cloneJson<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(cloneJson) as T
+  const copy: Record<string, unknown> = {}
+  for (const [key, child] of Object.entries(value)) if (child !== undefined) copy[key] = cloneJson<unknown>(child)
+  return copy as T
+}
+
 /** Freezes a JSON tree; what is frozen already is taken to be frozen all the way down. */
 export function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value

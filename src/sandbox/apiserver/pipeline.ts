@@ -2,7 +2,7 @@ import type { ObjectKey } from '../../kube/object.ts'
 import { hasCode } from '../../errors/error.ts'
 import type { AdmissionPlugin, User, Validator, WriteRequest } from './hooks.ts'
 import { validateMetadata } from './metadata.ts'
-import type { ApiObject } from './object.ts'
+import { cloneJson, type ApiObject } from './object.ts'
 import type { ServedResource } from './registry.ts'
 import { badRequest, invalid, modified, StatusError } from './status-error.ts'
 import type { DeleteResult, Store } from './store.ts'
@@ -82,7 +82,7 @@ export class WritePipeline {
         return { object: await this.create(resource, update.createInstead, context), created: true }
       }
       const old = resource.fromStored(store.get(resource.storage, update.key))
-      const object = update.change(structuredClone(old))
+      const object = update.change(cloneJson(old))
       try {
         return { object: await this.#replace(resource, { update, old, object }, context), created: false }
       } catch (error) {

@@ -29,7 +29,7 @@ export interface ServiceOptions {
   extend?: (store: Store) => Extensions
   /** Where `pods/…/log` comes from; 501 without it. */
   logSource?: LogSource
-  /** How many changes of each kind a watch can go back; 1,000 by default. */
+  /** How many changes of each kind a watch can go back; 4,000 by default. */
   historySize?: number
   /** A minute by default, as with the real server. */
   bookmarkIntervalMs?: number
@@ -65,7 +65,7 @@ function newSuffix(): string {
 export function createService(options: ServiceOptions): Service {
   const now = options.now ?? Date.now
   const newUid = options.newUid ?? ((): string => crypto.randomUUID())
-  const store = new Store({ now, newUid, historySize: options.historySize ?? 1000 })
+  const store = new Store({ now, newUid, historySize: options.historySize ?? 4000 })
   const strategies = {
     ...builtInStrategies,
     'customresourcedefinitions.apiextensions.k8s.io': definitionStrategy(now),

@@ -2,7 +2,7 @@ import type { ObjectKey } from '../../kube/object.ts'
 import { apiVersionOf, type Resource } from '../../kube/resource.ts'
 import { formatTime, isHeld, planDeletion } from './deletion.ts'
 import { History, type StoreEvent } from './history.ts'
-import { deepFreeze, formatGroupResource, sameJson, type ApiObject, type GroupResource } from './object.ts'
+import { cloneJson, deepFreeze, formatGroupResource, sameJson, type ApiObject, type GroupResource } from './object.ts'
 import { alreadyExists, conflict, modified, noSuchResource, notFound } from './status-error.ts'
 import { sameDesire, type DeleteRequest, type StoredResource } from './strategy.ts'
 
@@ -123,7 +123,7 @@ export class Store {
   /** What `create` would store, without storing it: for validation and dry runs. */
   prepareCreate(resource: GroupResource, input: ApiObject): ApiObject {
     const { resource: kind } = this.#shelf(resource)
-    const object = structuredClone(input)
+    const object = cloneJson(input)
     const { metadata } = object
     metadata.uid = this.#options.newUid()
     metadata.creationTimestamp = formatTime(this.#options.now())
@@ -156,7 +156,7 @@ export class Store {
     const { namespace, name } = input.metadata
     const old = this.get(resource, keyOfObject(namespace, name))
     this.#checkUpdate(kind, input, old)
-    const object = structuredClone(input)
+    const object = cloneJson(input)
     if (options.subresource === 'status' && kind.strategy.prepareForStatusUpdate) {
       kind.strategy.prepareForStatusUpdate(object, old)
     } else if (options.subresource === undefined) kind.strategy.prepareForUpdate(object, old)

@@ -34,12 +34,17 @@ export function parseBody(body: Buffer, contentType: string | undefined): unknow
 /** Parses JSON; 400 with the parser's words. Keys that could reach a prototype are refused. */
 export function parseJson(body: Buffer): unknown {
   try {
-    return JSON.parse(body.toString('utf8'), refusePrototype)
+    return parseSafely(body.toString('utf8'))
   } catch (error) {
     throw badRequest(
       `couldn't get version/kind; json parse error: ${error instanceof Error ? error.message : 'invalid'}`,
     )
   }
+}
+
+/** Looks at every key only where one could be spelled so, because that makes parsing several times slower. */
+function parseSafely(text: string): unknown {
+  return /__proto__|\\u005f/i.test(text) ? JSON.parse(text, refusePrototype) : JSON.parse(text)
 }
 
 function refusePrototype(key: string, value: unknown): unknown {
@@ -49,7 +54,7 @@ function refusePrototype(key: string, value: unknown): unknown {
 
 function parseYaml(body: Buffer): unknown {
   try {
-    return JSON.parse(JSON.stringify(parse(body.toString('utf8'), { version: '1.1' })), refusePrototype)
+    return parseSafely(JSON.stringify(parse(body.toString('utf8'), { version: '1.1' })))
   } catch (error) {
     throw badRequest(`yaml: ${error instanceof Error ? error.message : 'invalid'}`)
   }

@@ -3,7 +3,7 @@ import type { User } from '../hooks.ts'
 import { parseBody } from '../http/body.ts'
 import { json, type Answer } from '../http/answer.ts'
 import type { Target } from '../http/target.ts'
-import type { ApiObject } from '../object.ts'
+import { cloneJson, type ApiObject } from '../object.ts'
 import { parsePatch } from '../patch/patch.ts'
 import type { WriteContext, WritePipeline } from '../pipeline.ts'
 import type { ServedResource } from '../registry.ts'
@@ -68,7 +68,7 @@ export class Writes {
     const { subresource } = target
     const update = {
       key: keyOf(target),
-      change: (): ApiObject => structuredClone(object),
+      change: (): ApiObject => cloneJson(object),
       ...(subresource === undefined ? { createInstead: object } : { subresource }),
     }
     const { object: updated, created } = await this.#parts.pipeline.update(resource, update, context)
