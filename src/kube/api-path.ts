@@ -22,13 +22,18 @@ export function collectionPath(resource: Resource, namespace: string | undefined
   return `${groupPath(resource)}${scope}/${resource.plural}${formatQuery(query)}`
 }
 
+/** Throws when a namespaced object does not say where it is: the request would mean something else. */
+export function requireKey(resource: Resource, { namespace, name }: ObjectKey): void {
+  if (name !== '' && (!resource.namespaced || namespace)) return
+  throw new KmmError(
+    `a request for ${resource.plural} needs a ${name === '' ? 'name' : 'namespace'}: this is a defect of KMM`,
+    { code: 'Internal', fate: 'terminal' },
+  )
+}
+
 /** Path of one object or its subresource. */
 export function objectPath(resource: Resource, key: ObjectKey, subresource?: string): string {
-  if (key.name === '' || (resource.namespaced && !key.namespace))
-    throw new KmmError(
-      `a request for ${resource.plural} needs a ${key.name === '' ? 'name' : 'namespace'}: this is a defect of KMM`,
-      { code: 'Internal', fate: 'terminal' },
-    )
+  requireKey(resource, key)
   const suffix = subresource === undefined ? '' : `/${subresource}`
   return `${collectionPath(resource, key.namespace)}/${encodeURIComponent(key.name)}${suffix}`
 }

@@ -1,4 +1,4 @@
-import { collectionPath, objectPath, type Query } from './api-path.ts'
+import { collectionPath, objectPath, type Query, requireKey } from './api-path.ts'
 import type { DeleteOptions, ListOptions, Patch, WatchOptions, WriteOptions } from './client.ts'
 import { formatKey, keyOf, type KubeObject, type ObjectKey } from './object.ts'
 import type { Resource } from './resource.ts'
@@ -52,6 +52,8 @@ export function buildWatchRequest(resource: Resource, options: WatchOptions): Ap
 }
 
 export function buildCreateRequest(resource: Resource, object: KubeObject, { signal }: WriteOptions): ApiRequest {
+  const key = keyOfObject(object)
+  requireKey(resource, key.name === '' ? { ...key, name: object.metadata?.generateName ?? '' } : key)
   const subject = subjectOf('create', resource, keyOf(object))
   return { method: 'POST', path: collectionPath(resource, object.metadata?.namespace), subject, body: object, signal }
 }

@@ -161,6 +161,8 @@ describe('requests', () => {
   it('refuses a namespaced object without a namespace before sending anything', async () => {
     const { client, seen } = await startRig((_, response) => json(response, 200, {}))
     expect((await failure(client.get(pods, { name: 'a' }))).code).toBe('Internal')
+    expect((await failure(client.create(pods, { metadata: { name: 'a' } }))).code).toBe('Internal')
+    expect((await failure(client.create(nodes, { metadata: {} }))).code).toBe('Internal')
     expect(seen).toEqual([])
   })
 
@@ -177,6 +179,17 @@ describe('requests', () => {
     for (let index = 0; index < 20; index++) await client.get(nodes, { name: `n${index}` })
     // The next request may start before the last connection counts as free.
     expect(connections).toBeLessThanOrEqual(2)
+  })
+
+  it('lets many requests share a signal without a warning', async () => {
+    const { client } = await startRig((_, response) => json(response, 200, {}))
+    const warnings: Error[] = []
+    const listen = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', listen)
+    cleanUps.push(() => process.off('warning', listen))
+    const { signal } = new AbortController()
+    await Promise.all(Array.from({ length: 30 }, () => client.get(nodes, { name: 'n' }, signal)))
+    expect(warnings).toEqual([])
   })
 
   it('tells of every request for the metrics', async () => {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Dispatcher } from 'undici'
 import { type RequestSubject, toAnswerError, toTransportError } from './api-error.ts'
 import { createTokenSource } from './bearer-token.ts'
@@ -77,6 +78,8 @@ export function createTransport({ connection, userAgent, clock, timeoutMs, onReq
 
   const attempt = async (request: ApiRequest, token: string | undefined): Promise<Dispatcher.ResponseData> => {
     const startedMs = clock.monotonic()
+    // Many requests at once share the signal of whoever sends them; each listens only while it is under way.
+    if (request.signal) setMaxListeners(0, request.signal)
     const { verb, resource } = request.subject
     const report = (code: string): void =>
       onRequest?.({ method: request.method, host, code, verb, resource, durationMs: clock.monotonic() - startedMs })

@@ -57,7 +57,9 @@ function createAnnouncer<T>(onError: (error: unknown) => void) {
       for (const change of changes) pending.push(Object.freeze(change))
       if (isRunning) return
       isRunning = true
-      for (let change = pending.shift(); change; change = pending.shift()) announce(change)
+      // The list grows while it is read when a listener writes.
+      for (const change of pending) announce(change)
+      pending.length = 0
       isRunning = false
     },
   }
