@@ -1,0 +1,211 @@
+import { describe, expect, it } from 'vitest'
+import { buildModule, buildPluginModule, markDeleted, type ModuleParts } from '../../../test/builders/module.ts'
+import { buildNode, cordoned } from '../../../test/builders/node.ts'
+import { getWorkerPodVersionLabelName } from '../../api/labels.ts'
+import type { ImagePhase } from '../../api/module-images-config.ts'
+import type { Module } from '../../api/module.ts'
+import { createMappingResolver } from '../../kernel/resolver.ts'
+import { answerMapping } from '../cluster/answer-mapping.ts'
+import type { NodeView } from '../cluster/node-view.ts'
+import { type Answer, answerModule } from './answer.ts'
+import type { ImageFact, ObservedModule } from './observed.ts'
+
+const exists: ImageFact = { phase: 'Exists', digest: 'sha256:aa' }
+
+function observeModule(module: Module | undefined, node: NodeView, image: ImageFact): ObservedModule {
+  const identity = { namespace: 'ns', name: 'mod', image }
+  if (module === undefined) return { ...identity, mapping: { kind: 'none' } }
+  return { ...identity, module, mapping: answerMapping(createMappingResolver(), module, node.kernelVersion) }
+}
+
+function answer(module: Module | undefined, node: Partial<NodeView> = {}, image = exists, present = true): Answer {
+  const view = buildNode(node)
+  return answerModule(observeModule(module, view, image), view, present)
+}
+
+const summarise = (given: Answer): string => (given.kind === 'want' ? 'want' : `${given.kind} ${given.reason}`)
+
+const otherKernelOnly: ModuleParts = {
+  container: { kernelMappings: [{ literal: '5.15.0-1', containerImage: 'registry.test/mod:v0' }] },
+}
+const brokenPattern: ModuleParts = {
+  container: { kernelMappings: [{ regexp: '(', containerImage: 'registry.test/mod:v0' }] },
+}
+const withVersion: ModuleParts = { container: { version: '2' } }
+const withoutFinalizer: ModuleParts = { metadata: { finalizers: [] } }
+const versionLabel = getWorkerPodVersionLabelName('ns', 'mod')
+const versioned = (version: string): Partial<NodeView> => ({ labels: { role: 'worker', [versionLabel]: version } })
+const noExecute = { key: 'gone', value: '', effect: 'NoExecute' }
+
+describe('whether a node is to have a Module', () => {
+  const rows: [string, Module | undefined, Partial<NodeView>, string, string][] = [
+    ['a Module that matches', buildModule(), {}, 'want', 'want'],
+    [
+      'a Module that is being deleted',
+      markDeleted(buildModule()),
+      {},
+      'release ModuleDeleted',
+      'release ModuleDeleted',
+    ],
+    ['labels that do not match', buildModule(), { labels: {} }, 'release SelectorMismatch', 'release SelectorMismatch'],
+    ['an empty selector', buildModule({ spec: { selector: {} } }), { labels: {} }, 'want', 'want'],
+    [
+      'no mapping for the kernel',
+      buildModule(otherKernelOnly),
+      {},
+      'release NoKernelMapping',
+      'release NoKernelMapping',
+    ],
+    ['no moduleLoader', buildPluginModule(), {}, 'release ModuleLoaderRemoved', 'release ModuleLoaderRemoved'],
+    [
+      'a version label withdrawn',
+      buildModule(withVersion),
+      {},
+      'release VersionLabelMissing',
+      'release VersionLabelMissing',
+    ],
+    [
+      'an empty version label',
+      buildModule(withVersion),
+      versioned(''),
+      'release VersionLabelMissing',
+      'release VersionLabelMissing',
+    ],
+    ['a version label that is right', buildModule(withVersion), versioned('2'), 'want', 'want'],
+    [
+      'a version label that differs',
+      buildModule(withVersion),
+      versioned('1'),
+      'keep VersionDiffers',
+      'keep VersionDiffers',
+    ],
+    ['a version label that nobody asks for', buildModule(), versioned('1'), 'want', 'want'],
+    ['a Module that vanished', undefined, {}, 'keep ModuleVanished', 'keep ModuleVanished'],
+    ['a pattern that is broken', buildModule(brokenPattern), {}, 'keep MappingInvalid', 'keep MappingInvalid'],
+    [
+      'a node that does not say its kernel',
+      buildModule(otherKernelOnly),
+      { kernelVersion: '' },
+      'keep NodeNotReady',
+      'keep NodeNotReady',
+    ],
+    ['no finalizer yet', buildModule(withoutFinalizer), {}, 'want', 'keep FinalizerMissing'],
+    ['a cordoned node', buildModule(), { taints: [cordoned] }, 'want', 'keep NodeNotSchedulable'],
+    ['a NoExecute taint', buildModule(), { taints: [noExecute] }, 'want', 'keep NodeNotSchedulable'],
+    [
+      'a PreferNoSchedule taint',
+      buildModule(),
+      { taints: [{ ...noExecute, effect: 'PreferNoSchedule' }] },
+      'want',
+      'want',
+    ],
+    [
+      'memory pressure',
+      buildModule(),
+      { taints: [{ key: 'node.kubernetes.io/memory-pressure', value: '', effect: 'NoSchedule' }] },
+      'want',
+      'want',
+    ],
+    ['a node that is not ready', buildModule(), { ready: false }, 'want', 'want'],
+    [
+      'a tolerated taint',
+      buildModule({ spec: { tolerations: [{ operator: 'Exists' }] } }),
+      { taints: [noExecute] },
+      'want',
+      'want',
+    ],
+  ]
+  it.each(rows)('%s', (_title, module, node, whenPresent, whenNew) => {
+    expect([summarise(answer(module, node, exists, true)), summarise(answer(module, node, exists, false))]).toEqual([
+      whenPresent,
+      whenNew,
+    ])
+  })
+})
+
+describe('whether an image lets the plan go ahead', () => {
+  const rows: [ImagePhase, string | undefined, string, string][] = [
+    ['Exists', undefined, 'want', 'want'],
+    ['Ready', undefined, 'want', 'want'],
+    ['Unknown', undefined, 'keep ImageUnknown', 'keep ImageUnknown'],
+    ['Checking', undefined, 'keep ImageUnknown', 'keep ImageUnknown'],
+    ['Building', undefined, 'keep ImageUnknown', 'keep ImageUnknown'],
+    ['Built', undefined, 'keep ImageUnknown', 'keep ImageUnknown'],
+    ['Signing', undefined, 'keep ImageUnknown', 'keep ImageUnknown'],
+    ['Missing', 'ImageNotFound', 'keep ImageMissing', 'keep ImageMissing'],
+    ['Failed', undefined, 'keep ImageMissing', 'keep ImageMissing'],
+    ['Unverified', 'RegistryUnreachable', 'want', 'want'],
+    ['Unverified', 'RegistryUnauthorized', 'keep ImageUnverified', 'want'],
+    ['Unverified', 'ImageInvalid', 'keep ImageUnverified', 'want'],
+  ]
+  it.each(rows)('%s (%s): %s where an entry is, %s elsewhere', (phase, reason, whenPresent, whenNew) => {
+    const image: ImageFact = { phase, ...(reason ? { reason, message: 'words' } : {}) }
+    expect([
+      summarise(answer(buildModule(), {}, image, true)),
+      summarise(answer(buildModule(), {}, image, false)),
+    ]).toEqual([whenPresent, whenNew])
+  })
+})
+
+it('tells of the taint rather than of the image where nothing would come anyway', () => {
+  const given = answer(buildModule(), { taints: [cordoned] }, { phase: 'Missing' }, false)
+  expect(summarise(given)).toBe('keep NodeNotSchedulable')
+})
+
+it('releases a deleted Module from a tainted node, too', () => {
+  expect(summarise(answer(markDeleted(buildModule()), { taints: [cordoned] }))).toBe('release ModuleDeleted')
+})
+
+it('says what to do in every reason not to act', () => {
+  const messages = [
+    answer(undefined),
+    answer(buildModule(otherKernelOnly)),
+    answer(buildModule(), { taints: [cordoned] }, exists, false),
+    answer(buildModule(withVersion), versioned('1')),
+  ].map((given) => (given.kind === 'want' ? '' : given.message))
+  expect(messages).toEqual([
+    'Module ns/mod does not exist, and its deletion was not seen; create it again, or delete its entry in the NodeModulesConfig to unload it',
+    'no kernel mapping matches kernel 6.1.0-1-amd64; add one to spec.moduleLoader.container.kernelMappings',
+    'the node has the taint node.kubernetes.io/unschedulable:NoSchedule, which the Module does not tolerate',
+    `the node's label ${versionLabel} is 1, the Module's version is 2`,
+  ])
+})
+
+it('writes an entry as upstream does, and the verified digest beside the image', () => {
+  const module = buildModule({
+    spec: { imageRepoSecret: { name: 'pull' }, tolerations: [{ key: 'a', operator: 'Exists' }] },
+    container: {
+      version: '2',
+      inTreeModuleToRemove: 'old',
+      inTreeModulesToRemove: ['older'],
+      registryTLS: { insecureSkipTLSVerify: true },
+    },
+  })
+  const pressure = (name: string) => ({ key: `node.kubernetes.io/${name}`, operator: 'Exists', effect: 'NoSchedule' })
+  expect(answer(module, { ...versioned('2'), kernelVersion: '6.1.0-1-amd64+' })).toEqual({
+    kind: 'want',
+    item: {
+      namespace: 'ns',
+      name: 'mod',
+      serviceAccountName: 'default',
+      imageRepoSecret: { name: 'pull' },
+      version: '2',
+      tolerations: [
+        { key: 'a', operator: 'Exists' },
+        pressure('disk-pressure'),
+        pressure('memory-pressure'),
+        pressure('pid-pressure'),
+      ],
+      config: {
+        kernelVersion: '6.1.0-1-amd64',
+        containerImage: 'registry.test/mod:v1',
+        imageDigest: 'sha256:aa',
+        imagePullPolicy: '',
+        inTreeModulesToRemove: ['older', 'old'],
+        insecurePull: true,
+        registryTLS: { insecure: false, insecureSkipTLSVerify: true },
+        modprobe: { moduleName: 'mod', dirName: '/opt' },
+      },
+    },
+  })
+})

@@ -1,0 +1,43 @@
+import type { DaemonSet } from 'kubernetes-types/apps/v1.js'
+import type { Namespace, Pod } from 'kubernetes-types/core/v1.js'
+import type { Module } from '../../src/api/module.ts'
+import type { ModuleImagesConfig } from '../../src/api/module-images-config.ts'
+import type { NodeModulesConfig } from '../../src/api/node-modules-config.ts'
+import type { Caches } from '../../src/controllers/cluster/caches.ts'
+import type { NodeView } from '../../src/controllers/cluster/node-view.ts'
+import type { KubeClient } from '../../src/kube/client.ts'
+import { createFakeClock } from '../../src/kube/fake-clock.ts'
+import { createCaches } from '../../src/main/compose/caches.ts'
+import { toNode } from './node.ts'
+
+/** The objects of a test's cluster. */
+export interface ClusterObjects {
+  nodes?: readonly NodeView[]
+  modules?: readonly Module[]
+  nodeModulesConfigs?: readonly NodeModulesConfig[]
+  moduleImagesConfigs?: readonly ModuleImagesConfig[]
+  pods?: readonly Pod[]
+  daemonSets?: readonly DaemonSet[]
+  namespaces?: readonly Namespace[]
+}
+
+/** The operator's real caches, filled by hand: nothing is listed or watched. */
+export function fillCaches(objects: ClusterObjects): Caches {
+  const nobody = new Proxy({} as KubeClient, {
+    get: () => {
+      throw new Error('the caches of this test ask nobody')
+    },
+  })
+  const onError = (error: unknown): void => {
+    throw error
+  }
+  const caches = createCaches({ client: nobody, clock: createFakeClock(), onError })
+  for (const node of objects.nodes ?? []) caches.nodes.written(toNode(node))
+  for (const module of objects.modules ?? []) caches.modules.written(module)
+  for (const config of objects.nodeModulesConfigs ?? []) caches.nodeModulesConfigs.written(config)
+  for (const images of objects.moduleImagesConfigs ?? []) caches.moduleImagesConfigs.written(images)
+  for (const pod of objects.pods ?? []) caches.pods.written(pod)
+  for (const daemonSet of objects.daemonSets ?? []) caches.daemonSets.written(daemonSet)
+  for (const namespace of objects.namespaces ?? []) caches.namespaces.written(namespace)
+  return caches
+}
