@@ -55,9 +55,9 @@ export class ImageModules {
     return this.#dependencies.has(normalizeModuleName(name)) || this.#files.has(normalizeModuleName(name))
   }
 
-  /** True when `depmod` ran over the image's modules, without which modprobe finds none. */
-  get hasIndex(): boolean {
-    return this.#dependencies.size > 0
+  /** True when `depmod` knows the module, so that modprobe finds it. */
+  isIndexed(name: string): boolean {
+    return this.#dependencies.has(normalizeModuleName(name))
   }
 
   /** The module and what `depmod` says that it needs, in the order of loading. */

@@ -9,11 +9,12 @@ export interface IndexedModule {
 }
 
 /**
- * Lists what modprobe has to know to remove modules of which no image is at hand: the modules and those that they use, as the
- * kernel tells by their holders. Modules of the kernel's own tree are left out: they are not KMM's to remove.
+ * Lists what modprobe has to know to remove modules of which no image is at hand: the named modules and those that they use,
+ * as the kernel tells by their holders. Of the kernel's own tree only named ones are listed: the rest is not KMM's to remove.
  */
 export function listForUnload(all: readonly LoadedModule[], names: readonly string[]): IndexedModule[] {
-  const ours = new Map(all.filter((module) => module.isOutOfTree).map((module) => [module.name, module]))
+  const isOurs = ({ name, isOutOfTree }: LoadedModule): boolean => isOutOfTree || names.includes(name)
+  const ours = new Map(all.filter(isOurs).map((module) => [module.name, module]))
   const dependenciesOf = (name: string): string[] =>
     [...ours.values()].filter((module) => module.holders.includes(name)).map((module) => module.name)
   const indexed = new Map<string, IndexedModule>()

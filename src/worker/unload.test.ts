@@ -107,6 +107,20 @@ describe('an unload without the image', () => {
     expect(existsSync(node.path(`tmp/${modulesPath}/modules.dep.bin`))).toBe(true)
   })
 
+  it('removes what the loading order names, in-tree modules among it, also when only these are left', async () => {
+    const modulesLoadingOrder = ['kmm_demo', 'in_tree']
+    node.configure({
+      containerImage: image,
+      modprobe: { moduleName: 'kmm_demo', dirName: '/opt', modulesLoadingOrder },
+    })
+    node.addModule('in_tree', {})
+    expect(await node.run('unload')).toMatchObject({ status: 0, reason: 'Unloaded', modules: [] })
+    node.addModule('in_tree', {})
+    node.addModule('kmm_demo', { taint: 'OE' })
+    expect(await node.run('unload')).toMatchObject({ status: 0, reason: 'Unloaded', modules: [] })
+    expect(node.read(`tmp/${modulesPath}/modules.dep`)).toBe('kmm_demo.ko:\nin_tree.ko:\n')
+  })
+
   it('needs none at all in a later kernel', async () => {
     node.configure({ containerImage: image, kernelVersion: '5.10.0' })
     node.addModule('kmm_demo', { taint: 'OE' })
@@ -123,6 +137,16 @@ describe('an unload without the image', () => {
     const rawArgs = { load: ['-v', 'x'], unload: ['-r', '--dirname', '/tmp/opt', 'x'] }
     node.configure({ containerImage: image, modprobe: { dirName: '/opt', rawArgs } })
     expect(await node.run('unload')).toMatchObject({ status: 1, reason: 'ImageNotFound' })
+  })
+})
+
+describe('an unload with an image that has changed since', () => {
+  it('uses what the kernel knows of modules that the image no longer has', async () => {
+    node.addModule('renamed_since', { taint: 'OE', srcversion: 'X' })
+    node.configure({ containerImage: image, modprobe: { moduleName: 'renamed-since', dirName: '/opt' } })
+    expect(await node.run('unload')).toMatchObject({ status: 0, reason: 'Unloaded' })
+    expect(node.modprobeCalls).toEqual([['-rvd', '/tmp/opt', 'renamed-since']])
+    expect(node.read(`tmp/${modulesPath}/modules.dep`)).toBe('renamed_since.ko:\n')
   })
 })
 

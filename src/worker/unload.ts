@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { describeError, hasCode } from '../errors/error.ts'
 import { formatUnloadArguments, modprobeDirectory } from '../kmod/modprobe-arguments.ts'
 import { classifyModprobeFailure } from '../kmod/modprobe-failure.ts'
+import { normalizeModuleName } from '../kmod/module-name.ts'
 import { removeFirmware } from './firmware.ts'
 import { locate } from './host.ts'
 import { ImageModules } from './image-modules.ts'
@@ -27,12 +28,13 @@ export async function unload(context: RunContext): Promise<RunResult> {
   if (isNothingLoaded) log(`None of ${names.join(', ')} is loaded.`)
   if (isNothingLoaded && !hasFirmware(context)) return { alreadyLoaded: false, message: 'nothing was loaded' }
   const unpacked = await fetchImage(context, names, loaded)
-  const foreign = unpacked ? await findForeign(unpacked, loaded) : []
+  const modules = unpacked && (await ImageModules.open(unpacked.modulesFolder))
+  const foreign = modules ? await findForeign(modules, loaded) : []
   const isNothingOurs = loaded.length > 0 && foreign.length === loaded.length
   const message =
     isNothingLoaded || isNothingOurs
       ? describeNothingRemoved(context, foreign)
-      : await measure(context, 'modprobe', () => removeModules(context, names))
+      : await removeLoaded(context, names, { loaded, modules })
   await removeInstalledFirmware(context, unpacked)
   return { alreadyLoaded: false, message }
 }
@@ -48,8 +50,7 @@ function describeNothingRemoved({ log }: RunContext, foreign: readonly LoadedMod
 }
 
 /** Modules under the wanted names that are the kernel's own, not the image's: somebody else has loaded them since. */
-async function findForeign(unpacked: UnpackedImage, loaded: readonly LoadedModule[]): Promise<LoadedModule[]> {
-  const modules = await ImageModules.open(unpacked.modulesFolder)
+async function findForeign(modules: ImageModules, loaded: readonly LoadedModule[]): Promise<LoadedModule[]> {
   const foreign: LoadedModule[] = []
   for (const module of loaded) {
     if (module.isOutOfTree) continue
@@ -76,20 +77,30 @@ async function fetchImage(
     const image = await measure(context, 'pull', () => pullForUnload(toPullContext(context), config))
     return await measure(context, 'extract', () => unpackImage(context, config, image))
   } catch (error) {
-    // Modules that are marked as out of tree can be removed by what the kernel knows of them, others not.
-    const isClear = names.length > 0 && loaded.every((module) => module.isOutOfTree)
+    // Without the image, one of the kernel's own modules under the main name could be anybody's.
+    const main = loaded.find((module) => module.name === normalizeModuleName(names[0] ?? ''))
+    const isClear = names.length > 0 && (main === undefined || main.isOutOfTree)
     if (hasCode(error, 'Aborted', 'OutOfSpace') || !isClear) throw error
     log(`The image ${config.containerImage} cannot be had: ${describeError(error)}`)
-    if (loaded.length === 0) return undefined
-    log('Unloading by what the kernel says of the loaded modules.')
-    const index = listForUnload(
-      await readAllLoadedModules(host),
-      loaded.map((module) => module.name),
-    )
-    const folder = join(modprobeDirectory(config.modprobe.dirName), 'lib/modules', host.kernelRelease)
-    await writeUnloadIndex(locate(host, folder), index)
     return undefined
   }
+}
+
+/** Removes the modules. Where the image does not know them, modprobe learns of them from the kernel. */
+async function removeLoaded(
+  context: RunContext,
+  names: readonly string[],
+  { loaded, modules }: { loaded: readonly LoadedModule[]; modules: ImageModules | undefined },
+): Promise<string> {
+  const { host, config, log } = context
+  const unknown = loaded.filter(({ name }) => !modules?.isIndexed(name))
+  if (unknown.length > 0) {
+    const all = loaded.map((module) => module.name)
+    log(`Unloading ${all.join(', ')} by what the kernel says of them.`)
+    const folder = join(modprobeDirectory(config.modprobe.dirName), 'lib/modules', host.kernelRelease)
+    await writeUnloadIndex(locate(host, folder), listForUnload(await readAllLoadedModules(host), all))
+  }
+  return measure(context, 'modprobe', () => removeModules(context, names))
 }
 
 async function removeModules(context: RunContext, names: readonly string[]): Promise<string> {
