@@ -7,7 +7,7 @@ import { parseOperatorConfig } from '../../src/api/operator-config.ts'
 import { moduleImagesConfigs, modules, nodeModulesConfigs } from '../../src/api/resources.ts'
 import { readModulesTree } from '../../src/cli/demo/modules-image.ts'
 import type { KubeClient } from '../../src/kube/client.ts'
-import { realClock } from '../../src/kube/clock.ts'
+import { type Clock, realClock } from '../../src/kube/clock.ts'
 import { events, namespaces, nodes, pods } from '../../src/kube/core-resources.ts'
 import { createKubeClient } from '../../src/kube/http-client.ts'
 import { loadKubeconfig } from '../../src/kube/kubeconfig.ts'
@@ -50,6 +50,7 @@ interface View {
 export interface OperatorOverrides {
   unverifiedAfterMs?: number
   config?: string
+  clock?: Clock
   /** Stands between the operator and the API server. */
   wrap?: (client: KubeClient) => KubeClient
 }
@@ -87,13 +88,13 @@ export class Cluster {
     const connection = loadKubeconfig({ text: this.sandbox.kubeconfig })
     const http = createKubeClient({ connection, userAgent: 'kmm-operator/test' })
     const logger = createLogger('debug', { write: (line) => void this.log.push(line.trimEnd()) })
-    const operator = await createOperator(
+    const starting = createOperator(
       {
         client: overrides.wrap ? overrides.wrap(http) : http,
         config: parseOperatorConfig(overrides.config ?? '').config,
         namespace: operatorNamespace,
         workerImage: this.sandbox.workerImage,
-        clock: realClock,
+        clock: overrides.clock ?? realClock,
         random: Math.random,
         logger,
         metrics: createMetrics(),
@@ -101,6 +102,10 @@ export class Cluster {
       },
       new AbortController().signal,
     )
+    const operator = await starting.catch(async (error: unknown) => {
+      await http.close()
+      throw error
+    })
     const entry = { operator, close: () => http.close() }
     this.#operators.push(entry)
     await operator.sync()

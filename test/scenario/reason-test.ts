@@ -1,0 +1,55 @@
+import { expect, it } from 'vitest'
+import { type Reason, type ReportReason, reportReasons } from '../../src/errors/reason.ts'
+import type { Cluster } from './cluster.ts'
+import { Scene, type SceneOptions } from './scene.ts'
+
+/** Reasons that a worker never fails with. */
+const isSuccess = (reason: Reason): boolean => reason === 'Loaded' || reason === 'Unloaded'
+
+const isOfReport = (reason: Reason): reason is ReportReason => reportReasons.some((each) => each === reason)
+
+/** Reasons of the operator about a worker: they stand on the node's NodeModulesConfig, too. */
+const aboutWorkers: ReadonlySet<Reason> = new Set([
+  'DevicePluginStillRunning',
+  'WorkerPodRefused',
+  'WorkerPodPending',
+  'WorkerImageUnavailable',
+  'WorkerLost',
+] as const)
+
+/** Why a decision not to act yet is taken before there is a status, or for a Module that does not exist. */
+const logged: ReadonlySet<Reason> = new Set(['FinalizerMissing', 'ModuleVanished'] as const)
+
+function expectSeen(scene: Scene, reason: Reason): void {
+  if (logged.has(reason)) {
+    expect(scene.cluster.log.join('\n')).toContain(`"reason":"${reason}"`)
+    return
+  }
+  if (isOfReport(reason)) expect(scene.seen.report).toContain(reason)
+  if (reason !== 'Unloaded') expect(scene.seen.module).toContain(reason)
+  if ((isOfReport(reason) && !isSuccess(reason)) || aboutWorkers.has(reason)) expect(scene.seen.node).toContain(reason)
+}
+
+/**
+ * Defines a test that ends in a reason and recovers from it. That the reason was told where it belongs is checked here;
+ * scripts/reasons.test.ts sees to it that each reason has such a test.
+ */
+export type DefineReasonTest = (
+  reason: Reason,
+  title: string,
+  play: (scene: Scene) => Promise<void>,
+  options?: SceneOptions,
+) => void
+
+/** Makes the function that defines tests in a cluster which is started before the first of them. */
+export function createReasonTests(cluster: () => Cluster): DefineReasonTest {
+  let count = 0
+  return (reason, title, play, options) => {
+    const name = `${reason.toLowerCase()}-${++count}`
+    it.concurrent(`${reason}: ${title}`, async () => {
+      const scene = await Scene.open(cluster(), name, options)
+      await play(scene)
+      expectSeen(scene, reason)
+    })
+  }
+}

@@ -1,0 +1,225 @@
+import type { Module } from '../../src/api/module.ts'
+import type { WorkerStatus } from '../../src/api/node-modules-config.ts'
+import { parseWorkerReport } from '../../src/api/worker-report.ts'
+import type { Change } from '../../src/kube/cache.ts'
+import { namespaces } from '../../src/kube/core-resources.ts'
+import type { ImageFile } from '../../src/oci/image-builder.ts'
+import { buildModuleTreeFiles } from '../../src/sandbox/kernel/depmod.ts'
+import { buildModuleFile, type ModuleFileInput } from '../../src/sandbox/kernel/module-file.ts'
+import type { VirtualKernel } from '../../src/sandbox/kernel/virtual-kernel.ts'
+import type { NodeOptions, VirtualNode } from '../../src/sandbox/node/virtual-node.ts'
+import type { LayerEntry } from '../../src/sandbox/registry/types.ts'
+import { type Cluster, demoModule, exampleFiles, kernel56, moduleResource, nmcResource } from './cluster.ts'
+
+/** How a scene differs from a node with the usual kernel, in a namespace that allows everything. */
+export interface SceneOptions {
+  node?: Partial<NodeOptions>
+  namespaceLabels?: Record<string, string>
+  /** First part of the images' repository; a registry with users may let anybody read one and not another. */
+  repository?: string
+}
+
+const privileged = { 'pod-security.kubernetes.io/enforce': 'privileged' }
+
+/**
+ * A node, a namespace and a Module `demo` that have nothing to do with others in the same cluster, so that many tests share
+ * one. Remembers every reason that was told of the Module, and where.
+ */
+export class Scene {
+  readonly cluster: Cluster
+  /** The name of the namespace and of the node. */
+  readonly name: string
+  readonly repository: string
+  readonly seen = { module: new Set<string>(), node: new Set<string>(), report: new Set<string>() }
+  readonly selector: Record<string, string>
+
+  private constructor(cluster: Cluster, name: string, { repository = 'open' }: SceneOptions) {
+    this.cluster = cluster
+    this.name = name
+    this.repository = `${repository}/${name}`
+    this.selector = { 'scene.example/name': name }
+    this.#watch()
+  }
+
+  static async open(cluster: Cluster, name: string, options: SceneOptions = {}): Promise<Scene> {
+    const scene = new Scene(cluster, name, options)
+    await cluster.createNamespace(name, options.namespaceLabels ?? privileged)
+    const { labels, ...node } = options.node ?? {}
+    await cluster.sandbox.addNode({ name, kernel: kernel56, ...node, labels: { ...scene.selector, ...labels } })
+    return scene
+  }
+
+  get node(): VirtualNode {
+    const found = this.cluster.sandbox.nodes.findLast(({ name }) => name === this.name)
+    if (!found) throw new Error(`no node ${this.name}`)
+    return found
+  }
+
+  get kernel(): VirtualKernel {
+    return this.node.kernel
+  }
+
+  get module(): Module | undefined {
+    return this.cluster.module('demo', this.name)
+  }
+
+  /** What the node's NodeModulesConfig says of the last worker. */
+  get worker(): WorkerStatus | undefined {
+    return this.cluster.nmc(this.name)?.status?.workers?.find(({ namespace }) => namespace === this.name)
+  }
+
+  get podName(): string {
+    return `kmm-worker-${this.name}-demo`
+  }
+
+  get pod() {
+    return this.cluster.view.pods.get({ namespace: this.name, name: this.podName })
+  }
+
+  get isReady(): boolean {
+    return this.cluster.isReady(this.name, 'demo', this.name)
+  }
+
+  condition(type: string) {
+    return this.cluster.condition(type, 'demo', this.name)
+  }
+
+  image(tag: string): string {
+    return `${this.cluster.sandbox.registry.address}/${this.repository}:${tag}`
+  }
+
+  /** Pushes a one-layer image: the compiled examples unless files are given. */
+  async push(tag: string, files?: Record<string, ImageFile>): Promise<string> {
+    return this.pushEntries(tag, toEntries(files ?? (await exampleFiles(kernel56))))
+  }
+
+  async pushEntries(tag: string, entries: readonly LayerEntry[]): Promise<string> {
+    const { image } = await this.cluster.sandbox.registry.push({
+      repository: this.repository,
+      tag,
+      layers: [{ entries }],
+    })
+    return image
+  }
+
+  /** Creates the Module, which loads kmm_demo from the image unless it is changed. */
+  async create(image: string, change: (module: Module) => void = () => undefined): Promise<Module> {
+    const module = demoModule(image, ({ metadata, spec }) => {
+      metadata.namespace = this.name
+      if (spec) spec.selector = this.selector
+    })
+    change(module)
+    return this.cluster.createModule(module)
+  }
+
+  async patch(spec: unknown): Promise<void> {
+    await this.cluster.patchModule(spec, 'demo', this.name)
+  }
+
+  /** Changes part of `spec.moduleLoader.container`. */
+  async patchContainer(container: unknown): Promise<void> {
+    await this.patch({ moduleLoader: { container } })
+  }
+
+  async useImage(image: string): Promise<void> {
+    await this.patchContainer({ kernelMappings: [{ regexp: '^.+$', containerImage: image }] })
+  }
+
+  async delete(): Promise<void> {
+    await this.cluster.deleteModule('demo', this.name)
+  }
+
+  async labelNamespace(labels: Record<string, string | null>): Promise<void> {
+    const patch = { type: 'merge' as const, body: { metadata: { labels } } }
+    await this.cluster.sandbox.client.patch(namespaces, { name: this.name }, patch)
+  }
+
+  /** Sets or, with an empty list, clears finalizers of somebody else. */
+  async holdConfig(finalizers: readonly string[]): Promise<void> {
+    const patch = { type: 'merge' as const, body: { metadata: { finalizers } } }
+    await this.cluster.sandbox.client.patch(nmcResource, { name: this.name }, patch)
+  }
+
+  async patchFinalizers(finalizers: readonly string[]): Promise<void> {
+    const patch = { type: 'merge' as const, body: { metadata: { finalizers } } }
+    await this.cluster.sandbox.client.patch(moduleResource, { namespace: this.name, name: 'demo' }, patch)
+  }
+
+  /** Makes worker pods of this scene do as told, until the answer is called. */
+  rule(behaviour: Parameters<Cluster['sandbox']['rules']['add']>[0]['behaviour'], name = '^kmm-worker-'): () => void {
+    return this.cluster.sandbox.rules.add({
+      match: { namespace: this.name, name },
+      ...(behaviour ? { behaviour } : {}),
+    })
+  }
+
+  async until(what: string, holds: () => unknown, timeoutMs?: number): Promise<void> {
+    await this.cluster.until(`${what} (${this.name})`, holds, timeoutMs)
+  }
+
+  /** The Module's status says the reason, with its words for this node. */
+  isToldOnModule(reason: string): boolean {
+    const { reasons = [], worstNodes = [] } = this.module?.status ?? {}
+    const worst = worstNodes.find(({ node }) => node === this.name)
+    return reasons.some((each) => each.reason === reason) && worst?.reason === reason && worst.message !== ''
+  }
+
+  async untilTold(reason: string): Promise<void> {
+    await this.until(`${reason} on the Module`, () => this.isToldOnModule(reason))
+  }
+
+  /** Waits for the reason on the Module and on the node's NodeModulesConfig, tried at least `attempts` times. */
+  async untilFailed(reason: string, attempts = 2): Promise<string> {
+    await this.untilTold(reason)
+    const isTried = (): boolean => this.worker?.reason === reason && this.worker.attempt >= attempts
+    await this.until(`${reason} on the node, attempt ${attempts}`, isTried)
+    return this.worker?.message ?? ''
+  }
+
+  async untilReady(): Promise<void> {
+    const isWell = (): boolean => this.isReady && this.condition('Ready')?.status === 'True'
+    await this.until('the Module is ready', isWell)
+    await this.until('nothing is left of the failure', () => !this.worker && !this.module?.status?.reasons)
+  }
+
+  async untilGone(): Promise<void> {
+    await this.until('the Module is gone', () => this.module === undefined)
+  }
+
+  #watch(): void {
+    const { modules, configs, pods } = this.cluster.view
+    modules.onChange(({ after }) => {
+      if (after?.metadata.namespace !== this.name) return
+      for (const { reason } of after.status?.reasons ?? []) this.seen.module.add(reason)
+      for (const { type, reason } of after.status?.conditions ?? []) if (type === 'Ready') this.seen.module.add(reason)
+    })
+    configs.onChange(({ after }) => {
+      for (const { namespace, reason } of after?.status?.workers ?? [])
+        if (namespace === this.name) this.seen.node.add(reason)
+    })
+    pods.onChange(({ after }: Change<NonNullable<Scene['pod']>>) => {
+      if (after?.metadata?.namespace !== this.name) return
+      const [{ state, lastState } = {}] = after.status?.containerStatuses ?? []
+      for (const each of [state?.terminated, lastState?.terminated]) {
+        const report = parseWorkerReport(each?.message ?? '')
+        if (report) this.seen.report.add(report.reason)
+      }
+    })
+  }
+}
+
+const toEntries = (files: Record<string, ImageFile>): LayerEntry[] =>
+  Object.entries(files).map(([name, { data = '', linkname }]) =>
+    linkname === undefined ? { name, content: Buffer.from(data) } : { name, type: 'symlink', linkname, content: '' },
+  )
+
+/** The files of an image with made-up modules for the usual kernel. */
+export function madeUpFiles(...modules: Omit<ModuleFileInput, 'release'>[]): Record<string, ImageFile> {
+  const folder = `opt/lib/modules/${kernel56}`
+  const files: Record<string, ImageFile> = {}
+  const tree = modules.map(({ name, depends = [] }) => ({ path: `extra/${name}.ko`, name, depends }))
+  for (const module of modules)
+    files[`${folder}/extra/${module.name}.ko`] = { data: buildModuleFile({ release: kernel56, ...module }) }
+  for (const [name, data] of Object.entries(buildModuleTreeFiles(tree))) files[`${folder}/${name}`] = { data }
+  return files
+}
