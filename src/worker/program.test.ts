@@ -67,7 +67,9 @@ describe('the configuration', () => {
 
   it('that is missing is reported', async () => {
     rmSync(node.path('etc/kmm-worker/config.yaml'))
-    expect(await node.run('load')).toMatchObject({ status: 1, outcome: 'failed', reason: 'Unknown' })
+    const report = await node.run('load')
+    expect(report).toMatchObject({ status: 1, outcome: 'failed', reason: 'Unknown' })
+    expect(report.message).toMatch(/configuration .* cannot be read/)
   })
 
   it('may come with settings for registries, which are read strictly too', async () => {

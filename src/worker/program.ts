@@ -57,7 +57,7 @@ async function runCommand(command: WorkerCommand, options: WorkerOptions): Promi
   let names: string[] = []
   let outcome: Outcome
   try {
-    const config = parseConfig(await readFile(locate(host, command.configPath), 'utf8'))
+    const config = await readConfig(host, command.configPath)
     names = listWantedModules(config.modprobe)
     outcome = { ok: true, ...(await runConfig(command, config, { ...options, durationsMs })) }
   } catch (error) {
@@ -67,6 +67,16 @@ async function runCommand(command: WorkerCommand, options: WorkerOptions): Promi
   await writeReport(host, report, log)
   log(`${report.outcome === 'ok' ? 'Done' : 'Failed'}: ${report.reason}: ${report.message}`)
   return outcome.ok ? 0 : 1
+}
+
+async function readConfig(host: Host, path: string): Promise<ModuleConfig> {
+  const text = await readFile(locate(host, path), 'utf8').catch((error: unknown) => {
+    throw new KmmError(`The worker's configuration ${path} cannot be read; see the pod's volume "config"`, {
+      code: 'ConfigurationInvalid',
+      cause: error,
+    })
+  })
+  return parseConfig(text)
 }
 
 async function runConfig(
