@@ -115,11 +115,8 @@ describe('whether a node is to have a Module', () => {
       'want',
     ],
   ]
-  it.each(rows)('%s', (_title, module, node, whenPresent, whenNew) => {
-    expect([summarise(answer(module, node, exists, true)), summarise(answer(module, node, exists, false))]).toEqual([
-      whenPresent,
-      whenNew,
-    ])
+  it.each(rows)('%s', (_title, module, node, ...expected) => {
+    expect([true, false].map((present) => summarise(answer(module, node, exists, present)))).toEqual(expected)
   })
 })
 
@@ -138,12 +135,9 @@ describe('whether an image lets the plan go ahead', () => {
     ['Unverified', 'RegistryUnauthorized', 'keep ImageUnverified', 'want'],
     ['Unverified', 'ImageInvalid', 'keep ImageUnverified', 'want'],
   ]
-  it.each(rows)('%s (%s): %s where an entry is, %s elsewhere', (phase, reason, whenPresent, whenNew) => {
+  it.each(rows)('%s (%s): %s where an entry is, %s elsewhere', (phase, reason, ...expected) => {
     const image: ImageFact = { phase, ...(reason ? { reason, message: 'words' } : {}) }
-    expect([
-      summarise(answer(buildModule(), {}, image, true)),
-      summarise(answer(buildModule(), {}, image, false)),
-    ]).toEqual([whenPresent, whenNew])
+    expect([true, false].map((present) => summarise(answer(buildModule(), {}, image, present)))).toEqual(expected)
   })
 })
 
