@@ -29,11 +29,6 @@ export interface EventInput {
   atMs?: number
 }
 
-/** Records Events as one component. */
-export interface EventRecorder {
-  record(event: EventInput, signal?: AbortSignal): Promise<void>
-}
-
 const component = 'kmm'
 const messageLimitBytes = 1_024
 
@@ -77,9 +72,4 @@ export async function recordEvent(client: KubeClient, event: EventInput, signal?
   } catch (error) {
     if (!hasCode(error, 'AlreadyExists')) throw error
   }
-}
-
-/** An EventRecorder on a client. */
-export function createEventRecorder(client: KubeClient): EventRecorder {
-  return { record: (event, signal) => recordEvent(client, event, signal) }
 }
