@@ -1,6 +1,6 @@
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
-import { XzReadableStream } from 'xz-decompress'
+import xz from 'xz-decompress'
 import { KmmError } from '../errors/error.ts'
 import { moduleFileInvalid } from './invalid.ts'
 import { decompressZstd } from './zstd.ts'
@@ -54,7 +54,7 @@ async function decompress(kind: ModuleCompression, data: Uint8Array, limitBytes:
 }
 
 async function decompressXz(data: Uint8Array, limitBytes: number): Promise<Uint8Array> {
-  const reader = new XzReadableStream(streamOf(data)).getReader()
+  const reader = new xz.XzReadableStream(streamOf(data)).getReader()
   const chunks: Uint8Array[] = []
   let length = 0
   for (let next = await reader.read(); !next.done; next = await reader.read()) {
