@@ -1,0 +1,93 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { getKernelModuleReadyNodeLabel } from '../../src/api/labels.ts'
+import { type Disturbance, KillLane, type Phase, phases, type RunResult } from './kill-scenario.ts'
+import type { FatalWrite } from './kill-switch.ts'
+import { watchSafety } from './kill-witness.ts'
+
+const lanesCount = 3
+
+let lanes: KillLane[] = []
+beforeAll(async () => {
+  lanes = await Promise.all(Array.from({ length: lanesCount }, (_, index) => KillLane.start(`lane${index}`)))
+})
+afterAll(() => Promise.all(lanes.map((lane) => lane.stop())))
+
+/** Runs that follow each other on each lane, and lanes side by side. */
+async function playAll(disturbances: readonly Disturbance[]): Promise<RunResult[]> {
+  const open = [...disturbances]
+  const results: RunResult[] = []
+  const play = async (lane: KillLane): Promise<void> => {
+    for (let next = open.shift(); next; next = open.shift()) results.push(await lane.run(next))
+  }
+  await Promise.all(lanes.map(play))
+  return results
+}
+
+function expectSafe(results: readonly RunResult[]): void {
+  expect(results.flatMap(({ faults }) => faults)).toEqual([])
+  const story = ['insert v1', 'remove v1', 'insert v2', 'remove v2']
+  for (const result of results) expect(result.story).toEqual(story)
+}
+
+/** Each write of a phase as a place to die at: the first of its kind, the second, … */
+function listPlaces(writes: readonly string[]): FatalWrite[] {
+  return writes.map((kind, index) => {
+    const occurrence = writes.slice(0, index + 1).filter((each) => each === kind).length
+    return { kind, occurrence, moment: 'after' }
+  })
+}
+
+/** Runs in which the first operator of each phase dies at one of these places, until each has had its turn. */
+function dieOnceAt(places: Record<Phase, FatalWrite[]>, absenceMs = 0): Disturbance[] {
+  const longest = Math.max(...phases.map((phase) => places[phase].length))
+  return Array.from({ length: longest }, (_, index) => ({
+    absenceMs,
+    killAt: (phase, life) => (life === 0 ? places[phase][index] : undefined),
+  }))
+}
+
+const always = <T>(value: T): Record<Phase, T> => ({ load: value, reload: value, unload: value })
+
+it('ends as wanted when the operator is killed after any of its writes', async () => {
+  const [lane] = lanes
+  const undisturbed = await lane?.run({ killAt: () => undefined })
+  if (!undisturbed) throw new Error('no lane')
+  const places = always<FatalWrite[]>([])
+  for (const phase of phases) places[phase] = listPlaces(undisturbed.writes[phase])
+  const results = await playAll(dieOnceAt(places))
+  expectSafe([undisturbed, ...results])
+  for (const phase of phases) {
+    const died = results.flatMap(({ deaths }) => deaths[phase])
+    // Every kind of write was fatal once; some writes are not needed in every run, such as a second status.
+    expect([...new Set(died)].sort()).toEqual([...new Set(undisturbed.writes[phase])].sort())
+    expect(died.length).toBeGreaterThanOrEqual(undisturbed.writes[phase].length - 2)
+  }
+}, 120_000)
+
+it('ends as wanted when a worker starts or ends while no operator is there', async () => {
+  const places: FatalWrite[] = [
+    { kind: 'create pods', occurrence: 1, moment: 'after' },
+    { kind: 'patch nodemodulesconfigs/status', occurrence: 1, moment: 'before' },
+    { kind: 'delete pods', occurrence: 1, moment: 'before' },
+  ]
+  expectSafe(await playAll(dieOnceAt(always(places), 1_000)))
+}, 60_000)
+
+it('ends as wanted when every operator dies at its second write', async () => {
+  const [lane] = lanes
+  const result = await lane?.run({ killAt: () => ({ occurrence: 2, moment: 'after' }) })
+  expectSafe(result ? [result] : [])
+  expect(result?.deaths.load.length).toBeGreaterThan(5)
+}, 60_000)
+
+it('notices a ready label without the module', async () => {
+  const [lane] = lanes
+  const node = lane?.cluster.sandbox.node('n1')
+  if (!lane || !node) throw new Error('no lane')
+  const { api } = lane.cluster.sandbox
+  const end = watchSafety({ api, node, namespace: 'x', module: 'y', kernelModule: 'kmm_demo', srcversions: [] })
+  const label = getKernelModuleReadyNodeLabel('x', 'y')
+  await node.label({ [label]: '' })
+  await node.label({ [label]: null })
+  expect(end()).toContain('the ready label without the module in the kernel, at a write of the node')
+})
