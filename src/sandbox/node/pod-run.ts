@@ -170,6 +170,8 @@ export class PodRun {
       if (this.#ending || !wantsRestart(this.#pod, end.exitCode)) return this.#conclude(end)
       await this.#backOff(end)
       if (this.#ending) return this.#conclude(end)
+      // A kubelet keeps volumes up to date: what starts again sees Secrets as they are by now.
+      await this.#tryPrepare(1)
       view.restartCount += 1
       view.lastState = { terminated: end }
     }

@@ -27,13 +27,14 @@ export function pathOnNode(nodeRoot: string, path: string): string {
   return join(nodeRoot, posix.normalize(`/${path}`))
 }
 
-function pickItems(files: Files, items: readonly KeyToPath[] | undefined, what: string): Files {
+/** Takes the keys that are asked for; one that is missing fails, unless the reference is optional. */
+function pickItems(files: Files, { items, optional }: Reference, what: string): Files {
   if (items === undefined || items.length === 0) return files
   const picked: Files = {}
   for (const { key, path } of items) {
     const content = files[key]
-    if (content === undefined) throw new MountFailure(`references non-existent key ${key} of ${what}`)
-    picked[path] = content
+    if (content !== undefined) picked[path] = content
+    else if (optional !== true) throw new MountFailure(`references non-existent key ${key} of ${what}`)
   }
   return picked
 }
@@ -60,7 +61,7 @@ async function readObject(place: VolumePlace, kind: 'secret' | 'configmap', name
 async function readReference(place: VolumePlace, kind: 'secret' | 'configmap', reference: Reference): Promise<Files> {
   const name = reference.name ?? ''
   try {
-    return pickItems(await readObject(place, kind, name), reference.items, `${kind} "${name}"`)
+    return pickItems(await readObject(place, kind, name), reference, `${kind} "${name}"`)
   } catch (error) {
     if (!hasCode(error, 'NotFound')) throw error
     if (reference.optional === true) return {}
