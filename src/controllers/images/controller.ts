@@ -1,7 +1,7 @@
 import type { Controller } from '../cluster/controller.ts'
 import { type Action, decide } from './decide.ts'
 import { execute, type ImagesTools } from './execute.ts'
-import { type ImagesSources, observe } from './observe.ts'
+import { type ImagesSources, isImageDoubted, observe } from './observe.ts'
 import type { ObservedImages } from './observed.ts'
 
 /** Finds out whether the images of each ModuleImagesConfig exist; its key is the ModuleImagesConfig. */
@@ -27,6 +27,9 @@ export function createImagesController(
       sources.caches.moduleImagesConfigs.onChange(({ key, after }) => {
         if (after === undefined) tools.checks.delete(key)
         add(key)
+      })
+      sources.caches.modules.onChange(({ key, before, after }) => {
+        if (isImageDoubted(before) !== isImageDoubted(after)) add(key)
       })
     },
   }

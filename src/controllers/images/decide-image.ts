@@ -6,6 +6,8 @@ import type { Check } from './observed.ts'
 export const unverifiedAfterMs = 120_000
 
 const verifyAgainAfterMs = 3_600_000
+/** An image that workers fail with is looked at more often: somebody may push a better one under its name. */
+const verifyDoubtedAfterMs = 60_000
 const firstRetryMs = 5_000
 const longestRetryMs = 300_000
 
@@ -24,6 +26,8 @@ export interface ObservedImage {
   /** The trigger changed: what stands in the status does not count. */
   triggered: boolean
   startedAtMs: number
+  /** Workers fail with something that a new image under the same name could mend. */
+  isDoubted: boolean
   unverifiedAfterMs: number
 }
 
@@ -58,12 +62,13 @@ function makeStatus(
 const isSettled = ({ phase }: ImageStatus): boolean => phase === 'Exists' || phase === 'Ready'
 
 function decideUnchecked(observed: ObservedImage, nowMs: number): ImageDecision {
-  const { present, spec, triggered, startedAtMs } = observed
+  const { present, spec, triggered, startedAtMs, isDoubted } = observed
   // After a restart what was verified before holds, and is verified again at leisure; an upstream operator knew no digests.
   if (present && isSettled(present) && !triggered)
     return {
       status: present,
-      checkAtMs: present.digest === undefined ? nowMs : startedAtMs + jitter(spec.image, verifyAgainAfterMs),
+      checkAtMs:
+        present.digest === undefined || isDoubted ? nowMs : startedAtMs + jitter(spec.image, verifyAgainAfterMs),
     }
   const status = present && !triggered ? present : makeStatus(observed, { phase: 'Unknown' }, nowMs)
   return { status, checkAtMs: nowMs }
@@ -97,12 +102,13 @@ function decideUnknown(observed: ObservedImage, check: Check, result: UnknownRes
  * signing continue from Missing: Building → Built → Signing → Ready | Failed.
  */
 export function decideImage(observed: ObservedImage, nowMs: number): ImageDecision {
-  const { check, spec } = observed
+  const { check, spec, isDoubted } = observed
   if (check === undefined || check.trigger !== observed.trigger) return decideUnchecked(observed, nowMs)
   switch (check.result.kind) {
     case 'exists': {
       const status = makeStatus(observed, { phase: 'Exists', digest: check.result.digest }, nowMs)
-      return { status, checkAtMs: check.atMs + verifyAgainAfterMs + jitter(spec.image, verifyAgainAfterMs) }
+      const afterMs = isDoubted ? verifyDoubtedAfterMs : verifyAgainAfterMs
+      return { status, checkAtMs: check.atMs + afterMs + jitter(spec.image, afterMs) }
     }
     case 'missing': {
       const { message } = check.result

@@ -67,7 +67,7 @@ function findCheck(
 
 /** Decides what to ask the registry and what to say of a Module's images. */
 export function decide(
-  { config, checks, startedAtMs }: ObservedImages,
+  { config, checks, startedAtMs, isDoubted }: ObservedImages,
   nowMs: number,
   unverifiedAfterMs: number,
 ): Decision<Action> {
@@ -83,6 +83,7 @@ export function decide(
         trigger,
         triggered,
         startedAtMs,
+        isDoubted,
         unverifiedAfterMs,
       },
       nowMs,

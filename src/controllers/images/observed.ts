@@ -25,4 +25,6 @@ export interface ObservedImages {
   /** By image. */
   checks: ReadonlyMap<string, Check>
   startedAtMs: number
+  /** Workers fail with something that a new image under the same name could mend. */
+  isDoubted: boolean
 }

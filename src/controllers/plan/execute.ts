@@ -29,12 +29,12 @@ export async function execute(
     }
     case 'deleteConfig': {
       const { name, uid, resourceVersion } = action
-      await client.delete(
+      const remaining = await client.delete(
         resource,
         { name },
         { preconditions: { uid, resourceVersion }, propagationPolicy: 'Background', signal },
       )
-      caches.nodeModulesConfigs.deleted({ name }, uid)
+      caches.nodeModulesConfigs.deleted({ name }, uid, remaining)
       return
     }
     default:

@@ -1,5 +1,6 @@
 import type { WorkerStatus } from '../../api/node-modules-config.ts'
 import type { Reason } from '../../errors/reason.ts'
+import { cleanText } from '../../kmod/clean-text.ts'
 import type { ObservedModule } from './observed.ts'
 import type { FailedAttempt } from './worker-state.ts'
 import type { Worker } from './worker.ts'
@@ -28,7 +29,7 @@ export function makeReported(
 }
 
 function explainEnd(failed: FailedAttempt): string {
-  const text = failed.text.trim()
+  const text = cleanText(failed.text, maximumMessage)
   if (failed.exitReason === 'OOMKilled') return 'the worker was killed because it ran out of memory'
   const end = `the worker ended with exit code ${failed.exitCode} (${failed.exitReason || 'no reason given'})`
   return text === '' ? `${end} and left no report; see its log with kubectl logs` : `${end}: ${text}`

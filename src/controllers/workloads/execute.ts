@@ -71,12 +71,12 @@ async function deleteDaemonSet(
   signal: AbortSignal,
 ): Promise<void> {
   const { namespace = '', name = '', uid = '' } = daemonSet.metadata ?? {}
-  await client.delete(
+  const remaining = await client.delete(
     daemonSets,
     { namespace, name },
     { preconditions: { uid }, propagationPolicy: 'Background', signal },
   )
-  caches.daemonSets.deleted({ namespace, name }, uid)
+  caches.daemonSets.deleted({ namespace, name }, uid, remaining)
 }
 
 /** Carries out one action. */

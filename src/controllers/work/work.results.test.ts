@@ -1,0 +1,162 @@
+import { describe, expect, it } from 'vitest'
+import { buildItem, buildLoaded, buildModuleConfig } from '../../../test/builders/node-modules-config.ts'
+import { buildReport } from '../../../test/builders/pod.ts'
+import {
+  buildReported,
+  buildWorkerState,
+  decideWork,
+  findAction,
+  loadedState,
+  loadIntent,
+  otherImage,
+  typesOf,
+  unloadedState,
+  unloadIntent,
+} from '../../../test/builders/work.ts'
+import { getKernelModuleReadyNodeLabel, getKernelModuleVersionReadyNodeLabel } from '../../api/labels.ts'
+
+const ready = getKernelModuleReadyNodeLabel('ns', 'mod')
+const versionReady = getKernelModuleVersionReadyNodeLabel('ns', 'mod')
+const labelled = { labels: { role: 'worker', [ready]: '' } }
+const loaded = buildWorkerState(loadIntent(), loadedState)
+const unloaded = buildWorkerState(unloadIntent(), unloadedState)
+
+describe('a load that succeeded', () => {
+  it('is told in this order: status, label, event; its pod goes last, so that nothing is lost in a crash', () => {
+    const { actions } = decideWork({ entry: buildItem(), workers: [loaded], reported: buildReported() })
+    expect(typesOf(actions)).toEqual(['writeStatus', 'labelNode', 'recordEvent', 'deletePod'])
+    expect(findAction(actions, 'writeStatus')).toMatchObject({ modules: [buildLoaded()], workers: [] })
+    expect(findAction(actions, 'labelNode')).toEqual({ type: 'labelNode', node: 'n1', labels: { [ready]: '' } })
+    expect(findAction(actions, 'recordEvent')).toMatchObject({ reason: 'ModuleLoaded', namespace: 'ns', name: 'mod' })
+    expect(findAction(actions, 'deletePod')).toMatchObject({
+      namespace: 'ns',
+      name: 'kmm-worker-n1-mod',
+      uid: 'uid-pod',
+    })
+  })
+
+  it('is told again after a crash, save what was written', () => {
+    const { actions } = decideWork({ entry: buildItem(), loaded: buildLoaded(), workers: [loaded], node: labelled })
+    expect(typesOf(actions)).toEqual(['recordEvent', 'deletePod'])
+  })
+
+  it('is told no more while its pod is being deleted', () => {
+    const worker = { ...loaded, deleting: true }
+    const parts = { entry: buildItem(), loaded: buildLoaded(), workers: [worker], node: labelled }
+    expect(decideWork(parts).actions).toEqual([])
+  })
+
+  it('is told where somebody else deletes its pod', () => {
+    const { actions } = decideWork({ entry: buildItem(), workers: [{ ...loaded, deleting: true }] })
+    expect(typesOf(actions)).toEqual(['writeStatus', 'labelNode', 'recordEvent'])
+  })
+
+  it('labels the node with the version that it loaded', () => {
+    const worker = buildWorkerState(loadIntent({ version: '2' }), loadedState)
+    const { actions } = decideWork({ entry: buildItem({ version: '2' }), workers: [worker] })
+    expect(findAction(actions, 'labelNode').labels).toEqual({ [ready]: '', [versionReady]: '2' })
+  })
+
+  it('publishes no label for what is no longer wanted', () => {
+    const { actions } = decideWork({ entry: buildItem(otherImage), workers: [loaded] })
+    expect(typesOf(actions)).toEqual(['writeStatus', 'recordEvent', 'deletePod'])
+  })
+
+  it('counts for nothing when its report is of an earlier boot', () => {
+    const stale = buildWorkerState(loadIntent(), { kind: 'succeeded', report: buildReport({ bootID: 'boot-0' }) })
+    const { actions } = decideWork({ entry: buildItem(), workers: [stale] })
+    expect(typesOf(actions)).toEqual(['writeStatus', 'deletePod'])
+    expect(findAction(actions, 'writeStatus').modules).toEqual([])
+  })
+
+  it('waits longer each time when its reports never are of the present boot', () => {
+    const stale = buildWorkerState(loadIntent(), { kind: 'succeeded', report: buildReport({ bootID: '' }) })
+    const again = {
+      entry: buildItem(),
+      workers: [stale],
+      reported: buildReported({ reason: 'WorkerLost', attempt: 2 }),
+    }
+    expect(typesOf(decideWork(again, 59_000).actions)).toEqual(['writeStatus'])
+    expect(typesOf(decideWork(again, 60_000).actions)).toEqual(['writeStatus', 'deletePod'])
+  })
+
+  it('of an upstream worker, which reports nothing, counts in the present boot', () => {
+    const { actions } = decideWork({
+      entry: buildItem(),
+      workers: [buildWorkerState(loadIntent(), { kind: 'succeeded' })],
+    })
+    expect(findAction(actions, 'writeStatus').modules).toEqual([buildLoaded()])
+    expect(findAction(actions, 'labelNode').labels).toEqual({ [ready]: '' })
+  })
+})
+
+describe('an unload that succeeded', () => {
+  it('is told in the same order', () => {
+    const { actions } = decideWork({ loaded: buildLoaded(), workers: [unloaded], node: labelled })
+    expect(typesOf(actions)).toEqual(['writeStatus', 'labelNode', 'recordEvent', 'deletePod'])
+    expect(findAction(actions, 'writeStatus').modules).toEqual([])
+    expect(findAction(actions, 'labelNode').labels).toEqual({ [ready]: null })
+    expect(findAction(actions, 'recordEvent').reason).toBe('ModuleUnloaded')
+  })
+
+  it('is told no more while its pod is being deleted', () => {
+    expect(decideWork({ workers: [{ ...unloaded, deleting: true }] }).actions).toEqual([])
+  })
+})
+
+describe('the labels of a node', () => {
+  it('are right, and nothing is written, when everything is loaded', () => {
+    expect(decideWork({ entry: buildItem(), loaded: buildLoaded(), node: labelled })).toEqual({
+      actions: [],
+      waits: [],
+    })
+  })
+
+  it('are right for what an upstream operator loaded in this boot', () => {
+    const config = buildModuleConfig({
+      inTreeModulesToRemove: [],
+      modprobe: { moduleName: 'mod', dirName: '/opt', parameters: [] },
+    })
+    const { actions } = decideWork({ entry: buildItem(), loaded: buildLoaded({ config }), node: labelled })
+    expect(actions).toEqual([])
+  })
+
+  it('lose what nothing stands behind, old names among it, and no other label', () => {
+    const stale = {
+      labels: {
+        [getKernelModuleReadyNodeLabel('ns', 'gone')]: '',
+        [getKernelModuleVersionReadyNodeLabel('ns', 'gone')]: '1',
+        'kmm.node.kubernetes.io/old.ready': '',
+        'kmm.node.kubernetes.io/ns.gone.device-plugin-ready': '',
+        'example.test/ns.gone.ready': '',
+      },
+    }
+    expect(findAction(decideWork({ node: stale }).actions, 'labelNode').labels).toEqual({
+      'kmm.node.kubernetes.io/ns.gone.ready': null,
+      'kmm.node.kubernetes.io/ns.gone.version.ready': null,
+      'kmm.node.kubernetes.io/old.ready': null,
+    })
+  })
+})
+
+describe('what only concerns how an image is fetched', () => {
+  const changed = buildItem({
+    serviceAccountName: 'loader',
+    imageRepoSecret: { name: 'new' },
+    config: buildModuleConfig({ imagePullPolicy: 'Always', insecurePull: true, imageDigest: 'sha256:new' }),
+  })
+
+  it('is taken over for the unload to come, without a worker', () => {
+    const present = buildLoaded({ config: buildModuleConfig({ imageDigest: 'sha256:old' }) })
+    const { actions } = decideWork({ entry: changed, loaded: present, node: labelled })
+    expect(typesOf(actions)).toEqual(['writeStatus'])
+    expect(findAction(actions, 'writeStatus').modules).toEqual([
+      { ...changed, bootId: 'boot-1', config: { ...changed.config, imageDigest: 'sha256:old' } },
+    ])
+  })
+
+  it('writes nothing for a digest that is for the next load', () => {
+    const entry = buildItem({ config: buildModuleConfig({ imageDigest: 'sha256:new' }) })
+    expect(decideWork({ entry, loaded: buildLoaded(), node: labelled }).actions).toEqual([])
+  })
+})
