@@ -8,7 +8,7 @@ import { buildModuleTreeFiles } from '../../src/sandbox/kernel/depmod.ts'
 import { buildModuleFile, type ModuleFileInput } from '../../src/sandbox/kernel/module-file.ts'
 import type { VirtualKernel } from '../../src/sandbox/kernel/virtual-kernel.ts'
 import type { NodeOptions, VirtualNode } from '../../src/sandbox/node/virtual-node.ts'
-import type { LayerEntry } from '../../src/sandbox/registry/types.ts'
+import type { LayerEntry, PushedImage } from '../../src/sandbox/registry/types.ts'
 import { type Cluster, demoModule, exampleFiles, kernel56, moduleResource, nmcResource } from './cluster.ts'
 
 /** How a scene differs from a node with the usual kernel, in a namespace that allows everything. */
@@ -90,16 +90,12 @@ export class Scene {
 
   /** Pushes a one-layer image: the compiled examples unless files are given. */
   async push(tag: string, files?: Record<string, ImageFile>): Promise<string> {
-    return this.pushEntries(tag, toEntries(files ?? (await exampleFiles(kernel56))))
+    return (await this.pushImage(tag, files && toEntries(files))).image
   }
 
-  async pushEntries(tag: string, entries: readonly LayerEntry[]): Promise<string> {
-    const { image } = await this.cluster.sandbox.registry.push({
-      repository: this.repository,
-      tag,
-      layers: [{ entries }],
-    })
-    return image
+  async pushImage(tag: string, entries?: readonly LayerEntry[]): Promise<PushedImage> {
+    const layer = { entries: entries ?? toEntries(await exampleFiles(kernel56)) }
+    return this.cluster.sandbox.registry.push({ repository: this.repository, tag, layers: [layer] })
   }
 
   /** Creates the Module, which loads kmm_demo from the image unless it is changed. */
@@ -153,8 +149,32 @@ export class Scene {
     })
   }
 
-  async until(what: string, holds: () => unknown, timeoutMs?: number): Promise<void> {
-    await this.cluster.until(`${what} (${this.name})`, holds, timeoutMs)
+  async until(what: string, holds: () => unknown, timeoutMs = 15_000): Promise<void> {
+    const started = Date.now()
+    while (!holds()) {
+      if (Date.now() - started > timeoutMs)
+        throw new Error(`not within ${timeoutMs / 1000} s: ${what}\n${this.describe()}`)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  }
+
+  /** Everything about this scene alone. */
+  describe(): string {
+    const { images, pods } = this.cluster.view
+    const own = pods.list().filter(({ metadata }) => metadata?.namespace === this.name)
+    const config = this.cluster.nmc(this.name)
+    const parts = {
+      seen: Object.fromEntries(Object.entries(this.seen).map(([where, reasons]) => [where, [...reasons]])),
+      module: [this.module?.metadata.finalizers, this.module?.status],
+      images: images.get({ namespace: this.name, name: 'demo' })?.status,
+      plan: config?.spec?.modules?.map(({ config: { modprobe: _, ...rest } }) => rest),
+      node: config?.status,
+      ...Object.fromEntries(own.map(({ metadata, status }) => [metadata?.name, status?.containerStatuses ?? status])),
+      log: this.cluster.log.filter((line) => line.includes(this.name)).slice(-10),
+    }
+    return Object.entries(parts)
+      .map(([what, value]) => `${what}: ${JSON.stringify(value)}`)
+      .join('\n')
   }
 
   /** The Module's status says the reason, with its words for this node. */
