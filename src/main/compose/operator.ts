@@ -18,6 +18,7 @@ import type { KubeClient } from '../../kube/client.ts'
 import type { Clock } from '../../kube/clock.ts'
 import { parseRegistrySettings } from '../../oci/settings.ts'
 import { createTokenCache } from '../../oci/token-cache.ts'
+import { describeCacheFault } from '../../runtime/cache-health.ts'
 import { createKeyedLock, type KeyedLock } from '../../runtime/keyed-lock.ts'
 import type { Logger } from '../../runtime/logger.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
@@ -138,8 +139,7 @@ export async function createOperator(options: OperatorOptions, signal: AbortSign
       for (const runner of runners) runner.start(mayAct)
     },
     findFault() {
-      const open = all.filter(({ synced }) => !synced).map(({ name }) => name)
-      return open.length === 0 ? undefined : `not synced yet: ${open.join(', ')}`
+      return describeCacheFault(all, options.clock.now())
     },
     async stop() {
       await Promise.all(runners.map((runner) => runner.stop()))

@@ -9,7 +9,7 @@ import { loadConnection } from '../../kube/in-cluster.ts'
 import { runWithLease } from '../../kube/lease.ts'
 import { startHealthServer } from '../../runtime/health-server.ts'
 import { createLogger, type Logger } from '../../runtime/logger.ts'
-import { createMetrics } from '../../runtime/metrics.ts'
+import { createMetrics, type Metrics } from '../../runtime/metrics.ts'
 import { version } from './version.ts'
 import { loadOperatorConfig } from './load-operator-config.ts'
 import { createOperator, type Operator } from './operator.ts'
@@ -61,13 +61,24 @@ export async function runOperator({
   const metricsAddress = chooseMetricsAddress(settings.metrics, logger)
   if (metricsAddress !== '0') servers.push(await startHealthServer(metricsAddress, { live: [], ready: [], metrics }))
   try {
-    await operator.sync()
+    await syncUntilAborted(operator, signal)
     logger.info({ namespace, workerImage, version }, 'caches are synced')
-    await leadUntilAborted({ operator, client, namespace, election: settings.leaderElection, logger, signal })
+    await leadUntilAborted({ operator, client, namespace, election: settings.leaderElection, logger, metrics, signal })
   } finally {
     await operator.stop()
     await Promise.all(servers.map((server) => server.stop()))
     await client.close()
+  }
+}
+
+/** Waits for the caches, however long the API server is away; a stop ends the wait. */
+async function syncUntilAborted(operator: Operator, signal: AbortSignal): Promise<void> {
+  const stop = (): void => void operator.stop()
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    await operator.sync()
+  } finally {
+    signal.removeEventListener('abort', stop)
   }
 }
 
@@ -89,16 +100,20 @@ interface Leadership {
   namespace: string
   election: OperatorConfig['leaderElection']
   logger: Logger
+  metrics: Metrics
   signal: AbortSignal
 }
 
 /** Lets the controllers act while this process leads. A lost Lease ends the process: its caches start anew elsewhere. */
-async function leadUntilAborted({ operator, client, namespace, election, logger, signal }: Leadership): Promise<void> {
+async function leadUntilAborted(leadership: Leadership): Promise<void> {
+  const { operator, client, namespace, election, logger, metrics, signal } = leadership
   const lead = async (leading: AbortSignal, holds?: () => boolean): Promise<void> => {
     operator.start(holds)
+    metrics.leads(election.resourceID, true)
     logger.info({}, 'leading')
     if (!leading.aborted) await new Promise((resolve) => leading.addEventListener('abort', resolve, { once: true }))
     await operator.stop()
+    metrics.leads(election.resourceID, false)
   }
   if (!election.enabled) return lead(signal)
   const identity = `${hostname()}_${randomUUID()}`
@@ -115,10 +130,5 @@ async function leadUntilAborted({ operator, client, namespace, election, logger,
     lead,
     onError,
     onHolder,
-  })
-  if (signal.aborted) return
-  throw new KmmError('leadership was lost; the operator ends and is started anew', {
-    code: 'Aborted',
-    fate: 'terminal',
   })
 }
