@@ -10,6 +10,8 @@ export type PodBehaviour =
   | { do: 'crash'; afterMs?: number; exitCode?: number; message?: string }
   /** Its containers exit with status 0. */
   | { do: 'succeed'; afterMs?: number; message?: string }
+  /** Ends at once with the report of a worker that found nothing to do; its node's kernel stays as it is. */
+  | { do: 'report' }
   /** Stays in ContainerCreating, as while a pull or a mount hangs. */
   | { do: 'hang' }
   /** ErrImagePull and ImagePullBackOff. */

@@ -1,5 +1,7 @@
 import { join } from 'node:path'
 import type { Container, Pod } from 'kubernetes-types/core/v1.js'
+import { workerActionLabel } from '../../api/labels.ts'
+import type { WorkerReport } from '../../api/worker-report.ts'
 import { sleep } from '../../kube/clock.ts'
 import type { PodBehaviour } from './behaviour.ts'
 import { logFileOf } from './container-log.ts'
@@ -49,17 +51,50 @@ async function becomeReady(run: ContainerRun, afterMs: number): Promise<void> {
   if (afterMs > 0 && !(await wait(run, afterMs))) run.started(true)
 }
 
-/** Acts a behaviour out; answers how the containers ended. */
-export async function actContainers(run: ContainerRun, behaviour: PodBehaviour): Promise<ProcessEnd> {
-  if (behaviour.do === 'crash' || behaviour.do === 'succeed') {
-    const { afterMs = 0, message = '' } = behaviour
-    run.started(false)
-    if (await wait(run, afterMs)) return endInGoodOrder(run)
-    return { exitCode: behaviour.do === 'succeed' ? 0 : (behaviour.exitCode ?? 1), message }
+/** What the worker would report of work that needed nothing. */
+function reportNothingDone({ settings: { kernel }, pod }: ContainerRun): string {
+  const isLoad = pod.metadata?.labels?.[workerActionLabel] === 'Load'
+  const report: WorkerReport = {
+    v: 1,
+    bootID: kernel.bootId,
+    kernel: kernel.release,
+    action: isLoad ? 'load' : 'unload',
+    outcome: 'ok',
+    alreadyLoaded: isLoad,
+    reason: isLoad ? 'Loaded' : 'Unloaded',
+    message: '',
+    modules: [],
+    durationsMs: {},
   }
-  await becomeReady(run, behaviour.do === 'ready' ? (behaviour.afterMs ?? 0) : foreverMs)
+  return JSON.stringify(report)
+}
+
+/** Ends with a status and a message of its own, unless the pod is to end before. */
+async function endByItself(run: ContainerRun, afterMs: number, end: ProcessEnd): Promise<ProcessEnd> {
+  run.started(false)
+  return (await wait(run, afterMs)) ? endInGoodOrder(run) : end
+}
+
+async function runUntilTold(run: ContainerRun, readyAfterMs: number): Promise<ProcessEnd> {
+  await becomeReady(run, readyAfterMs)
   await wait(run, foreverMs)
   return endInGoodOrder(run)
+}
+
+/** Acts a behaviour out; answers how the containers ended. */
+export async function actContainers(run: ContainerRun, behaviour: PodBehaviour): Promise<ProcessEnd> {
+  switch (behaviour.do) {
+    case 'report':
+      return endByItself(run, 0, { exitCode: 0, message: reportNothingDone(run) })
+    case 'succeed':
+      return endByItself(run, behaviour.afterMs ?? 0, { exitCode: 0, message: behaviour.message ?? '' })
+    case 'crash': {
+      const { afterMs = 0, exitCode = 1, message = '' } = behaviour
+      return endByItself(run, afterMs, { exitCode, message })
+    }
+    default:
+      return runUntilTold(run, behaviour.do === 'ready' ? (behaviour.afterMs ?? 0) : foreverMs)
+  }
 }
 
 function environmentOf(pod: Pod, container: Container): Record<string, string> {
