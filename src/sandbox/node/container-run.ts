@@ -69,10 +69,13 @@ function reportNothingDone({ settings: { kernel }, pod }: ContainerRun): string 
   return JSON.stringify(report)
 }
 
-/** Ends with a status and a message of its own, unless the pod is to end before. */
-async function endByItself(run: ContainerRun, afterMs: number, end: ProcessEnd): Promise<ProcessEnd> {
+/** Ends by itself, unless the pod is to end before. */
+async function endByItself(
+  run: ContainerRun,
+  { afterMs = 0, exitCode = 0, message = '' }: { afterMs?: number; exitCode?: number; message?: string },
+): Promise<ProcessEnd> {
   run.started(false)
-  return (await wait(run, afterMs)) ? endInGoodOrder(run) : end
+  return (await wait(run, afterMs)) ? endInGoodOrder(run) : { exitCode, message }
 }
 
 async function runUntilTold(run: ContainerRun, readyAfterMs: number): Promise<ProcessEnd> {
@@ -85,13 +88,11 @@ async function runUntilTold(run: ContainerRun, readyAfterMs: number): Promise<Pr
 export async function actContainers(run: ContainerRun, behaviour: PodBehaviour): Promise<ProcessEnd> {
   switch (behaviour.do) {
     case 'report':
-      return endByItself(run, 0, { exitCode: 0, message: reportNothingDone(run) })
+      return endByItself(run, { message: reportNothingDone(run) })
     case 'succeed':
-      return endByItself(run, behaviour.afterMs ?? 0, { exitCode: 0, message: behaviour.message ?? '' })
-    case 'crash': {
-      const { afterMs = 0, exitCode = 1, message = '' } = behaviour
-      return endByItself(run, afterMs, { exitCode, message })
-    }
+      return endByItself(run, behaviour)
+    case 'crash':
+      return endByItself(run, { exitCode: 1, ...behaviour })
     default:
       return runUntilTold(run, behaviour.do === 'ready' ? (behaviour.afterMs ?? 0) : foreverMs)
   }
