@@ -1,7 +1,7 @@
 import { nodeModulesConfigFinalizer } from '../../api/finalizers.ts'
 import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
 import { nodeModulesConfigs } from '../../api/resources.ts'
-import { assertNever } from '../../errors/error.ts'
+import { assertNever, hasCode } from '../../errors/error.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { nodes, pods } from '../../kube/core-resources.ts'
 import { recordEvent } from '../../kube/events.ts'
@@ -69,7 +69,11 @@ async function deletePod(
   tools: WorkTools,
   signal: AbortSignal,
 ): Promise<void> {
-  const remaining = await tools.client.delete(pods, { namespace, name }, { preconditions: { uid }, signal })
+  const options = { preconditions: { uid }, signal }
+  const remaining = await tools.client.delete(pods, { namespace, name }, options).catch((error: unknown) => {
+    if (!hasCode(error, 'NotFound')) throw error
+    return undefined
+  })
   // One that still runs stays in sight: what it did until its end is still to be read.
   tools.caches.pods.deleted({ namespace, name }, uid, remaining)
 }
