@@ -242,3 +242,20 @@ it('ends quietly at stop and takes no more keys', async () => {
   await clock.advance(1_000)
   expect(done).toEqual([])
 })
+
+it('logs what a key waits for, for who debugs, and once', async () => {
+  let waits: Decision<string>['waits'] = [{ reason: 'NodeNotReady', message: 'node n1 is not ready' }]
+  const { runner, clock, lines } = createTestRunner({ decide: () => ({ actions: [], waits }) })
+  runner.start()
+  runner.wake('n1')
+  await clock.advance(0)
+  runner.wake('n1')
+  await clock.advance(0)
+  expect(lines.map((line) => JSON.parse(line) as object)).toEqual([
+    expect.objectContaining({ level: 'debug', controller: 'test', key: 'n1', reason: 'NodeNotReady' }),
+  ])
+  waits = []
+  runner.wake('n1')
+  await clock.advance(0)
+  expect(lines).toHaveLength(1)
+})

@@ -4,7 +4,7 @@ import { createQueue, type Queue } from '../kube/queue.ts'
 import type { KeyedLock } from './keyed-lock.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
-import type { Reconciler } from './reconciler.ts'
+import type { Reconciler, Wait } from './reconciler.ts'
 
 /** What a runner is made of. */
 export interface RunnerOptions<O, A> {
@@ -52,6 +52,8 @@ class ControllerRunner<O, A> implements Runner {
   readonly #abort = new AbortController()
   /** What was last logged of each key that fails. */
   readonly #logged = new Map<string, string>()
+  /** What each key was last said to wait for. */
+  readonly #loggedWaits = new Map<string, string>()
   #mayAct: () => boolean = () => true
   #isStopping = false
 
@@ -120,8 +122,12 @@ class ControllerRunner<O, A> implements Runner {
   async #pass(key: string): Promise<number | undefined> {
     const { reconciler, clock } = this.#options
     const observed = reconciler.observe(key)
-    if (observed === undefined) return undefined
+    if (observed === undefined) {
+      this.#loggedWaits.delete(key)
+      return undefined
+    }
     const { actions, waits } = reconciler.decide(observed, clock.now())
+    this.#logWaits(key, waits)
     for (const action of actions) {
       // Every action is safe on its own: the next pass, here or elsewhere, goes on from what it finds.
       if (this.#isStopping || !this.#mayAct()) return undefined
@@ -129,6 +135,17 @@ class ControllerRunner<O, A> implements Runner {
     }
     const times = waits.flatMap(({ untilMs }) => untilMs ?? [])
     return times.length === 0 ? undefined : Math.min(...times)
+  }
+
+  /** Says once, for who debugs, what a key waits for. */
+  #logWaits(key: string, waits: readonly Wait[]): void {
+    const { reconciler, logger } = this.#options
+    const text = waits.map(({ reason, message }) => `${reason} ${message}`).join('\n')
+    if ((this.#loggedWaits.get(key) ?? '') === text) return
+    if (text === '') this.#loggedWaits.delete(key)
+    else this.#loggedWaits.set(key, text)
+    for (const { reason, message } of waits)
+      logger.debug({ controller: reconciler.name, key, reason }, `waits: ${message}`)
   }
 
   #fail(key: string, error: KmmError): void {

@@ -167,7 +167,7 @@ export class Scene {
       seen: Object.fromEntries(Object.entries(this.seen).map(([where, reasons]) => [where, [...reasons]])),
       module: [this.module?.metadata.finalizers, this.module?.status],
       images: images.get({ namespace: this.name, name: 'demo' })?.status,
-      plan: config?.spec?.modules?.map(({ config: { modprobe: _, ...rest } }) => rest),
+      plan: config?.spec?.modules?.map(({ config: { containerImage, imageDigest } }) => [containerImage, imageDigest]),
       node: config?.status,
       ...Object.fromEntries(own.map(({ metadata, status }) => [metadata?.name, status?.containerStatuses ?? status])),
       log: this.cluster.log.filter((line) => line.includes(this.name)).slice(-10),
