@@ -19,14 +19,19 @@ function run(program, args) {
   if (status !== 0) fail(`${program} ${args.join(' ')} failed with status ${status}`)
 }
 
-if (major < 20 || (major === 20 && minor < 19)) fail(`Node.js 20.19 or later is needed; this is ${process.versions.node}`)
+if (major < 20 || (major === 20 && minor < 19))
+  fail(`Node.js 20.19 or later is needed; this is ${process.versions.node}`)
 if (!existsSync(`${root}/node_modules/.package-lock.json`)) {
   process.stderr.write('Installing the dependencies (npm ci), once ...\n')
   run('npm', ['ci', '--no-audit', '--no-fund'])
 }
 run(process.execPath, ['node_modules/tsx/dist/cli.mjs', 'scripts/build.ts'])
-const { status, signal } = spawnSync(process.execPath, [`${root}/dist/kmm.js`, 'sandbox', 'demo', ...process.argv.slice(2)], {
-  cwd: root,
-  stdio: 'inherit',
-})
+const { status, signal } = spawnSync(
+  process.execPath,
+  [`${root}/dist/kmm.js`, 'sandbox', 'demo', ...process.argv.slice(2)],
+  {
+    cwd: root,
+    stdio: 'inherit',
+  },
+)
 process.exit(signal ? 1 : (status ?? 1))
