@@ -1,0 +1,152 @@
+import type { Pod } from 'kubernetes-types/core/v1.js'
+import { describe, expect, it } from 'vitest'
+import { type ClusterObjects, fillCaches } from '../../../test/builders/caches.ts'
+import { buildNode } from '../../../test/builders/node.ts'
+import { buildItem, buildLoaded, buildNodeConfig } from '../../../test/builders/node-modules-config.ts'
+import { buildWorker, hashKey } from '../../../test/builders/pod.ts'
+import { loadIntent, startMs, typesOf, unloadIntent } from '../../../test/builders/work.ts'
+import { workerHashAnnotation } from '../../api/annotations.ts'
+import { nodeModulesConfigFinalizer } from '../../api/finalizers.ts'
+import { moduleNameLabel, moduleNamespaceLabel, roleLabel } from '../../api/labels.ts'
+import { decide } from './decide.ts'
+import { observe } from './observe.ts'
+import type { ObservedNode } from './observed.ts'
+
+const namespace = { metadata: { name: 'ns', uid: 'uid-ns', resourceVersion: '1' } }
+
+function sources(objects: ClusterObjects): Parameters<typeof observe>[1] {
+  return { caches: fillCaches(objects), hashKey, operatorNamespace: 'kmm-operator-system', refusals: new Map() }
+}
+
+function see(objects: ClusterObjects): ObservedNode {
+  const nodes = [buildNode()]
+  const observed = observe('n1', sources({ nodes, namespaces: [namespace], ...objects }))
+  if (!observed || !('modules' in observed)) throw new Error('nothing observed')
+  return observed
+}
+
+function buildPluginPod(metadata: Partial<NonNullable<Pod['metadata']>>): Pod {
+  const ownerReferences = [{ apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'plugin', uid: 'uid-ds' }]
+  const name = `plugin-${metadata.namespace}-${Object.keys(metadata.labels ?? {}).length}`
+  return {
+    metadata: { name, uid: `uid-${name}`, resourceVersion: '1', ownerReferences, ...metadata },
+    spec: { nodeName: 'n1', containers: [{ name: 'plugin', image: 'plugin' }] },
+  }
+}
+
+describe('what is seen of a node', () => {
+  it('is every Module of its plan, of its status, and of its own worker pods', () => {
+    const config = buildNodeConfig({ entries: [buildItem()], loaded: [buildLoaded({ name: 'two' })] })
+    const pods = [
+      buildWorker(loadIntent({ name: 'three' })),
+      buildWorker(loadIntent({ name: 'forged' }), { hash: 'x' }),
+    ]
+    const { modules } = see({ nodeModulesConfigs: [config], pods })
+    expect(modules.map(({ name, workers }) => [name, workers.length])).toEqual([
+      ['mod', 0],
+      ['three', 1],
+      ['two', 0],
+    ])
+  })
+
+  it("counts a Module's own plugin pods only", () => {
+    const pods = [
+      buildPluginPod({ namespace: 'ns', labels: { [moduleNameLabel]: 'mod', [roleLabel]: 'device-plugin' } }),
+      buildPluginPod({ namespace: 'ns', labels: { [moduleNameLabel]: 'mod' } }),
+      buildPluginPod({ namespace: 'other', labels: { [moduleNameLabel]: 'mod', [roleLabel]: 'device-plugin' } }),
+      // Whoever makes pods elsewhere cannot hold up an unload here.
+      buildPluginPod({
+        namespace: 'evil',
+        labels: { [moduleNameLabel]: 'mod', [moduleNamespaceLabel]: 'ns', [roleLabel]: 'dra' },
+      }),
+    ]
+    const { modules } = see({ nodeModulesConfigs: [buildNodeConfig({ entries: [buildItem()] })], pods })
+    expect(modules[0]?.pluginPods).toBe(2)
+  })
+
+  it.each([
+    ['there', [namespace], false],
+    ['going away', [{ ...namespace, status: { phase: 'Terminating' } }], true],
+    ['gone', [], true],
+  ])('is whether the namespace is %s', (_title, namespaces, terminating) => {
+    const { modules } = see({ namespaces, nodeModulesConfigs: [buildNodeConfig({ entries: [buildItem()] })] })
+    expect(modules[0]?.namespaceTerminating).toBe(terminating)
+  })
+
+  it('is nothing without a Node, or while its NodeModulesConfig is being deleted', () => {
+    const config = buildNodeConfig({ entries: [buildItem()] })
+    const deleted = buildNodeConfig({ metadata: { deletionTimestamp: '2030-01-01T00:00:00Z', finalizers: ['x'] } })
+    expect(observe('n1', sources({ nodeModulesConfigs: [config] }))).toBeUndefined()
+    expect(observe('n1', sources({ nodes: [buildNode()], nodeModulesConfigs: [deleted] }))).toBeUndefined()
+    expect(observe('n1', sources({ nodes: [buildNode()] }))).toBeUndefined()
+  })
+})
+
+describe("a worker pod that the Go operator made and that waits for that operator's finalizer", () => {
+  function buildStranded(changes: Partial<NonNullable<Pod['metadata']>> = {}): Pod {
+    const pod = buildWorker(unloadIntent(), { hash: '123' })
+    const deletionTimestamp = '2030-01-01T00:00:00Z' as unknown as NonNullable<Pod['metadata']>['deletionTimestamp']
+    const finalizers = [nodeModulesConfigFinalizer]
+    const metadata = {
+      ...pod.metadata,
+      resourceVersion: '1',
+      finalizers,
+      ...(deletionTimestamp ? { deletionTimestamp } : {}),
+    }
+    return { ...pod, metadata: { ...metadata, ...changes } }
+  }
+  const act = (objects: ClusterObjects): string[] => {
+    const observed = observe('n1', sources(objects))
+    return observed ? typesOf(decide(observed, startMs).actions) : []
+  }
+
+  it('is freed of it, also where the Node is gone', () => {
+    expect(act({ pods: [buildStranded()] })).toEqual(['releasePod'])
+    expect(act({ pods: [buildStranded()], nodes: [buildNode()], nodeModulesConfigs: [buildNodeConfig()] })).toEqual([
+      'releasePod',
+    ])
+  })
+
+  it('is freed only after its result is written', () => {
+    const load = buildWorker(loadIntent(), { hash: '123' })
+    const status = {
+      phase: 'Succeeded',
+      containerStatuses: [
+        {
+          name: 'worker',
+          image: '',
+          imageID: '',
+          ready: false,
+          restartCount: 0,
+          state: { terminated: { exitCode: 0 } },
+        },
+      ],
+    }
+    const pod = {
+      ...buildStranded({ annotations: { ...load.metadata?.annotations, [workerHashAnnotation]: '123' } }),
+      status,
+    }
+    const labels = { ...load.metadata?.labels }
+    const nodeModulesConfigs = [buildNodeConfig({ entries: [buildItem()] })]
+    const pods = [{ ...pod, metadata: { ...pod.metadata, labels } }]
+    expect(act({ pods, nodes: [buildNode()], namespaces: [namespace], nodeModulesConfigs })).toEqual([
+      'writeStatus',
+      'labelNode',
+      'recordEvent',
+      'releasePod',
+    ])
+  })
+
+  it('is left while it is not being deleted, or still runs, or is held by somebody else', () => {
+    const running = {
+      phase: 'Running',
+      containerStatuses: [
+        { name: 'worker', image: '', imageID: '', ready: true, restartCount: 0, state: { running: {} } },
+      ],
+    }
+    expect(act({ pods: [{ ...buildStranded(), status: running }] })).toEqual([])
+    expect(act({ pods: [buildStranded({ finalizers: ['example.test/other'] })] })).toEqual([])
+    const { deletionTimestamp: _none, ...metadata } = buildStranded().metadata ?? {}
+    expect(act({ pods: [{ ...buildStranded(), metadata }] })).toEqual([])
+  })
+})
