@@ -1,0 +1,64 @@
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { type ProcessUsage, readProcessUsage } from './process-usage.ts'
+
+/** How the operator is started. */
+export interface OperatorStart {
+  kubeconfigPath: string
+  workerImage: string
+  namespace: string
+  /** Options of Node.js itself, such as `--cpu-prof`. */
+  nodeOptions: readonly string[]
+}
+
+/** The shipped operator as a process of its own, so that what it uses can be told from what the cluster uses. */
+export interface OperatorProcess {
+  /** Warnings and errors that it logged. */
+  readonly complaints: readonly string[]
+  usage(): ProcessUsage
+  stop(): Promise<void>
+}
+
+const warnLevel = 40
+
+/** The lines of a log that say that something went wrong; a line that is no JSON is one of them. */
+function isComplaint(line: string): boolean {
+  try {
+    return Number((JSON.parse(line) as { level?: number }).level) >= warnLevel
+  } catch {
+    return line.trim() !== ''
+  }
+}
+
+/** Starts the operator; resolves when it leads, rejects when it ends before. */
+export async function startOperatorProcess(start: OperatorStart): Promise<OperatorProcess> {
+  const argv = [...start.nodeOptions, 'dist/kmm.js', 'operator', '--kubeconfig', start.kubeconfigPath]
+  const child = spawn(process.execPath, argv, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      PATH: process.env['PATH'],
+      OPERATOR_NAMESPACE: start.namespace,
+      RELATED_IMAGE_WORKER: start.workerImage,
+    },
+  })
+  const complaints: string[] = []
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  const leading = new Promise<void>((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr])
+      createInterface({ input: stream }).on('line', (line) => {
+        if (line.includes('"msg":"leading"')) resolve()
+        if (isComplaint(line)) complaints.push(line)
+      })
+    void ended.then(() => reject(new Error(`the operator ended:\n${complaints.slice(-5).join('\n')}`)))
+  })
+  await leading
+  const pid = child.pid ?? 0
+  return {
+    complaints,
+    usage: () => readProcessUsage(pid),
+    async stop() {
+      child.kill('SIGTERM')
+      await ended
+    },
+  }
+}
