@@ -22,7 +22,7 @@ const logged: ReadonlySet<Reason> = new Set(['FinalizerMissing', 'ModuleVanished
 
 function expectSeen(scene: Scene, reason: Reason): void {
   if (logged.has(reason)) {
-    expect(scene.cluster.log.join('\n')).toContain(`"reason":"${reason}"`)
+    expect(scene.cluster.log.join('\n')).toContain(`"key":"${scene.name}","reason":"${reason}"`)
     return
   }
   if (isOfReport(reason)) expect(scene.seen.report).toContain(reason)

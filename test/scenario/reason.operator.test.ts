@@ -1,0 +1,325 @@
+import type { ResourceQuota } from 'kubernetes-types/core/v1.js'
+import { afterAll, beforeAll, expect } from 'vitest'
+import { getKernelModuleVersionReadyNodeLabel, getWorkerPodVersionLabelName } from '../../src/api/labels.ts'
+import { pods, serviceAccounts } from '../../src/kube/core-resources.ts'
+import { defineResource } from '../../src/kube/resource.ts'
+import type { RequestInfo } from '../../src/sandbox/apiserver/faults.ts'
+import { Cluster, kernel56 } from './cluster.ts'
+import { LeapClock } from './leap-clock.ts'
+import { createReasonTests } from './reason-test.ts'
+import type { Scene } from './scene.ts'
+
+let cluster: Cluster
+const clock = new LeapClock()
+beforeAll(async () => {
+  cluster = await Cluster.start({ nodes: [] })
+  await cluster.startOperator({ clock })
+})
+afterAll(() => cluster.stop())
+
+const resourceQuotas = defineResource<ResourceQuota>({
+  group: '',
+  version: 'v1',
+  kind: 'ResourceQuota',
+  plural: 'resourcequotas',
+  namespaced: true,
+})
+
+const itEndsIn = createReasonTests(() => cluster)
+
+/** Keeps matching requests waiting until the answer is called. */
+function hold(matches: (request: RequestInfo) => boolean): () => void {
+  let letGo = (): void => undefined
+  const over = new Promise<undefined>((resolve) => {
+    letGo = () => resolve(undefined)
+  })
+  const remove = cluster.sandbox.api.onRequest((request) => (matches(request) ? over : undefined))
+  return () => {
+    remove()
+    letGo()
+  }
+}
+
+const mapTo = (literal: string, image: string): object => ({
+  kernelMappings: [{ literal, containerImage: image }],
+})
+
+async function loadFirst(scene: Scene): Promise<void> {
+  await scene.create(await scene.push('1'))
+  await scene.untilReady()
+}
+
+itEndsIn('NoKernelMapping', 'a kernel that no mapping matches, until one does', async (scene) => {
+  const image = await scene.push('1')
+  await scene.create(image, ({ spec }) => {
+    Object.assign(spec?.moduleLoader?.container ?? {}, mapTo('5.10.0', image))
+  })
+  await scene.untilTold('NoKernelMapping')
+  expect(scene.condition('Ready')).toMatchObject({ status: 'False', reason: 'NoKernelMapping' })
+  expect(scene.condition('Ready')?.message).toContain('add one to spec.moduleLoader.container.kernelMappings')
+  expect(cluster.nmc(scene.name)).toBeUndefined()
+  await scene.patchContainer(mapTo(kernel56, image))
+  await scene.untilReady()
+})
+
+itEndsIn('MappingInvalid', 'a pattern that is none, until it is corrected', async (scene) => {
+  const image = await scene.push('1')
+  await scene.create(image, ({ spec }) => {
+    const kernelMappings = [{ regexp: '^(?!5)', containerImage: image }]
+    Object.assign(spec?.moduleLoader?.container ?? {}, { kernelMappings })
+  })
+  await scene.untilTold('MappingInvalid')
+  expect(scene.condition('Degraded')).toMatchObject({ status: 'True', reason: 'MappingInvalid' })
+  await scene.useImage(image)
+  await scene.untilReady()
+})
+
+itEndsIn('ImageMissing', 'an image that nobody has pushed, until somebody does', async (scene) => {
+  await scene.create(scene.image('1'))
+  await scene.untilTold('ImageMissing')
+  expect(scene.condition('ImagesReady')).toMatchObject({ status: 'False', reason: 'ImageNotFound' })
+  expect(cluster.nmc(scene.name)).toBeUndefined()
+  await scene.push('1')
+  clock.leap(20_000)
+  await scene.untilReady()
+})
+
+itEndsIn('ImageUnknown', 'a registry that does not answer the operator, until it does', async (scene) => {
+  const image = await scene.push('1')
+  const fault = { method: 'HEAD', repository: scene.repository, action: { do: 'reset' as const } }
+  const lift = cluster.sandbox.registry.fail(fault)
+  await scene.create(image)
+  await scene.untilTold('ImageUnknown')
+  expect(scene.kernel.insertions('kmm_demo')).toBe(0)
+  lift()
+  await scene.untilReady()
+})
+
+itEndsIn('ImageUnverified', 'a new image that may not be read: what runs stays, until it may', async (scene) => {
+  await loadFirst(scene)
+  const image = await scene.push('2')
+  const action = { do: 'answer' as const, status: 403, code: 'DENIED' }
+  const lift = cluster.sandbox.registry.fail({ repository: scene.repository, reference: '2', action })
+  await scene.useImage(image)
+  await scene.until('the check', () => scene.condition('ImagesReady')?.reason === 'RegistryUnauthorized')
+  clock.leap(120_000)
+  await scene.untilTold('ImageUnverified')
+  expect([scene.isReady, scene.kernel.removals('kmm_demo')]).toEqual([true, 0])
+  lift()
+  clock.leap(20_000)
+  await scene.until('the new image', () => scene.kernel.insertions('kmm_demo') === 2)
+  await scene.untilReady()
+})
+
+itEndsIn(
+  'NodeNotSchedulable',
+  'a taint that the Module does not tolerate, until it is gone',
+  async (scene) => {
+    await scene.create(await scene.push('1'))
+    await scene.untilTold('NodeNotSchedulable')
+    expect(cluster.nmc(scene.name)).toBeUndefined()
+    await scene.node.removeTaint('dedicated', 'NoSchedule')
+    await scene.untilReady()
+  },
+  { node: { taints: [{ key: 'dedicated', effect: 'NoSchedule' }] } },
+)
+
+itEndsIn('NodeNotReady', 'a change for a node that is away, until it is back', async (scene) => {
+  await loadFirst(scene)
+  const image = await scene.push('2')
+  await scene.node.setReady(false)
+  await scene.useImage(image)
+  await scene.untilTold('NodeNotReady')
+  expect([scene.pod, scene.kernel.removals('kmm_demo')]).toEqual([undefined, 0])
+  await scene.node.setReady(true)
+  await scene.until('the new image', () => scene.kernel.insertions('kmm_demo') === 2)
+  await scene.untilReady()
+})
+
+itEndsIn('NodeGone', 'a node that was deleted, until nothing tells of it any more', async (scene) => {
+  await loadFirst(scene)
+  await scene.holdConfig(['scene.example/hold'])
+  await scene.node.delete()
+  await scene.untilTold('NodeGone')
+  await scene.holdConfig([])
+  await scene.until('nothing is left', () => scene.condition('Ready')?.reason === 'NoMatchingNodes')
+  expect(scene.module?.status).not.toHaveProperty('reasons')
+})
+
+itEndsIn('ModuleVanished', 'a Module that nobody deleted takes nothing along, and is taken up again', async (scene) => {
+  await loadFirst(scene)
+  const isOwn = ({ plural, namespace }: RequestInfo): boolean => plural === 'modules' && namespace === scene.name
+  const letGo = hold((request) => isOwn(request) && request.userAgent.startsWith('kmm-operator'))
+  await scene.patchFinalizers([])
+  await scene.delete()
+  await scene.untilGone()
+  letGo()
+  const isLogged = (): boolean => cluster.log.some((line) => line.includes(scene.name) && line.includes('Vanished'))
+  await scene.until('the words for it', isLogged)
+  await scene.create(scene.image('1'))
+  await scene.untilReady()
+  expect([scene.kernel.insertions('kmm_demo'), scene.kernel.removals('kmm_demo')]).toEqual([1, 0])
+})
+
+itEndsIn('FinalizerMissing', 'a Module without its finalizer gets nothing, until it has it', async (scene) => {
+  const letGo = hold(
+    ({ plural, namespace, verb }) => plural === 'modules' && verb === 'patch' && namespace === scene.name,
+  )
+  await scene.create(await scene.push('1'))
+  await scene.until('the words for it', () =>
+    cluster.log.some((line) => line.includes(`"FinalizerMissing","msg":"waits: ${scene.name}/`)),
+  )
+  expect(cluster.nmc(scene.name)).toBeUndefined()
+  letGo()
+  await scene.untilReady()
+})
+
+const setVersion = (scene: Scene, version: string): Promise<void> =>
+  scene.node.label({ [getWorkerPodVersionLabelName(scene.name, 'demo')]: version })
+
+itEndsIn(
+  'VersionLabelMissing',
+  'an ordered upgrade without the label on the node, until it is there',
+  async (scene) => {
+    await scene.create(await scene.push('1'), ({ spec }) => {
+      Object.assign(spec?.moduleLoader?.container ?? {}, { version: '1' })
+    })
+    await scene.untilTold('VersionLabelMissing')
+    expect(cluster.nmc(scene.name)).toBeUndefined()
+    await setVersion(scene, '1')
+    await scene.untilReady()
+    expect(cluster.labels(scene.name)[getKernelModuleVersionReadyNodeLabel(scene.name, 'demo')]).toBe('1')
+  },
+)
+
+itEndsIn('VersionDiffers', 'a version that the node is not to have, until it is', async (scene) => {
+  await setVersion(scene, '1')
+  await scene.create(await scene.push('1'), ({ spec }) => {
+    Object.assign(spec?.moduleLoader?.container ?? {}, { version: '2' })
+  })
+  await scene.untilTold('VersionDiffers')
+  expect(cluster.nmc(scene.name)).toBeUndefined()
+  await setVersion(scene, '2')
+  await scene.untilReady()
+  const kernelMappings = [{ regexp: '^.+$', containerImage: await scene.push('2') }]
+  await scene.patchContainer({ version: '3', kernelMappings })
+  const isLogged = (): boolean =>
+    cluster.log.some((line) => line.includes(scene.name) && line.includes("the Module's version is 3"))
+  await scene.until('the words for it', isLogged)
+  expect([scene.isReady, scene.kernel.removals('kmm_demo')]).toEqual([true, 0])
+  await setVersion(scene, '3')
+  await scene.until('the new image', () => scene.kernel.insertions('kmm_demo') === 2)
+  await scene.untilReady()
+})
+
+itEndsIn('DevicePluginStillRunning', 'a device plugin that will not end, until it is made to', async (scene) => {
+  const match = { namespace: scene.name, labels: { 'kmm.node.kubernetes.io/role': 'device-plugin' } }
+  cluster.sandbox.rules.add({ match, terminationMs: 600_000 })
+  await scene.create(await scene.push('1'), ({ spec }) => {
+    if (spec) spec.devicePlugin = { container: { image: 'registry.example/plugin:1' } }
+  })
+  await scene.untilReady()
+  await scene.delete()
+  await scene.untilFailed('DevicePluginStillRunning', 0)
+  expect(scene.kernel.isLoaded('kmm_demo')).toBe(true)
+  expect(scene.isReady).toBe(false)
+  const [plugin] = cluster.view.pods.list().filter(({ metadata }) => metadata?.namespace === scene.name)
+  const key = { namespace: scene.name, name: plugin?.metadata?.name ?? '' }
+  await cluster.sandbox.client.delete(pods, key, { gracePeriodSeconds: 0 })
+  await scene.untilGone()
+  expect(scene.kernel.isLoaded('kmm_demo')).toBe(false)
+})
+
+itEndsIn(
+  'WorkerPodRefused',
+  'a namespace that allows no privileged pods, until it is labelled as the message says',
+  async (scene) => {
+    await scene.create(await scene.push('1'))
+    const message = await scene.untilFailed('WorkerPodRefused', 1)
+    expect(message).toContain(
+      `kubectl label --overwrite ns "${scene.name}" pod-security.kubernetes.io/enforce=privileged`,
+    )
+    await scene.labelNamespace({ 'pod-security.kubernetes.io/enforce': 'privileged' })
+    clock.leap(5_000)
+    await scene.untilReady()
+  },
+  { namespaceLabels: { 'pod-security.kubernetes.io/enforce': 'baseline' } },
+)
+
+itEndsIn('WorkerPodRefused', 'a quota that is used up, until it is raised', async (scene) => {
+  const { client } = cluster.sandbox
+  const quotaKey = { namespace: scene.name, name: 'few' }
+  await client.create(resourceQuotas, { metadata: quotaKey, spec: { hard: { pods: '0' } } })
+  await scene.create(await scene.push('1'))
+  expect(await scene.untilFailed('WorkerPodRefused', 1)).toContain(`raise the quota of namespace ${scene.name}`)
+  clock.leap(5_000)
+  await scene.untilFailed('WorkerPodRefused', 2)
+  await client.patch(resourceQuotas, quotaKey, { type: 'merge', body: { spec: { hard: { pods: '1' } } } })
+  clock.leap(10_000)
+  await scene.untilReady()
+})
+
+itEndsIn('WorkerPodRefused', 'a service account that is missing, until it is made', async (scene) => {
+  await scene.create(await scene.push('1'), ({ spec }) => {
+    Object.assign(spec?.moduleLoader ?? {}, { serviceAccountName: 'loader' })
+  })
+  expect(await scene.untilFailed('WorkerPodRefused', 1)).toContain('create the service account')
+  const metadata = { namespace: scene.name, name: 'loader' }
+  await cluster.sandbox.client.create(serviceAccounts, { metadata })
+  clock.leap(5_000)
+  await scene.untilReady()
+})
+
+itEndsIn('WorkerPodPending', 'a pod that does not start for a minute, until it does', async (scene) => {
+  const lift = scene.rule({ do: 'hang' })
+  await scene.create(await scene.push('1'))
+  await scene.until('the pod', () => scene.pod)
+  clock.leap(60_000)
+  await scene.untilFailed('WorkerPodPending', 1)
+  lift()
+  await scene.untilReady()
+})
+
+itEndsIn('WorkerImageUnavailable', 'a worker image that cannot be pulled, until it can', async (scene) => {
+  const lift = scene.rule({ do: 'imagePullError' })
+  await scene.create(await scene.push('1'))
+  expect(await scene.untilFailed('WorkerImageUnavailable', 1)).toContain('kmm-worker:sandbox')
+  lift()
+  await scene.untilReady()
+})
+
+itEndsIn('WorkerRunning', 'a module that takes its time', async (scene) => {
+  scene.kernel.setBehaviour('kmm_demo', { initMs: 2_000 })
+  await scene.create(await scene.push('1'))
+  await scene.untilTold('WorkerRunning')
+  expect(scene.condition('Progressing')).toMatchObject({ status: 'True' })
+  await scene.untilReady()
+})
+
+itEndsIn('WorkerLost', 'a pod that is evicted, until its successor has loaded the module', async (scene) => {
+  const lift = scene.rule({ do: 'ready' })
+  await scene.create(await scene.push('1'))
+  await scene.until('the pod runs', () => scene.pod?.status?.phase === 'Running')
+  const status = { phase: 'Failed', reason: 'Evicted', message: 'The node was low on resource: memory.' }
+  const key = { namespace: scene.name, name: scene.podName }
+  const patch = { type: 'merge' as const, body: { status } }
+  await cluster.sandbox.client.patch(pods, key, patch, { subresource: 'status' })
+  expect(await scene.untilFailed('WorkerLost', 1)).toContain('low on resource')
+  lift()
+  clock.leap(30_000)
+  await scene.untilReady()
+})
+
+itEndsIn('NodeModulesConfigPending', 'a plan that cannot be written, until it can', async (scene) => {
+  const image = await scene.push('1')
+  await scene.create(image, ({ metadata, spec }) => {
+    metadata.name = 'first'
+    Object.assign(spec?.moduleLoader?.container.modprobe ?? {}, { moduleName: 'kmm_demo_dep' })
+  })
+  await scene.until('the first Module', () => cluster.isReady(scene.name, 'first', scene.name))
+  const letGo = hold(({ plural, name }) => plural === 'nodemodulesconfigs' && name === scene.name)
+  await scene.create(image)
+  await scene.untilTold('NodeModulesConfigPending')
+  letGo()
+  await scene.untilReady()
+})
