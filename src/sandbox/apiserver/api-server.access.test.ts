@@ -19,7 +19,7 @@ describe('the server', () => {
   it('speaks HTTPS with a certificate of its own and is up in no time', async () => {
     await start({ tls: true })
     const { status, body } = await test.client.get('/version')
-    expect({ status, body }).toMatchObject({ status: 200, body: { gitVersion: 'v1.34.2-kmm-sandbox' } })
+    expect({ status, body }).toMatchObject({ status: 200, body: { gitVersion: 'v1.36.2+kmm-sandbox' } })
     expect(test.server.url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/)
     expect(test.server.kubeconfig).toContain(Buffer.from(test.server.certificate ?? '').toString('base64'))
     const before = performance.now()

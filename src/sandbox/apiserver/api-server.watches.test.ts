@@ -52,13 +52,15 @@ describe('a watch', () => {
     expect(dig(left?.object, 'metadata', 'resourceVersion')).toBe(String(version()))
   })
 
-  it('is refused with 410 when its version is no longer kept', async () => {
+  it('is told in an ERROR event, as by the real server, when its version is no longer kept', async () => {
     await start({ historySize: 2 })
     const since = version()
     for (const name of ['a', 'b', 'c', 'd', 'e']) await test.client.post(configMaps, configMap(name))
-    const answer = await test.client.get(`${configMaps}?watch=1&resourceVersion=${since}`)
-    expect(answer).toMatchObject({ status: 410, body: { reason: 'Expired' } })
-    expect(answer.body['message']).toMatch(/^too old resource version: \d+ \(\d+\)$/)
+    const watch = await test.client.watch(`${configMaps}?watch=1&resourceVersion=${since}`)
+    const message = expect.stringMatching(/^too old resource version: \d+ \(\d+\)$/)
+    expect(await watch.next()).toMatchObject({ type: 'ERROR', object: { code: 410, reason: 'Expired', message } })
+    expect(await watch.next()).toBeUndefined()
+    expect(test.server.watches).toEqual([])
   })
 
   it('ends after its time, with a bookmark when it asked for them', async () => {

@@ -27,6 +27,7 @@ export interface User {
   groups: readonly string[]
 }
 
+/** What a write does to an object, in the words of admission. */
 export type Operation = 'CREATE' | 'UPDATE' | 'DELETE'
 
 /** A write on its way into the store. */

@@ -62,16 +62,19 @@ function detailsOf(resource: GroupResource, name: string): StatusDetails {
   return { name, ...(resource.group === '' ? {} : { group: resource.group }), kind: resource.plural }
 }
 
+/** 404: `pods "x" not found`. */
 export function notFound(resource: GroupResource, name: string): StatusError {
   const message = `${formatGroupResource(resource)} ${JSON.stringify(name)} not found`
   return new StatusError(message, { status: 404, reason: 'NotFound', details: detailsOf(resource, name) })
 }
 
+/** 409 of a create whose name is taken. */
 export function alreadyExists(resource: GroupResource, name: string): StatusError {
   const message = `${formatGroupResource(resource)} ${JSON.stringify(name)} already exists`
   return new StatusError(message, { status: 409, reason: 'AlreadyExists', details: detailsOf(resource, name) })
 }
 
+/** 409 of a write that does not fit to what is stored, and why. */
 export function conflict(resource: GroupResource, name: string, why: string): StatusError {
   const message = `Operation cannot be fulfilled on ${formatGroupResource(resource)} ${JSON.stringify(name)}: ${why}`
   return new StatusError(message, { status: 409, reason: 'Conflict', details: detailsOf(resource, name) })
@@ -110,6 +113,7 @@ export function invalid(
   return new StatusError(message, { status: 422, reason: 'Invalid', details })
 }
 
+/** 400: what was sent cannot be understood. */
 export function badRequest(message: string): StatusError {
   return new StatusError(message, { status: 400, reason: 'BadRequest' })
 }
@@ -119,6 +123,7 @@ export function expired(message: string): StatusError {
   return new StatusError(message, { status: 410, reason: 'Expired' })
 }
 
+/** 405. */
 export function methodNotAllowed(): StatusError {
   const message = 'the server does not allow this method on the requested resource'
   return new StatusError(message, { status: 405, reason: 'MethodNotAllowed', details: {} })

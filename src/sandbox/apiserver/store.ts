@@ -1,9 +1,10 @@
 import type { ObjectKey } from '../../kube/object.ts'
-import { apiVersionOf, type Resource } from '../../kube/resource.ts'
-import { formatTime, isHeld, planDeletion } from './deletion.ts'
+import type { Resource } from '../../kube/resource.ts'
+import { formatTime, planDeletion } from './deletion.ts'
 import { History, type StoreEvent } from './history.ts'
-import { cloneJson, deepFreeze, formatGroupResource, sameJson, type ApiObject, type GroupResource } from './object.ts'
+import { cloneJson, formatGroupResource, sameJson, type ApiObject, type GroupResource } from './object.ts'
 import { alreadyExists, conflict, modified, noSuchResource, notFound } from './status-error.ts'
+import { checkPreconditions, dropUnkeptMetadata, endsDeletion, keepSystemMetadata, stamp } from './stored-metadata.ts'
 import { sameDesire, type DeleteRequest, type StoredResource } from './strategy.ts'
 
 /** What the store needs from outside. */
@@ -267,64 +268,6 @@ export class Store {
   }
 }
 
-/** The frozen object with its version; kind and apiVersion come first, as the API server writes them. */
-function stamp(resource: StoredResource, object: ApiObject, resourceVersion: number): ApiObject {
-  const { kind: _kind, apiVersion: _apiVersion, metadata, ...rest } = object
-  return deepFreeze({
-    kind: resource.kind,
-    apiVersion: apiVersionOf(resource),
-    metadata: { ...metadata, resourceVersion: String(resourceVersion) },
-    ...rest,
-  })
-}
-
 function keyOfObject(namespace: string | undefined, name: string): ObjectKey {
   return namespace === undefined ? { name } : { namespace, name }
-}
-
-const systemFields = [
-  'uid',
-  'creationTimestamp',
-  'deletionTimestamp',
-  'deletionGracePeriodSeconds',
-  'generation',
-  'resourceVersion',
-] as const
-
-function keepSystemMetadata(object: ApiObject, old: ApiObject): void {
-  const metadata: Record<string, unknown> = object.metadata
-  for (const field of systemFields) {
-    if (old.metadata[field] === undefined) delete metadata[field]
-    else metadata[field] = old.metadata[field]
-  }
-}
-
-/** Field management and links to itself are not imitated and not stored; empty collections are stored as absent. */
-function dropUnkeptMetadata(object: ApiObject): void {
-  const metadata: Record<string, unknown> = object.metadata
-  delete metadata['managedFields']
-  delete metadata['selfLink']
-  for (const field of ['labels', 'annotations', 'finalizers', 'ownerReferences']) {
-    const value = metadata[field]
-    if (value === null || (typeof value === 'object' && Object.keys(value).length === 0)) delete metadata[field]
-  }
-}
-
-function endsDeletion(object: ApiObject, resource: StoredResource): boolean {
-  const { deletionTimestamp, deletionGracePeriodSeconds = 0 } = object.metadata
-  return deletionTimestamp !== undefined && deletionGracePeriodSeconds === 0 && !isHeld(object, resource.strategy)
-}
-
-function checkPreconditions(resource: GroupResource, object: ApiObject, request: DeleteRequest): void {
-  const { uid, resourceVersion } = request.preconditions ?? {}
-  const name = object.metadata.name
-  if (uid !== undefined && uid !== object.metadata.uid) {
-    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${object.metadata.uid}`
-    throw conflict(resource, name, why)
-  }
-  if (resourceVersion !== undefined && resourceVersion !== object.metadata.resourceVersion) {
-    const have = object.metadata.resourceVersion
-    const why = `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${have}`
-    throw conflict(resource, name, why)
-  }
 }

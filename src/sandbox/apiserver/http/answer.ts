@@ -12,10 +12,12 @@ export function jsonText(body: string, status = 200): Answer {
   return { kind: 'body', status, contentType: 'application/json', body }
 }
 
+/** A JSON answer. */
 export function json(value: unknown, status = 200): Answer {
   return jsonText(JSON.stringify(value), status)
 }
 
+/** An answer of text for people. */
 export function plainText(body: string, status = 200): Answer {
   return { kind: 'body', status, contentType: 'text/plain; charset=utf-8', body }
 }

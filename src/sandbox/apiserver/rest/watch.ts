@@ -2,9 +2,10 @@ import type { ServerResponse } from 'node:http'
 import { apiVersionOf } from '../../../kube/resource.ts'
 import type { StoreEvent } from '../history.ts'
 import type { ApiObject } from '../object.ts'
-import { StatusError, toStatus } from '../status-error.ts'
+import { StatusError } from '../status-error.ts'
 import type { Store } from '../store.ts'
 import type { Renderer, Rendering } from './render.ts'
+import { WatchStream, type OpenWatch } from './watch-stream.ts'
 
 /** What a watch asks for. */
 export interface WatchRequest {
@@ -29,17 +30,6 @@ export interface WatchOptions {
 
 type EventType = StoreEvent['type']
 
-/** Lets an open watch be ended from outside. */
-export interface OpenWatch {
-  readonly plural: string
-  /** Ends the stream properly, as a timeout does. */
-  end(): void
-  /** Cuts the connection, as a failing network does. */
-  drop(): void
-  /** Sends an ERROR event and ends, as 410 Gone does. */
-  fail(error: StatusError): void
-}
-
 /** Serves watches from the store's history and what comes after it. */
 export class Watches {
   readonly #store: Store
@@ -60,49 +50,37 @@ export class Watches {
     return [...this.#open]
   }
 
-  /** Starts a watch on a response. Throws before anything is sent when its version is too old. */
+  /** Starts a watch on a response. A version that is no longer kept is told by an ERROR event, as the real server does. */
   start(request: WatchRequest, response: ServerResponse): void {
     const { storage, plural } = request.rendering.resource
-    const missed = request.since === undefined ? [] : this.#store.eventsSince(storage, request.since)
-    response.writeHead(200, { 'Content-Type': 'application/json', 'Transfer-Encoding': 'chunked' })
-    response.flushHeaders()
-    const cleanups: (() => void)[] = []
-    const close = (finish: () => void): void => {
-      if (!this.#open.delete(watch)) return
-      for (const cleanup of cleanups) cleanup()
-      finish()
+    const stream = new WatchStream(plural, response, this.#options.maxUnreadBytes)
+    this.#open.add(stream)
+    stream.onClose(() => this.#open.delete(stream))
+    const send = (line: string | Buffer): void => stream.send(line)
+    try {
+      if (request.since === undefined) this.#sendInitial(request, send)
+      else for (const event of this.#store.eventsSince(storage, request.since)) this.#sendEvent(request, event, send)
+    } catch (error) {
+      if (!(error instanceof StatusError)) throw error
+      stream.fail(error)
+      return
     }
-    const end = (): void => close(() => response.end())
-    const watch: OpenWatch = {
-      plural,
-      end,
-      drop: () => close(() => response.destroy()),
-      fail: (error) => {
-        this.#write(watch, response, errorLine(error))
-        end()
-      },
-    }
-    this.#open.add(watch)
-    response.on('close', () => close(() => {}))
-    const send = (line: string | Buffer): void => this.#write(watch, response, line)
-    if (request.since === undefined) this.#sendInitial(request, send)
-    for (const event of missed) this.#sendEvent(request, event, send)
-    cleanups.push(this.#store.subscribe(storage, (event) => this.#sendEvent(request, event, send), end))
-    cleanups.push(...this.#startTimers(request, send, end))
+    const onEvent = (event: StoreEvent): void => this.#sendEvent(request, event, send)
+    stream.onClose(this.#store.subscribe(storage, onEvent, () => stream.end()))
+    this.#startTimers(request, stream)
   }
 
-  #startTimers(request: WatchRequest, send: (line: string) => void, end: () => void): (() => void)[] {
-    const bookmark = (): void => send(this.#bookmark(request, {}))
-    const timers = [
-      setTimeout(() => {
-        // A last bookmark lets the next watch begin where this one ends, however quiet its kind is.
-        if (request.bookmarks) bookmark()
-        end()
-      }, request.timeoutMs),
-    ]
-    if (request.bookmarks) timers.push(setInterval(bookmark, this.#options.bookmarkIntervalMs))
-    for (const timer of timers) timer.unref()
-    return timers.map((timer) => () => clearTimeout(timer))
+  #startTimers(request: WatchRequest, stream: WatchStream): void {
+    const bookmark = (): void => stream.send(this.#bookmark(request, {}))
+    const timeout = setTimeout(() => {
+      // A last bookmark lets the next watch begin where this one ends, however quiet its kind is.
+      if (request.bookmarks) bookmark()
+      stream.end()
+    }, request.timeoutMs)
+    stream.onClose(() => clearTimeout(timeout))
+    if (!request.bookmarks) return
+    const interval = setInterval(bookmark, this.#options.bookmarkIntervalMs)
+    stream.onClose(() => clearInterval(interval))
   }
 
   #sendInitial(request: WatchRequest, send: (line: string) => void): void {
@@ -154,12 +132,6 @@ export class Watches {
     }
     return `${JSON.stringify({ type: 'BOOKMARK', object: { kind, apiVersion, metadata } })}\n`
   }
-
-  #write(watch: OpenWatch, response: ServerResponse, line: string | Buffer): void {
-    if (!response.writable) return
-    response.write(line)
-    if (response.writableLength > this.#options.maxUnreadBytes) watch.drop()
-  }
 }
 
 /** What a change is for a watch with selectors; undefined when it sees nothing of it. */
@@ -172,9 +144,4 @@ function typeFor(event: StoreEvent, matches: (object: ApiObject) => boolean): Ev
 
 function withVersion(object: ApiObject, resourceVersion: number): ApiObject {
   return { ...object, metadata: { ...object.metadata, resourceVersion: String(resourceVersion) } }
-}
-
-/** The line of a watch that tells of an error. */
-export function errorLine(error: StatusError): string {
-  return `${JSON.stringify({ type: 'ERROR', object: toStatus(error) })}\n`
 }

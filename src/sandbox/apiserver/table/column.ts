@@ -26,12 +26,14 @@ export function wide(name: string, cell: Read, type = 'string'): Column {
   return { ...column(name, cell, type), priority: 1 }
 }
 
+/** The column that every table has. */
 export const nameColumn: Column = {
   ...column('Name', (object) => object.metadata.name),
   format: 'name',
   description: 'Name must be unique within a namespace.',
 }
 
+/** How long ago the object was created. */
 export const ageColumn: Column = column('Age', (object, nowMs) => formatAge(object.metadata.creationTimestamp, nowMs))
 
 /** The time of creation itself, for kinds that the real server shows so. */
@@ -50,11 +52,13 @@ export function dig(value: unknown, ...path: (string | number)[]): unknown {
   return here
 }
 
+/** The text at a path; empty where there is none. */
 export function digText(value: unknown, ...path: (string | number)[]): string {
   const found = dig(value, ...path)
   return typeof found === 'string' ? found : ''
 }
 
+/** The number at a path; 0 where there is none. */
 export function digNumber(value: unknown, ...path: (string | number)[]): number {
   const found = dig(value, ...path)
   return typeof found === 'number' ? found : 0
@@ -92,4 +96,5 @@ export function formatSelector(selector: unknown): string {
   return parts.length === 0 ? '<none>' : parts.join(',')
 }
 
+/** `<none>` for what would be empty. */
 export const orNone = (text: string): string => (text === '' ? '<none>' : text)
