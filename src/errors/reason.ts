@@ -22,9 +22,20 @@ export const reportReasons = [
 
 export type ReportReason = (typeof reportReasons)[number]
 
+/** Why a module that is loaded on a node is to go, or is not for it; closed. Nothing else takes a module out. */
+export const releaseReasons = [
+  'ModuleDeleted',
+  'SelectorMismatch',
+  'NoKernelMapping',
+  'ModuleLoaderRemoved',
+  'VersionLabelMissing',
+] as const
+
+export type ReleaseReason = (typeof releaseReasons)[number]
+
 /** The reasons that the operator itself gives for a module that is not loaded, or for not acting; closed. */
 export const operatorReasons = [
-  'NoKernelMapping',
+  ...releaseReasons,
   'MappingInvalid',
   'ImageUnknown',
   'ImageMissing',
@@ -35,7 +46,6 @@ export const operatorReasons = [
   'ModuleVanished',
   'FinalizerMissing',
   'VersionDiffers',
-  'VersionLabelMissing',
   'DevicePluginStillRunning',
   'WorkerPodRefused',
   'WorkerPodPending',

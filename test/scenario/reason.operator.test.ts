@@ -1,9 +1,11 @@
 import type { ResourceQuota } from 'kubernetes-types/core/v1.js'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { getKernelModuleVersionReadyNodeLabel, getWorkerPodVersionLabelName } from '../../src/api/labels.ts'
+import type { Module } from '../../src/api/module.ts'
 import { pods, serviceAccounts } from '../../src/kube/core-resources.ts'
 import { defineResource } from '../../src/kube/resource.ts'
 import type { RequestInfo } from '../../src/sandbox/apiserver/faults.ts'
+import type { VirtualNode } from '../../src/sandbox/node/virtual-node.ts'
 import { Cluster, kernel56 } from './cluster.ts'
 import { LeapClock } from './leap-clock.ts'
 import { createReasonTests } from './reason-test.ts'
@@ -59,6 +61,54 @@ itEndsIn('NoKernelMapping', 'a kernel that no mapping matches, until one does', 
   expect(scene.condition('Ready')?.message).toContain('add one to spec.moduleLoader.container.kernelMappings')
   expect(cluster.nmc(scene.name)).toBeUndefined()
   await scene.patchContainer(mapTo(kernel56, image))
+  await scene.untilReady()
+})
+
+/** Loads the Module on a second node, too. */
+async function loadTwice(scene: Scene, change?: (module: Module) => void): Promise<VirtualNode> {
+  const labels = scene.selector
+  const second = await cluster.sandbox.addNode({ name: `${scene.name}-second`, kernel: kernel56, labels })
+  await scene.create(await scene.push('1'), change)
+  await scene.until('both nodes', () => scene.module?.status?.moduleLoader?.availableNumber === 2)
+  return second
+}
+
+const isTold = (scene: Scene, reason: string): boolean =>
+  scene.module?.status?.reasons?.some((each) => each.reason === reason) ?? false
+
+itEndsIn('ModuleDeleted', 'the node that is done, while another one still has the module', async (scene) => {
+  const second = await loadTwice(scene)
+  scene.kernel.setInUse('kmm_demo', 1)
+  await scene.delete()
+  await scene.until('ModuleDeleted', () => isTold(scene, 'ModuleDeleted') && isTold(scene, 'ModuleInUse'))
+  expect([scene.kernel.isLoaded('kmm_demo'), second.kernel.isLoaded('kmm_demo')]).toEqual([true, false])
+  scene.kernel.setInUse('kmm_demo', 0)
+  await scene.untilGone()
+})
+
+itEndsIn('ModuleLoaderRemoved', 'the node that is done, while another one still has the module', async (scene) => {
+  const second = await loadTwice(scene, ({ spec }) => {
+    if (spec) spec.devicePlugin = { container: { image: 'registry.example/plugin:1' } }
+  })
+  scene.kernel.setInUse('kmm_demo', 1)
+  await scene.patch({ moduleLoader: null })
+  await scene.until('ModuleLoaderRemoved', () => isTold(scene, 'ModuleLoaderRemoved') && isTold(scene, 'ModuleInUse'))
+  expect([scene.kernel.isLoaded('kmm_demo'), second.kernel.isLoaded('kmm_demo')]).toEqual([true, false])
+  scene.kernel.setInUse('kmm_demo', 0)
+  await scene.until('the plugin alone', () => !scene.module?.status?.reasons)
+  expect(scene.kernel.isLoaded('kmm_demo')).toBe(false)
+})
+
+itEndsIn('SelectorMismatch', 'a node that is no longer selected, until it is again', async (scene) => {
+  await loadFirst(scene)
+  const letGo = hold(
+    ({ plural, verb, name }) => plural === 'nodemodulesconfigs' && verb === 'delete' && name === scene.name,
+  )
+  await scene.node.label({ 'scene.example/name': null })
+  await scene.untilTold('SelectorMismatch')
+  expect(scene.kernel.isLoaded('kmm_demo')).toBe(false)
+  letGo()
+  await scene.node.label(scene.selector)
   await scene.untilReady()
 })
 

@@ -2,21 +2,13 @@ import type { Module, ModuleLoader } from '../../api/module.ts'
 import { moduleFinalizer } from '../../api/finalizers.ts'
 import { getWorkerPodVersionLabelName } from '../../api/labels.ts'
 import type { NodeModuleItem } from '../../api/node-modules-config.ts'
-import type { Reason } from '../../errors/reason.ts'
+import type { Reason, ReleaseReason } from '../../errors/reason.ts'
 import type { ResolvedKernel } from '../../kernel/resolve.ts'
 import type { MappingAnswer } from '../cluster/answer-mapping.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
 import { findUntoleratedTaint, internalTolerations } from '../cluster/toleration.ts'
 import { buildItem } from './item.ts'
 import type { ImageFact, ObservedModule } from './observed.ts'
-
-/** The closed list of what takes a module out of a node's plan. Nothing else does. */
-export type ReleaseReason =
-  | 'ModuleDeleted'
-  | 'SelectorMismatch'
-  | 'NoKernelMapping'
-  | 'ModuleLoaderRemoved'
-  | 'VersionLabelMissing'
 
 /** What the plan says of one Module on one node. */
 export type Answer =

@@ -4,13 +4,13 @@ import type { Defined } from '../cluster/defined.ts'
 import { cutTrailingPlus } from '../../kernel/kernel-version.ts'
 import { findOnNode, isLoadedAsWanted, type ModuleKey, type ModuleOnNode } from '../cluster/module-on-node.ts'
 import type { NodeView } from '../cluster/node-view.ts'
-import type { Answer, ReleaseReason } from '../plan/answer.ts'
+import type { Answer } from '../plan/answer.ts'
 
 /** What a Module is on one node. */
 export type NodeStanding =
   | { kind: 'loaded' }
   /** Not for this node: nothing is expected of it. */
-  | { kind: 'excluded'; reason: Reason | ReleaseReason; message: string }
+  | { kind: 'excluded'; reason: Reason; message: string }
   | { kind: 'progressing'; reason: Reason; message: string; since?: string }
   | { kind: 'failing'; reason: Reason; message: string; since?: string }
 
