@@ -5,9 +5,22 @@ export function isEmpty(value: unknown): boolean {
   return typeof value === 'object' && Object.values(value).every(isEmpty)
 }
 
+/** Compares two maps of labels, in which an empty value is a value. */
+export function sameMap(left: unknown, right: unknown): boolean {
+  const a = isPlainObject(left) ? left : {}
+  const b = isPlainObject(right) ? right : {}
+  const keys = Object.keys(a)
+  return keys.length === Object.keys(b).length && keys.every((key) => Reflect.get(a, key) === Reflect.get(b, key))
+}
+
+const labelMaps: ReadonlySet<string> = new Set(['selector', 'nodeSelector', 'matchLabels'])
+
 function sameObject(left: object, right: object): boolean {
   const keys = new Set([...Object.keys(left), ...Object.keys(right)])
-  return [...keys].every((key) => sameJson(Reflect.get(left, key), Reflect.get(right, key)))
+  return [...keys].every((key) => {
+    const same = labelMaps.has(key) ? sameMap : sameJson
+    return same(Reflect.get(left, key), Reflect.get(right, key))
+  })
 }
 
 const isPlainObject = (value: unknown): value is object =>
@@ -18,10 +31,11 @@ const isPlainObject = (value: unknown): value is object =>
  * wrote (upstream: note on serialisation).
  */
 export function sameJson(left: unknown, right: unknown): boolean {
+  if (isPlainObject(left) && isPlainObject(right)) return sameObject(left, right)
   if (isEmpty(left) || isEmpty(right)) return isEmpty(left) && isEmpty(right)
   if (Array.isArray(left))
     return (
       Array.isArray(right) && left.length === right.length && left.every((item, index) => sameJson(item, right[index]))
     )
-  return isPlainObject(left) && isPlainObject(right) ? sameObject(left, right) : left === right
+  return left === right
 }

@@ -1,5 +1,5 @@
 import type { DaemonSet } from 'kubernetes-types/apps/v1.js'
-import { isEmpty, sameJson } from '../cluster/same-json.ts'
+import { isEmpty, sameJson, sameMap } from '../cluster/same-json.ts'
 import { specHashAnnotation } from './daemon-set.ts'
 import { sameQuantity } from './quantity.ts'
 
@@ -12,6 +12,7 @@ const owned: ReadonlySet<string> = new Set([
   'imagePullSecrets',
   'initContainers',
   'nodeSelector',
+  'resources',
   'serviceAccountName',
   'tolerations',
   'volumeMounts',
@@ -26,13 +27,21 @@ function sameQuantities(present: unknown, wanted: unknown): boolean {
   return [...keys].every((key) => sameQuantity(Reflect.get(present, key), Reflect.get(wanted, key)))
 }
 
+function sameResources(present: unknown, wanted: unknown): boolean {
+  const read = (resources: unknown, key: string): unknown =>
+    isObject(resources) ? Reflect.get(resources, key) : undefined
+  const isSame = (key: string): boolean => sameQuantities(read(present, key), read(wanted, key))
+  return isSame('limits') && isSame('requests') && sameJson(read(present, 'claims'), read(wanted, 'claims'))
+}
+
 /** Fields whose values the API server writes in a form of its own, or that differ though both are empty. */
 const comparers: Readonly<Record<string, (present: unknown, wanted: unknown) => boolean>> = {
   automountServiceAccountToken: (present, wanted) => present === wanted,
   divisor: sameQuantity,
   limits: sameQuantities,
-  nodeSelector: sameJson,
+  nodeSelector: sameMap,
   requests: sameQuantities,
+  resources: sameResources,
   sizeLimit: sameQuantity,
 }
 
