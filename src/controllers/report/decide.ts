@@ -2,6 +2,7 @@ import { moduleFinalizer } from '../../api/finalizers.ts'
 import type { Module, ModuleStatus } from '../../api/module.ts'
 import type { Decision } from '../../runtime/reconciler.ts'
 import { sameJson } from '../cluster/same-json.ts'
+import { countNodes } from './conditions.ts'
 import type { ObservedEmptyNamespace, ObservedReport, ReportedNode } from './observed.ts'
 import { makeStatus } from './status.ts'
 
@@ -37,7 +38,7 @@ function decideFailures({ module, nodes }: ObservedReport): Action[] {
   }
   return [...first].flatMap(([reason, node]): Action[] => {
     if (known.has(reason) || node.standing.kind !== 'failing') return []
-    const message = `${counts.get(reason)} node(s), first ${node.name}: ${node.standing.message}`
+    const message = `${countNodes(counts.get(reason) ?? 0)}, first ${node.name}: ${node.standing.message}`
     return [{ type: 'recordFailure', module, reason, message: message.slice(0, 1_000) }]
   })
 }
