@@ -4,6 +4,7 @@ import { createQueue, type Queue } from '../kube/queue.ts'
 import type { KeyedLock } from './keyed-lock.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
+import { createPace, type Pace } from './pace.ts'
 import type { Reconciler, Wait } from './reconciler.ts'
 
 /** What a runner is made of. */
@@ -16,13 +17,18 @@ export interface RunnerOptions<O, A> {
   metrics: Metrics
   /** Shared by controllers whose keys name the same thing. */
   lock?: KeyedLock
+  /** How far apart passes for one key are kept that are only nudged; 0 unless given. */
+  paceMs?: number
   /** How long an action may go on after `stop`; 5 s unless given. */
   graceMs?: number
 }
 
 /** Runs one controller: key → observe → decide → execute, for as long as it is started. */
 export interface Runner {
+  /** Asks for a pass as soon as may be. */
   wake(key: string): void
+  /** Asks for a pass that may wait until `paceMs` after the last. */
+  nudge(key: string): void
   /**
    * Start only when every cache has synced: nothing may be decided on half a picture. `mayAct` is asked before each
    * action; once it answers no (another process leads), nothing is done any more.
@@ -49,6 +55,7 @@ function toKmmError(error: unknown): KmmError {
 class ControllerRunner<O, A> implements Runner {
   readonly #options: RunnerOptions<O, A>
   readonly #queue: Queue
+  readonly #pace: Pace
   readonly #abort = new AbortController()
   /** What was last logged of each key that fails. */
   readonly #logged = new Map<string, string>()
@@ -68,11 +75,16 @@ class ControllerRunner<O, A> implements Runner {
       onStart: (waitedMs) => metrics.dequeued(reconciler.name, waitedMs / 1_000),
       onDefect: (error) => logger.error({ controller: reconciler.name, error: describeError(error) }, 'queue defect'),
     })
+    this.#pace = createPace(this.#queue, clock, options.paceMs ?? 0)
     metrics.watchQueue(reconciler.name, concurrency, () => this.#queue.counts)
   }
 
   wake(key: string): void {
     this.#queue.add(key)
+  }
+
+  nudge(key: string): void {
+    this.#pace.nudge(key)
   }
 
   start(mayAct: () => boolean = () => true): void {
@@ -104,6 +116,7 @@ class ControllerRunner<O, A> implements Runner {
   }
 
   async #attempt(key: string): Promise<'success' | 'error' | 'requeue_after'> {
+    this.#pace.begin(key)
     try {
       const requeueAtMs = await this.#pass(key)
       this.#queue.forget(key)
@@ -115,6 +128,8 @@ class ControllerRunner<O, A> implements Runner {
       if (this.#isStopping || !this.#mayAct()) return 'success'
       this.#fail(key, toKmmError(error))
       return 'error'
+    } finally {
+      this.#pace.end(key)
     }
   }
 

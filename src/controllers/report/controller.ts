@@ -1,12 +1,27 @@
 import type { Controller } from '../cluster/controller.ts'
+import type { Module } from '../../api/module.ts'
 import { keyOf } from '../../kube/object.ts'
 import { modulesOfConfig } from '../cluster/modules-of-config.ts'
 import { matchesSelector } from '../cluster/node-view.ts'
-import { moduleKeyOfDaemonSet } from '../cluster/caches.ts'
+import { configsByModule, moduleKeyOfDaemonSet } from '../cluster/caches.ts'
 import { type Action, decide } from './decide.ts'
 import { execute, type ReportTools } from './execute.ts'
 import { observe, type ReportSources } from './observe.ts'
 import type { ObservedEmptyNamespace, ObservedReport } from './observed.ts'
+
+/** The status is written at most once a second, so it need not be worked out more often. */
+const paceMs = 1_000
+
+/** What the operator writes into the status itself asks for nothing new at once. */
+function isOwnNews(before: Module | undefined, after: Module | undefined): boolean {
+  if (before === undefined || after === undefined) return false
+  const { generation, deletionTimestamp, finalizers } = before.metadata
+  return (
+    generation === after.metadata.generation &&
+    deletionTimestamp === after.metadata.deletionTimestamp &&
+    JSON.stringify(finalizers) === JSON.stringify(after.metadata.finalizers)
+  )
+}
 
 /** Tells how each Module stands, and holds and frees its finalizer; its key is the Module. */
 export function createReportController(
@@ -22,17 +37,24 @@ export function createReportController(
       execute: (action, context) => execute(action, tools, context),
     },
     concurrency: 4,
-    watch(wake) {
-      caches.modules.onChange(({ key, after }) => {
+    paceMs,
+    watch(wake, nudge) {
+      caches.modules.onChange(({ key, before, after }) => {
         if (after === undefined) tools.lastWrites.delete(key)
-        wake(key)
+        if (isOwnNews(before, after)) nudge(key)
+        else wake(key)
       })
-      caches.moduleImagesConfigs.onChange(({ key }) => wake(key))
+      caches.moduleImagesConfigs.onChange(({ key }) => nudge(key))
       caches.nodeModulesConfigs.onChange(({ before, after }) => {
-        for (const config of [before, after]) if (config) for (const key of modulesOfConfig(config)) wake(key)
+        for (const config of [before, after]) {
+          // The last trace of a Module that is being deleted frees it at once.
+          for (const key of config ? modulesOfConfig(config) : [])
+            if (caches.nodeModulesConfigs.byIndex(configsByModule, key).length === 0) wake(key)
+            else nudge(key)
+        }
       })
       caches.daemonSets.onChange(({ before, after }) => {
-        for (const daemonSet of [before, after]) if (daemonSet) wake(moduleKeyOfDaemonSet(daemonSet))
+        for (const daemonSet of [before, after]) if (daemonSet) nudge(moduleKeyOfDaemonSet(daemonSet))
       })
       caches.namespaces.onChange(({ after }) => {
         if (!after) return
@@ -42,7 +64,7 @@ export function createReportController(
       caches.nodes.onChange(({ before, after }) => {
         for (const module of caches.modules.list()) {
           const selector = module.spec?.selector ?? {}
-          if ([before, after].some((node) => node && matchesSelector(node.labels, selector))) wake(keyOf(module))
+          if ([before, after].some((node) => node && matchesSelector(node.labels, selector))) nudge(keyOf(module))
         }
       })
     },

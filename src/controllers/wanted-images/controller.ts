@@ -1,3 +1,4 @@
+import type { Module } from '../../api/module.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import type { MappingResolver } from '../../kernel/resolver.ts'
 import { keyOf } from '../../kube/object.ts'
@@ -8,8 +9,14 @@ import { type Action, decide, type ObservedImages } from './decide.ts'
 import { execute } from './execute.ts'
 import { observe } from './observe.ts'
 
-function sameForImages(before: NodeView, after: NodeView): boolean {
-  return before.kernelVersion === after.kernelVersion && JSON.stringify(before.labels) === JSON.stringify(after.labels)
+/** Nodes come by the thousand when a cluster starts: they are looked at together. */
+const paceMs = 200
+
+/** True when a change of a node may change which kernels a Module is wanted for. */
+function concerns({ spec }: Module, before: NodeView | undefined, after: NodeView | undefined): boolean {
+  const [was, is] = [before, after].map((node) => node && matchesSelector(node.labels, spec?.selector ?? {}))
+  if (!was && !is) return false
+  return was !== is || before?.kernelVersion !== after?.kernelVersion
 }
 
 /** Lists the images that each Module needs for the kernels in the cluster; its key is the Module. */
@@ -26,15 +33,12 @@ export function createWantedImagesController(
       execute: (action, context) => execute(action, client, caches, context),
     },
     concurrency: 4,
-    watch(wake) {
+    paceMs,
+    watch(wake, nudge) {
       caches.modules.onChange(({ key }) => wake(key))
       caches.moduleImagesConfigs.onChange(({ key }) => wake(key))
       caches.nodes.onChange(({ before, after }) => {
-        if (before && after && sameForImages(before, after)) return
-        for (const module of caches.modules.list()) {
-          const selector = module.spec?.selector ?? {}
-          if ([before, after].some((node) => node && matchesSelector(node.labels, selector))) wake(keyOf(module))
-        }
+        for (const module of caches.modules.list()) if (concerns(module, before, after)) nudge(keyOf(module))
       })
     },
   }

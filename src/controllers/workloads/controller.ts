@@ -9,6 +9,9 @@ import { execute } from './execute.ts'
 import { observe } from './observe.ts'
 import type { ObservedWorkloads } from './observed.ts'
 
+/** A Module's pods and nodes change by the thousand: they are looked at together. */
+const paceMs = 200
+
 /** Runs the device plugins and labels the nodes that they are ready on; its key is the Module. */
 export function createWorkloadsController(caches: Caches, client: KubeClient): Controller<ObservedWorkloads, Action> {
   return {
@@ -19,7 +22,8 @@ export function createWorkloadsController(caches: Caches, client: KubeClient): C
       execute: (action, context) => execute(action, client, caches, context),
     },
     concurrency: 4,
-    watch(wake) {
+    paceMs,
+    watch(wake, nudge) {
       caches.modules.onChange(({ key, before, after }) => {
         if (
           before?.metadata.generation === after?.metadata.generation &&
@@ -29,10 +33,10 @@ export function createWorkloadsController(caches: Caches, client: KubeClient): C
         wake(key)
       })
       caches.daemonSets.onChange(({ before, after }) => {
-        for (const daemonSet of [before, after]) if (daemonSet) wake(moduleKeyOfDaemonSet(daemonSet))
+        for (const daemonSet of [before, after]) if (daemonSet) nudge(moduleKeyOfDaemonSet(daemonSet))
       })
       caches.pods.onChange(({ before, after }) => {
-        for (const pod of [before, after]) if (pod && isPluginPod(pod)) wake(moduleKeyOfPod(pod))
+        for (const pod of [before, after]) if (pod && isPluginPod(pod)) nudge(moduleKeyOfPod(pod))
       })
       caches.nodes.onChange(({ before, after }) => {
         for (const module of caches.modules.list()) {
@@ -41,7 +45,7 @@ export function createWorkloadsController(caches: Caches, client: KubeClient): C
             module.spec?.devicePlugin &&
             [before, after].some((node) => node && matchesSelector(node.labels, selector))
           )
-            wake(keyOf(module))
+            nudge(keyOf(module))
         }
       })
     },

@@ -61,9 +61,13 @@ interface Shared extends OperatorOptions {
 
 function addRunner<O, A>(controller: Controller<O, A>, shared: Shared, lock?: KeyedLock): Runner {
   const { clock, random, logger, metrics } = shared
-  const { reconciler, concurrency } = controller
-  const runner = createRunner({ reconciler, concurrency, clock, random, logger, metrics, ...(lock ? { lock } : {}) })
-  controller.watch((key) => runner.wake(key))
+  const { reconciler, concurrency, paceMs = 0 } = controller
+  const optional = lock ? { lock } : {}
+  const runner = createRunner({ reconciler, concurrency, paceMs, clock, random, logger, metrics, ...optional })
+  controller.watch(
+    (key) => runner.wake(key),
+    (key) => runner.nudge(key),
+  )
   return runner
 }
 
