@@ -7,5 +7,9 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 30_000,
     pool: 'forks',
+    // Modules keep no state, so files can share a process: loading them anew for each costs half of the time.
+    isolate: false,
+    // Scenarios mostly wait for the processes of virtual nodes.
+    maxWorkers: 3,
   },
 })
