@@ -1,6 +1,6 @@
 import type { Module } from '../../src/api/module.ts'
 import type { WorkerStatus } from '../../src/api/node-modules-config.ts'
-import { parseWorkerReport } from '../../src/api/worker-report.ts'
+import { parseWorkerReport, type WorkerReport } from '../../src/api/worker-report.ts'
 import type { Change } from '../../src/kube/cache.ts'
 import { namespaces } from '../../src/kube/core-resources.ts'
 import type { ImageFile } from '../../src/oci/image-builder.ts'
@@ -32,6 +32,8 @@ export class Scene {
   readonly repository: string
   readonly seen = { module: new Set<string>(), node: new Set<string>(), report: new Set<string>() }
   readonly selector: Record<string, string>
+  /** Every report that was seen, some more than once. */
+  readonly reports: WorkerReport[] = []
 
   private constructor(cluster: Cluster, name: string, { repository = 'open' }: SceneOptions) {
     this.cluster = cluster
@@ -222,24 +224,30 @@ export class Scene {
       const [{ state, lastState } = {}] = after.status?.containerStatuses ?? []
       for (const each of [state?.terminated, lastState?.terminated]) {
         const report = parseWorkerReport(each?.message ?? '')
-        if (report) this.seen.report.add(report.reason)
+        if (!report) continue
+        this.seen.report.add(report.reason)
+        this.reports.push(report)
       }
     })
   }
 }
 
-const toEntries = (files: Record<string, ImageFile>): LayerEntry[] =>
+/** Files as the entries of a layer. */
+export const toEntries = (files: Record<string, ImageFile>): LayerEntry[] =>
   Object.entries(files).map(([name, { data = '', linkname }]) =>
     linkname === undefined ? { name, content: Buffer.from(data) } : { name, type: 'symlink', linkname, content: '' },
   )
 
-/** The files of an image with made-up modules for the usual kernel. */
-export function madeUpFiles(...modules: Omit<ModuleFileInput, 'release'>[]): Record<string, ImageFile> {
-  const folder = `opt/lib/modules/${kernel56}`
+/** The files of an image with made-up modules for a kernel. */
+export function madeUpFiles(
+  release: string,
+  ...modules: readonly Omit<ModuleFileInput, 'release'>[]
+): Record<string, ImageFile> {
+  const folder = `opt/lib/modules/${release}`
   const files: Record<string, ImageFile> = {}
   const tree = modules.map(({ name, depends = [] }) => ({ path: `extra/${name}.ko`, name, depends }))
   for (const module of modules)
-    files[`${folder}/extra/${module.name}.ko`] = { data: buildModuleFile({ release: kernel56, ...module }) }
+    files[`${folder}/extra/${module.name}.ko`] = { data: buildModuleFile({ release, ...module }) }
   for (const [name, data] of Object.entries(buildModuleTreeFiles(tree))) files[`${folder}/${name}`] = { data }
   return files
 }
