@@ -34,6 +34,15 @@ function parseYaml(text: string): unknown {
   }
 }
 
+/** The operator writes this annotation as JSON; reading it as YAML would take many times as long. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 
 type Credentials = Pick<WorkerIntent, 'serviceAccountName' | 'imageRepoSecret' | 'podNamespace'>
@@ -41,7 +50,7 @@ type Credentials = Pick<WorkerIntent, 'serviceAccountName' | 'imageRepoSecret' |
 /** The credentials that the pod was made for; an upstream pod shows them in its own fields. */
 function readCredentials(pod: PodView): Credentials {
   const annotation = pod.annotations[workerCredentialsAnnotation]
-  const read = annotation === undefined ? undefined : parseYaml(annotation)
+  const read = annotation === undefined ? undefined : parseJson(annotation)
   if (typeof read !== 'object' || read === null) {
     const { serviceAccountName, firstPullSecret, namespace } = pod
     return { serviceAccountName, imageRepoSecret: firstPullSecret, podNamespace: namespace }
@@ -98,10 +107,12 @@ const hashOf = (key: Buffer, nodeUid: string, identity: PodIdentity, { annotatio
     version: annotations[workerModuleVersionAnnotation] ?? '',
   })
 
+const isUpstreamHash = (hash: string): boolean => /^\d{1,20}$/.test(hash)
+
 /** A pod that the operator made, for this node and in the namespace where it made it. */
-function readOwn(pod: PodView, identity: PodIdentity): WorkerIntent | undefined {
-  const intent = readIntent(pod, identity)
-  return intent?.podNamespace === pod.namespace ? intent : undefined
+function isOwn(pod: PodView, identity: PodIdentity, key: Buffer, nodeUid: string): boolean {
+  const hash = pod.annotations[workerHashAnnotation] ?? ''
+  return sameHash(hash, hashOf(key, nodeUid, identity, pod)) && readCredentials(pod).podNamespace === pod.namespace
 }
 
 /** A pod of the Go operator (its hash is a decimal number): believed only for what the plan already says. */
@@ -128,9 +139,9 @@ export function readWorker(
   const identity = readIdentity(pod)
   if (identity === undefined) return undefined
   const hash = pod.annotations[workerHashAnnotation] ?? ''
-  const isUpstream = /^\d{1,20}$/.test(hash)
-  if (!isUpstream && !sameHash(hash, hashOf(key, nodeUid, identity, pod))) return undefined
-  const intent = isUpstream ? readUpstream(pod, identity, entries) : readOwn(pod, identity)
+  const isUpstream = isUpstreamHash(hash)
+  if (!isUpstream && !isOwn(pod, identity, key, nodeUid)) return undefined
+  const intent = isUpstream ? readUpstream(pod, identity, entries) : readIntent(pod, identity)
   if (intent === undefined) return undefined
   return {
     podNamespace: pod.namespace,
@@ -142,6 +153,14 @@ export function readWorker(
     intent,
     state: readWorkerState(pod, isUpstream ? 'upstream' : 'own'),
   }
+}
+
+/** True for a worker pod that `readWorker` believes; reads no more of it than that takes. */
+export function isBelieved(pod: PodView, key: Buffer, nodeUid: string, entries: readonly NodeModuleItem[]): boolean {
+  const identity = readIdentity(pod)
+  if (identity === undefined) return false
+  if (!isUpstreamHash(pod.annotations[workerHashAnnotation] ?? '')) return isOwn(pod, identity, key, nodeUid)
+  return readUpstream(pod, identity, entries) !== undefined
 }
 
 /** True when two intents do the same to the kernel. */
