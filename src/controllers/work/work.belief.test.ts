@@ -11,11 +11,15 @@ import {
 import { moduleNameLabel, moduleNamespaceLabel, workerActionLabel } from '../../api/labels.ts'
 import type { NodeModuleItem } from '../../api/node-modules-config.ts'
 import type { PodView } from '../cluster/pod-view.ts'
-import { readWorker, type Worker } from './worker.ts'
+import { isBelieved, readWorker, type Worker } from './worker.ts'
 import { formatWorkerConfig, workerCredentialsAnnotation, type WorkerIntent } from './worker-intent.ts'
 
-const read = (pod: PodView, entries: NodeModuleItem[] = [], nodeUid = 'uid-n1'): Worker | undefined =>
-  readWorker(pod, hashKey, nodeUid, entries)
+/** Both ways of asking must agree. */
+function read(pod: PodView, entries: NodeModuleItem[] = [], nodeUid = 'uid-n1'): Worker | undefined {
+  const worker = readWorker(pod, hashKey, nodeUid, entries)
+  expect(isBelieved(pod, hashKey, nodeUid, entries)).toBe(worker !== undefined)
+  return worker
+}
 
 function annotate(pod: PodView, annotations: Record<string, string>): PodView {
   return { ...pod, annotations: { ...pod.annotations, ...annotations } }

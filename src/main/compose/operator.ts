@@ -10,7 +10,7 @@ import { createReportController } from '../../controllers/report/controller.ts'
 import { createWantedImagesController } from '../../controllers/wanted-images/controller.ts'
 import { createWorkController } from '../../controllers/work/controller.ts'
 import type { Refusal } from '../../controllers/work/observed.ts'
-import { readWorker } from '../../controllers/work/worker.ts'
+import { isBelieved } from '../../controllers/work/worker.ts'
 import { createWorkloadsController } from '../../controllers/workloads/controller.ts'
 import { describeError } from '../../errors/error.ts'
 import { createMappingResolver } from '../../kernel/resolver.ts'
@@ -95,8 +95,7 @@ function createNodeRunners(shared: Shared, registryText: string): Runner[] {
   const settings = { ...config.worker, image: workerImage, registrySettings: registryText }
   const isOwnWorker: Parameters<typeof createPlanController>[0]['isOwnWorker'] = (pod, node) =>
     isWorkerPod(pod) &&
-    readWorker(pod, hashKey, node.uid, caches.nodeModulesConfigs.get({ name: node.name })?.spec?.modules ?? []) !==
-      undefined
+    isBelieved(pod, hashKey, node.uid, caches.nodeModulesConfigs.get({ name: node.name })?.spec?.modules ?? [])
   // Both write about one node: neither may decide while the other acts.
   const lock = createKeyedLock()
   const work = createWorkController(
