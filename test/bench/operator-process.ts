@@ -19,12 +19,12 @@ export interface OperatorProcess {
   stop(): Promise<void>
 }
 
-const warnLevel = 40
+const complaining = new Set<unknown>(['warn', 'error', 'fatal'])
 
 /** The lines of a log that say that something went wrong; a line that is no JSON is one of them. */
 function isComplaint(line: string): boolean {
   try {
-    return Number((JSON.parse(line) as { level?: number }).level) >= warnLevel
+    return complaining.has((JSON.parse(line) as { level?: unknown }).level)
   } catch {
     return line.trim() !== ''
   }
