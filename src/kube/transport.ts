@@ -90,6 +90,8 @@ export function createTransport({ connection, userAgent, clock, timeoutMs, onReq
         method: request.method,
         headers: buildHeaders(request, userAgent, token),
         ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+        // undici would end the connection after each DELETE with a body, which every deletion here has.
+        reset: false,
         ...(request.signal ? { signal: request.signal } : {}),
         headersTimeout: timeoutMs,
         bodyTimeout: request.endless ? 0 : timeoutMs,
