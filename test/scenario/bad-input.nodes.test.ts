@@ -10,7 +10,7 @@ import { Scene } from './scene.ts'
 let cluster: Cluster
 const clock = new LeapClock()
 beforeAll(async () => {
-  cluster = await Cluster.start({ nodes: [] })
+  cluster = await Cluster.start({ nodes: [], times: { restartBaseMs: 1_000 } })
   await cluster.startOperator({ clock, unverifiedAfterMs: 1 })
 })
 afterAll(() => cluster.stop())

@@ -5,12 +5,12 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { namespaces, pods } from '../../src/kube/core-resources.ts'
 import { Cluster, demoModule } from './cluster.ts'
 import { LeapClock } from './leap-clock.ts'
-import { Scene, type SceneOptions } from './scene.ts'
+import { makeLoadReport, Scene, type SceneOptions } from './scene.ts'
 
 let cluster: Cluster
 const clock = new LeapClock()
 beforeAll(async () => {
-  cluster = await Cluster.start({ nodes: [] })
+  cluster = await Cluster.start({ nodes: [], times: { restartBaseMs: 1_000 } })
   await cluster.startOperator({ clock })
 })
 afterAll(() => cluster.stop())
@@ -79,7 +79,7 @@ it.concurrent('goes back to the old image when the module cannot be unloaded for
   await scene.untilReady()
   scene.kernel.setInUse('kmm_demo', 'eth0')
   await scene.useImage(await scene.push('2'))
-  expect(await scene.untilFailed('ModuleInUse', 1)).toContain('in use by eth0')
+  expect(await scene.untilFailed('ModuleInUse')).toContain('in use by eth0')
   expect(scene.isReady).toBe(false)
   await scene.useImage(image)
   await scene.untilReady()
@@ -92,7 +92,7 @@ it.concurrent('unloads once it is free what was in use when the Module was chang
   await scene.untilReady()
   scene.kernel.setInUse('kmm_demo', 1)
   await scene.useImage(await scene.push('2'))
-  await scene.untilFailed('ModuleInUse', 1)
+  await scene.untilFailed('ModuleInUse')
   await scene.delete()
   await scene.until('it is told', () => scene.condition('Ready')?.reason === 'Deleting')
   scene.kernel.setInUse('kmm_demo', 0)
@@ -126,10 +126,8 @@ const forger = { name: 'worker', image: 'registry.example/forger:1' }
 it.concurrent('believes no worker pod but its own, whatever is copied from it', async () => {
   const scene = await open('forged')
   const foreign = await open('forged-foreign')
-  const bootID = scene.kernel.bootId
-  const report = { v: 1, bootID, kernel: scene.kernel.release, action: 'load', outcome: 'ok', reason: 'Loaded' }
-  const message = JSON.stringify({ ...report, alreadyLoaded: false, message: '', modules: [], durationsMs: {} })
-  cluster.sandbox.rules.add({ match: { image: 'forger' }, behaviour: { do: 'succeed', message } })
+  const behaviour = { do: 'succeed' as const, message: makeLoadReport(scene) }
+  cluster.sandbox.rules.add({ match: { image: 'forger' }, behaviour })
   const lift = scene.rule({ do: 'hang' }, `^${scene.podName}$`)
   await scene.create(await scene.push('1'))
   await scene.until('the pod', () => scene.pod)
@@ -173,7 +171,7 @@ it.concurrent('does not believe a success without a report, and makes another po
   const scene = await open('no-report')
   const lift = scene.rule({ do: 'succeed', message: 'all is well' })
   await scene.create(await scene.push('1'))
-  expect(await scene.untilFailed('Unknown', 1)).toContain('all is well')
+  expect(await scene.untilFailed('Unknown')).toContain('all is well')
   expect(scene.isReady).toBe(false)
   lift()
   clock.leap(30_000)

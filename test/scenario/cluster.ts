@@ -127,7 +127,7 @@ export class Cluster {
   }
 
   /** Resolves when `holds` does, looking again at each change of anything; fails with the operator's last words. */
-  async until(what: string, holds: () => unknown, timeoutMs = 15_000): Promise<void> {
+  async until(what: string, holds: () => unknown, timeoutMs = 30_000): Promise<void> {
     const started = Date.now()
     while (!holds()) {
       if (Date.now() - started > timeoutMs)

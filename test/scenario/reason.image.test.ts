@@ -10,7 +10,7 @@ const clock = new LeapClock()
 const reader = { username: 'reader', password: 'right' }
 beforeAll(async () => {
   const auth = { kind: 'token' as const, users: [reader], anonymousPull: ['open/'] }
-  cluster = await Cluster.start({ nodes: [], registry: { auth } })
+  cluster = await Cluster.start({ nodes: [], times: { restartBaseMs: 1_000 }, registry: { auth } })
   // The operator leaves to the workers at once what it cannot look at itself.
   await cluster.startOperator({ unverifiedAfterMs: 1, clock })
 })
@@ -38,7 +38,7 @@ itEndsIn('ImageNotFound', 'an image that is lost after the operator saw it, unti
   await scene.until('the pod', () => scene.pod)
   expect(cluster.sandbox.registry.lose(scene.repository, digest)).toBe(true)
   letStart()
-  expect(await scene.untilFailed('ImageNotFound')).toContain(scene.repository)
+  expect(await scene.untilFailed('ImageNotFound', 2)).toContain(scene.repository)
   await scene.push('1')
   await scene.untilReady()
 })
@@ -64,7 +64,7 @@ itEndsIn('RegistryUnreachable', 'a registry that is down, until it is up', async
   const image = await scene.push('1')
   const lift = cluster.sandbox.registry.fail({ repository: scene.repository, action: { do: 'reset' } })
   await scene.create(image)
-  await scene.untilFailed('RegistryUnreachable', 1)
+  await scene.untilFailed('RegistryUnreachable')
   expect(scene.condition('ImagesReady')).toMatchObject({ status: 'Unknown', reason: 'RegistryUnreachable' })
   lift()
   await scene.untilReady()

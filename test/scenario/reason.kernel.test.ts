@@ -6,7 +6,7 @@ import { createReasonTests } from './reason-test.ts'
 
 let cluster: Cluster
 beforeAll(async () => {
-  cluster = await Cluster.start({ nodes: [] })
+  cluster = await Cluster.start({ nodes: [], times: { restartBaseMs: 1_000 } })
   await cluster.startOperator()
 })
 afterAll(() => cluster.stop())
@@ -30,7 +30,7 @@ itEndsIn('Unloaded', 'what the worker reports of a module that was taken out', a
 itEndsIn('SignatureRejected', 'a node that enforces signatures, until it does not', async (scene) => {
   scene.kernel.setEnforce(true)
   await scene.create(await scene.push('1'))
-  expect(await scene.untilFailed('SignatureRejected')).toContain('sign the module with a key that the node trusts')
+  expect(await scene.untilFailed('SignatureRejected', 2)).toContain('sign the module with a key that the node trusts')
   scene.kernel.setEnforce(false)
   await scene.untilReady()
 })
@@ -40,7 +40,7 @@ itEndsIn('ModuleInUse', 'an unload of what somebody uses, until that ends', asyn
   await scene.untilReady()
   scene.kernel.setInUse('kmm_demo', 1)
   await scene.delete()
-  expect(await scene.untilFailed('ModuleInUse')).toContain('is in use')
+  expect(await scene.untilFailed('ModuleInUse', 2)).toContain('is in use')
   expect(scene.condition('Ready')?.message).toContain(`waits for 1 node: ${scene.name} (ModuleInUse`)
   expect(scene.isReady).toBe(false)
   scene.kernel.setInUse('kmm_demo', 0)

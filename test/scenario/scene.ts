@@ -32,6 +32,8 @@ export class Scene {
   readonly repository: string
   readonly seen = { module: new Set<string>(), node: new Set<string>(), report: new Set<string>() }
   readonly selector: Record<string, string>
+  /** The pods that were made to load, and to unload, by uid. */
+  readonly pods = { Load: new Set<string>(), Unload: new Set<string>() }
   /** Every report that was seen, some more than once. */
   readonly reports: WorkerReport[] = []
 
@@ -151,7 +153,7 @@ export class Scene {
     })
   }
 
-  async until(what: string, holds: () => unknown, timeoutMs = 15_000): Promise<void> {
+  async until(what: string, holds: () => unknown, timeoutMs = 40_000): Promise<void> {
     const started = Date.now()
     while (!holds()) {
       if (Date.now() - started > timeoutMs)
@@ -191,7 +193,7 @@ export class Scene {
   }
 
   /** Waits for the reason on the Module and on the node's NodeModulesConfig, tried at least `attempts` times. */
-  async untilFailed(reason: string, attempts = 2): Promise<string> {
+  async untilFailed(reason: string, attempts = 1): Promise<string> {
     await this.untilTold(reason)
     const isTried = (): boolean => this.worker?.reason === reason && this.worker.attempt >= attempts
     await this.until(`${reason} on the node, attempt ${attempts}`, isTried)
@@ -221,6 +223,8 @@ export class Scene {
     })
     pods.onChange(({ after }: Change<NonNullable<Scene['pod']>>) => {
       if (after?.metadata?.namespace !== this.name) return
+      const action = after.metadata.labels?.['kmm.node.kubernetes.io/worker-action']
+      if (action === 'Load' || action === 'Unload') this.pods[action].add(after.metadata.uid ?? '')
       const [{ state, lastState } = {}] = after.status?.containerStatuses ?? []
       for (const each of [state?.terminated, lastState?.terminated]) {
         const report = parseWorkerReport(each?.message ?? '')
@@ -230,6 +234,23 @@ export class Scene {
       }
     })
   }
+}
+
+/** The report of a worker that has loaded the module on the scene's node. */
+export function makeLoadReport({ kernel: { bootId, release } }: Scene): string {
+  const report: WorkerReport = {
+    v: 1,
+    bootID: bootId,
+    kernel: release,
+    action: 'load',
+    outcome: 'ok',
+    alreadyLoaded: false,
+    reason: 'Loaded',
+    message: '',
+    modules: [],
+    durationsMs: {},
+  }
+  return JSON.stringify(report)
 }
 
 /** Files as the entries of a layer. */
