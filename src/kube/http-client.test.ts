@@ -184,6 +184,14 @@ describe('requests', () => {
     expect(connections).toBeLessThanOrEqual(2)
   })
 
+  it('opens no more connections than it may, and lets the rest wait', async () => {
+    const { client, server } = await startRig((_, response) => json(response, 200, {}), { mostConnections: 3 })
+    let connections = 0
+    server.on('connection', () => connections++)
+    await Promise.all(Array.from({ length: 40 }, (_, index) => client.get(nodes, { name: `n${index}` })))
+    expect(connections).toBe(3)
+  })
+
   it('lets many requests share a signal without a warning', async () => {
     const { client } = await startRig((_, response) => json(response, 200, {}))
     const warnings: Error[] = []

@@ -30,6 +30,8 @@ export interface KubeClientOptions {
   timeoutMs?: number
   /** The longest event of a watch; 16 MiB by default. */
   maxWatchLineBytes?: number
+  /** How many connections are open at once, each watch one of them; as many as are asked for unless given. */
+  mostConnections?: number
   /** Told of every request, for metrics. */
   onRequest?: (outcome: RequestOutcome) => void
 }
@@ -101,9 +103,9 @@ async function* watchEvents<T extends KubeObject>(
 
 /** A client of one API server over HTTP. */
 export function createKubeClient(options: KubeClientOptions): HttpKubeClient {
-  const { connection, userAgent, clock = realClock, timeoutMs = 30_000, onRequest } = options
+  const { connection, userAgent, clock = realClock, timeoutMs = 30_000, mostConnections, onRequest } = options
   const maxLineBytes = options.maxWatchLineBytes ?? 16 * 1_024 * 1_024
-  const transport = createTransport({ connection, userAgent, clock, timeoutMs, onRequest })
+  const transport = createTransport({ connection, userAgent, clock, timeoutMs, mostConnections, onRequest })
   const sendForText = async (request: ApiRequest): Promise<string> => readText(await transport.send(request), request)
   const exchange = async <T>(request: ApiRequest): Promise<T> => parseAnswer(await sendForText(request), request) as T
 

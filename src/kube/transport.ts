@@ -44,6 +44,7 @@ export interface TransportOptions {
   clock: Clock
   /** How long the server may take for headers, and then between two pieces of a body. */
   timeoutMs: number
+  mostConnections?: number | undefined
   onRequest?: ((outcome: RequestOutcome) => void) | undefined
 }
 
@@ -70,8 +71,9 @@ function buildHeaders(request: ApiRequest, userAgent: string, token: string | un
 }
 
 /** Opens nothing until the first request; `close` ends all connections, also those of watches. */
-export function createTransport({ connection, userAgent, clock, timeoutMs, onRequest }: TransportOptions): Transport {
-  const dispatcher = createDispatcher(connection)
+export function createTransport(options: TransportOptions): Transport {
+  const { connection, userAgent, clock, timeoutMs, mostConnections, onRequest } = options
+  const dispatcher = createDispatcher(connection, mostConnections)
   const tokens = createTokenSource(connection, clock)
   const { origin, pathname, host } = new URL(connection.server)
   const basePath = pathname.replace(/\/$/, '')

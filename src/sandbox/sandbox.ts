@@ -80,6 +80,9 @@ const definitions = defineResource({
   namespaced: false,
 })
 
+/** All virtual nodes together; thousands that came at once would overrun the server's queue of new connections. */
+const nodesConnections = 64
+
 const newSuffix = (): string => randomBytes(3).toString('hex').slice(0, 5)
 
 async function createMissing(work: Promise<unknown>): Promise<void> {
@@ -163,7 +166,10 @@ async function prepareNodes(
   const modprobePath = join(folder, 'modprobe')
   await writeModprobeLauncher(modprobePath, resolve(modprobeProgram))
   const connection = loadKubeconfig({ text: api.kubeconfigFor(api.addIdentity(nodesUser)) })
-  const client = stops.add(createKubeClient({ connection, userAgent: 'kmm-sandbox-node/1' }), (each) => each.close())
+  const client = stops.add(
+    createKubeClient({ connection, userAgent: 'kmm-sandbox-node/1', mostConnections: nodesConnections }),
+    (each) => each.close(),
+  )
   const feed = stops.add(new PodFeed(client), (each) => each.stop())
   feed.start()
   const slots = new Slots(options.workerSlots ?? Math.max(2, availableParallelism()))
