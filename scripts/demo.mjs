@@ -1,5 +1,5 @@
 // `npm run demo`: installs and builds what it needs, then plays the demo. Plain JavaScript, because it runs before npm ci.
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -26,12 +26,12 @@ if (!existsSync(`${root}/node_modules/.package-lock.json`)) {
   run('npm', ['ci', '--no-audit', '--no-fund'])
 }
 run(process.execPath, ['node_modules/tsx/dist/cli.mjs', 'scripts/build.ts'])
-const { status, signal } = spawnSync(
-  process.execPath,
-  [`${root}/dist/kmm.js`, 'sandbox', 'demo', ...process.argv.slice(2)],
-  {
-    cwd: root,
-    stdio: 'inherit',
-  },
-)
-process.exit(signal ? 1 : (status ?? 1))
+const demo = spawn(process.execPath, [`${root}/dist/kmm.js`, 'sandbox', 'demo', ...process.argv.slice(2)], {
+  cwd: root,
+  stdio: 'inherit',
+})
+// The demo takes its sandbox down before it ends: wait for that.
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.on(name, () => demo.kill(name === 'SIGHUP' ? 'SIGTERM' : name))
+demo.on('error', (error) => fail(`cannot run the demo: ${error.message}`))
+demo.on('close', (status, signal) => process.exit(signal ? 1 : (status ?? 1)))

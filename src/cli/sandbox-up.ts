@@ -12,6 +12,8 @@ interface Flags {
 export interface SandboxUpOptions {
   /** The folder of the package: `deploy/` and `dist/` are below it. */
   root: string
+  /** How the user can start the program again. */
+  program: string
   write: (line: string) => void
   createStopSignal: () => AbortSignal
 }
@@ -58,7 +60,7 @@ function tellJson(sandbox: Sandbox): string {
   })
 }
 
-function tellPerson(sandbox: Sandbox): string[] {
+function tellPerson(sandbox: Sandbox, program: string): string[] {
   const { kubeconfigPath, api, registry, workerImage } = sandbox
   return [
     'The sandbox is up; Ctrl-C stops and removes it.',
@@ -71,13 +73,13 @@ function tellPerson(sandbox: Sandbox): string[] {
     'In another terminal:',
     '',
     `  export KUBECONFIG=${kubeconfigPath}`,
-    `  OPERATOR_NAMESPACE=kmm-operator-system RELATED_IMAGE_WORKER=${workerImage} kmm operator`,
-    '  kmm sandbox get nodes          # or kubectl',
+    `  OPERATOR_NAMESPACE=kmm-operator-system RELATED_IMAGE_WORKER=${workerImage} ${program} operator`,
+    `  ${program} sandbox get nodes   # or kubectl get nodes`,
   ]
 }
 
 /** `kmm sandbox up`: an embedded cluster that stays until it is interrupted. */
-export function createSandboxUpCommand({ root, write, createStopSignal }: SandboxUpOptions): Command {
+export function createSandboxUpCommand({ root, program, write, createStopSignal }: SandboxUpOptions): Command {
   return new Command('up')
     .description('start a sandbox and stay until interrupted')
     .option('--nodes <number>', 'how many virtual nodes', parseNodes, 3)
@@ -87,7 +89,7 @@ export function createSandboxUpCommand({ root, write, createStopSignal }: Sandbo
       const signal = createStopSignal()
       const sandbox = await startSandbox({ root, nodes: planNodes(nodes, kernel) })
       try {
-        for (const line of json ? [tellJson(sandbox)] : tellPerson(sandbox)) write(line)
+        for (const line of json ? [tellJson(sandbox)] : tellPerson(sandbox, program)) write(line)
         if (!signal.aborted)
           await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
       } finally {

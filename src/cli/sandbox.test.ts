@@ -28,7 +28,12 @@ function up(...argv: string[]): Promise<unknown> {
     lines.push(line)
     tell(line)
   }
-  const command = createSandboxUpCommand({ root: '.', write, createStopSignal: () => stop.signal })
+  const command = createSandboxUpCommand({
+    root: '.',
+    program: 'node kmm.js',
+    write,
+    createStopSignal: () => stop.signal,
+  })
   return command.exitOverride().configureOutput({ writeErr: write }).parseAsync(argv, { from: 'user' })
 }
 
@@ -73,6 +78,17 @@ describe('kmm sandbox up', () => {
     await done
     expect(lines.at(-1)).toBe('{"event":"down"}')
     expect(() => readFileSync(kubeconfig)).toThrow('ENOENT')
+  })
+
+  it('tells a person what to type next', async () => {
+    const done = up('--nodes', '1')
+    await first
+    stop.abort()
+    await done
+    const text = lines.join('\n')
+    expect(text).toMatch(/^ {2}OPERATOR_NAMESPACE=\S+ RELATED_IMAGE_WORKER=\S+ node kmm\.js operator$/m)
+    expect(text).toMatch(/^ {2}node kmm\.js sandbox get nodes/m)
+    expect(lines.at(-1)).toBe('The sandbox is gone.')
   })
 
   it.each([

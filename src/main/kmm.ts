@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 /** The `kmm` program: the operator and the tools for a terminal. */
 import { tmpdir } from 'node:os'
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { createDemoCommand } from '../cli/demo/command.ts'
 import { createSandboxGetCommand } from '../cli/sandbox-get.ts'
 import { createSandboxUpCommand } from '../cli/sandbox-up.ts'
@@ -17,15 +17,27 @@ interface OperatorFlags {
   logLevel: 'debug' | 'info' | 'warn' | 'error'
 }
 
+/** npm and a shell pass on what the terminal sends to everybody: what comes twice this soon was meant once. */
+const sameKeystrokeMs = 1_000
+
 /** Aborted at the first SIGINT or SIGTERM; the second ends the process at once. */
 function createStopSignal(): AbortSignal {
   const controller = new AbortController()
+  let firstMs = 0
   for (const name of ['SIGINT', 'SIGTERM'] as const)
     process.on(name, () => {
-      if (controller.signal.aborted) process.exit(1)
+      if (controller.signal.aborted && performance.now() - firstMs > sameKeystrokeMs) process.exit(1)
+      if (controller.signal.aborted) return
+      firstMs = performance.now()
       controller.abort()
     })
   return controller.signal
+}
+
+/** What to type to run this program: `kmm` where a link of that name was followed, else the file with Node.js. */
+function nameProgram(): string {
+  const path = process.argv[1] ?? 'kmm'
+  return basename(path) === 'kmm' ? 'kmm' : `node ${path}`
 }
 
 const program = new Command('kmm').description('Kernel Module Management for Kubernetes').version(version)
@@ -35,7 +47,11 @@ program
   .description('run the controllers that keep kernel modules loaded')
   .option('--config <name>', 'ConfigMap with the configuration, in OPERATOR_NAMESPACE', 'kmm-operator-manager-config')
   .option('--kubeconfig <path>', 'file to reach the cluster with, instead of KUBECONFIG or the service account')
-  .option('--log-level <level>', 'debug, info, warn or error', 'info')
+  .addOption(
+    new Option('--log-level <level>', 'least level that is logged')
+      .choices(['debug', 'info', 'warn', 'error'])
+      .default('info'),
+  )
   .action(async (flags: OperatorFlags) => {
     await runOperator({ ...flags, environment: process.env, signal: createStopSignal() })
   })
@@ -49,7 +65,7 @@ const terminal = {
 program
   .command('sandbox')
   .description('an embedded cluster to try things in, on this machine alone')
-  .addCommand(createSandboxUpCommand(terminal))
+  .addCommand(createSandboxUpCommand({ ...terminal, program: nameProgram() }))
   .addCommand(
     createSandboxGetCommand({
       ...terminal,

@@ -75,6 +75,8 @@ function untilHolds(listeners: Set<() => void>, { what, holds, timeoutMs }: Expe
       () => finish(new KmmError(`after ${timeoutMs / 1000} s still not true: ${what}`, { code: 'TimedOut' })),
       timeoutMs,
     )
+    // Whoever gives the story up does not wait for this.
+    timer.unref()
     listeners.add(look)
     look()
   })

@@ -26,12 +26,14 @@ export function createDemoCommand({ root, write, createStopSignal }: DemoCommand
       const startedMs = Date.now()
       const narrator = createNarrator({ json, write, now: Date.now })
       const seconds = (): number => Math.round((Date.now() - startedMs) / 100) / 10
+      const signal = createStopSignal()
       try {
-        await runDemo({ root, narrator, keep, signal: createStopSignal() })
+        await runDemo({ root, narrator, keep, signal })
         if (json) write(JSON.stringify({ ok: true, event: 'done', seconds: seconds() }))
+        else if (keep) write('\nThe sandbox is gone.')
         else write(`\nDone in ${seconds()} s: loaded on every node, and nothing left behind.`)
       } catch (error) {
-        const message = describeError(error)
+        const message = signal.aborted ? 'it was interrupted' : describeError(error)
         if (json) write(JSON.stringify({ ok: false, event: 'failed', seconds: seconds(), message }))
         else write(`\nThe demo failed: ${message}`)
         process.exitCode = 1

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 import type { Module } from '../../api/module.ts'
 import { modules as modulesResource, nodeModulesConfigs } from '../../api/resources.ts'
-import { describeError, hasCode } from '../../errors/error.ts'
+import { describeError, hasCode, KmmError } from '../../errors/error.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { configMaps, namespaces } from '../../kube/core-resources.ts'
 import { defineResource } from '../../kube/resource.ts'
@@ -158,20 +158,31 @@ async function deleteAndShow(stage: Stage, phases: () => ReadonlyMap<string, Nod
 }
 
 async function play(stage: Stage): Promise<void> {
-  const { narrator, keep, sandbox, signal, cluster } = stage
+  const { narrator, keep, sandbox, signal } = stage
   const phases = narrateNodes(stage)
   await loadAndShow(stage, phases)
-  if (keep) {
-    narrator.tell({
-      event: 'staying',
-      fields: { kubeconfig: sandbox.kubeconfigPath },
-      text: `staying up; try: kubectl --kubeconfig ${sandbox.kubeconfigPath} get modules -A`,
-    })
-    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-    return
-  }
-  await deleteAndShow(stage, phases)
-  await cluster.stop()
+  if (!keep) return deleteAndShow(stage, phases)
+  narrator.tell({
+    event: 'staying',
+    fields: { kubeconfig: sandbox.kubeconfigPath },
+    text: `staying up until Ctrl-C; try: kubectl --kubeconfig ${sandbox.kubeconfigPath} get modules -A`,
+  })
+  return whenAborted(signal)
+}
+
+function whenAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
+/** Ends the story where it is when the signal is aborted; staying up is meant to end like that. */
+async function playUntilAborted(stage: Stage): Promise<void> {
+  const played = play(stage)
+  await Promise.race([played, whenAborted(stage.signal)])
+  if (!stage.signal.aborted || stage.keep) return
+  throw new KmmError('it was interrupted', { code: 'Aborted' })
 }
 
 /** Plays the whole story: a sandbox, images, the operator, a Module that is loaded on three nodes and unloaded again. */
@@ -198,19 +209,21 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     namespace: operatorNamespace,
     logPath: join(sandbox.folder, 'operator.log'),
   })
+  let cluster: ClusterWatch | undefined
   try {
     narrator.tell({
       event: 'sandbox',
       fields: { api: sandbox.api.url, registry: sandbox.registry.address },
       text: `API server ${sandbox.api.url}, registry ${sandbox.registry.address}`,
     })
-    const cluster = await watchCluster(sandbox.client, (error) => {
+    cluster = await watchCluster(sandbox.client, (error) => {
       if (!hasCode(error, 'Aborted')) narrator.tell({ event: 'watchFailed', text: describeError(error) })
     })
     await pushImages({ ...options, sandbox })
-    await Promise.race([play({ ...options, sandbox, cluster, client: sandbox.client }), operator.ended])
+    await Promise.race([playUntilAborted({ ...options, sandbox, cluster, client: sandbox.client }), operator.ended])
   } finally {
     await operator.stop()
+    await cluster?.stop()
     await sandbox.stop()
   }
 }

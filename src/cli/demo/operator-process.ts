@@ -12,6 +12,9 @@ export interface OperatorProcessOptions {
   logPath: string
 }
 
+/** How much of the end of the operator's log is shown when it ends by itself. */
+const lastWordsKept = 2_000
+
 /** A running operator. */
 export interface OperatorProcess {
   /** Rejects when the operator ends by itself. */
@@ -34,13 +37,21 @@ export function startOperatorProcess(options: OperatorProcessOptions): OperatorP
     env: { PATH: process.env['PATH'], OPERATOR_NAMESPACE: namespace, RELATED_IMAGE_WORKER: workerImage },
   })
   const log = createWriteStream(logPath)
-  child.stdout.pipe(log, { end: false })
-  child.stderr.pipe(log, { end: false })
+  let lastWords = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.pipe(log, { end: false })
+    stream.on('data', (chunk: Buffer) => {
+      lastWords = (lastWords + chunk.toString()).slice(-lastWordsKept)
+    })
+  }
   let stopping = false
   const exit = waitForExit(child)
   const ended = exit.then((code): never | Promise<never> => {
     if (stopping) return new Promise<never>(() => undefined)
-    throw new KmmError(`the operator ended with exit code ${code}; see its log ${logPath}`, { code: 'Internal' })
+    // The log itself goes with the sandbox.
+    throw new KmmError(`the operator ended with exit code ${code}; its last words: ${lastWords.trim() || 'none'}`, {
+      code: 'Internal',
+    })
   })
   ended.catch(() => undefined)
   return {
