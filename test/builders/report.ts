@@ -55,14 +55,19 @@ export function buildDaemonSet(desired: number, available: number, observedGener
 
 /** Decides about the usual Module in a cluster, `lastWriteMs` after whose status was written. */
 export function decideReport(
-  objects: ClusterObjects,
+  objects: ClusterObjects & { claimed?: boolean },
   lastWriteMs = 0,
   nowMs = reportMs,
   key = 'ns/mod',
 ): Decision<Action> {
   const caches = fillCaches({ namespaces: [buildNamespace()], moduleImagesConfigs: [buildImages()], ...objects })
   const lastWrites = new Map([['ns/mod', lastWriteMs]])
-  const observed = observe(key, { caches, resolver: createMappingResolver(), lastWrites })
+  const observed = observe(key, {
+    caches,
+    resolver: createMappingResolver(),
+    lastWrites,
+    claims: { has: () => objects.claimed === true },
+  })
   return observed ? decide(observed, nowMs) : { actions: [], waits: [] }
 }
 

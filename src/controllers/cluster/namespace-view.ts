@@ -1,6 +1,9 @@
 import type { Namespace } from 'kubernetes-types/core/v1.js'
 import { containsModulesLabel } from '../../api/labels.ts'
 
+/** The label that says which pods a namespace admits. */
+const podSecurityLabel = 'pod-security.kubernetes.io/enforce'
+
 /** What the rules use of a Namespace. */
 export interface NamespaceView {
   name: string
@@ -8,14 +11,18 @@ export interface NamespaceView {
   terminating: boolean
   /** It carries the label that guards it against deletion. */
   containsModules: boolean
+  /** The Pod Security level that is enforced; empty for the cluster's default. */
+  podSecurity: string
 }
 
 /** Trims a Namespace to its view. */
-export function trimNamespace(namespace: Namespace): NamespaceView {
+export function trimNamespace({ metadata = {}, status }: Namespace): NamespaceView {
+  const { name = '', uid = '', labels = {}, deletionTimestamp } = metadata
   return {
-    name: namespace.metadata?.name ?? '',
-    uid: namespace.metadata?.uid ?? '',
-    terminating: namespace.metadata?.deletionTimestamp !== undefined || namespace.status?.phase === 'Terminating',
-    containsModules: namespace.metadata?.labels?.[containsModulesLabel] !== undefined,
+    name,
+    uid,
+    terminating: deletionTimestamp !== undefined || status?.phase === 'Terminating',
+    containsModules: labels[containsModulesLabel] !== undefined,
+    podSecurity: labels[podSecurityLabel] ?? '',
   }
 }

@@ -28,7 +28,12 @@ const secretKinds = [
   ['.dockercfg', 'dockercfg'],
 ] as const
 
-async function readSecret(namespace: string, name: string, tools: CheckTools): Promise<CredentialStore[]> {
+/** The credentials of one secret; `missing` gets the name of one that does not exist. */
+async function readSecret(
+  { namespace, name }: { namespace: string; name: string },
+  tools: CheckTools,
+  missing: string[],
+): Promise<CredentialStore[]> {
   try {
     const { data = {} } = await tools.client.get(secrets, { namespace, name }, tools.signal)
     return secretKinds.flatMap(([key, kind]) => {
@@ -40,31 +45,41 @@ async function readSecret(namespace: string, name: string, tools: CheckTools): P
     })
   } catch (error) {
     // An absent secret is like an empty one: the registry's answer will tell.
-    if (hasCode(error, 'NotFound')) return []
-    throw error
+    if (!hasCode(error, 'NotFound')) throw error
+    missing.push(`${namespace}/${name}`)
+    return []
   }
 }
 
 /** Reads the Module's pull secret and those of its service account, by name, now. */
-async function readCredentials(sources: PullSecretSources, tools: CheckTools): Promise<CredentialStore> {
+async function readCredentials(
+  sources: PullSecretSources,
+  tools: CheckTools,
+  missing: string[],
+): Promise<CredentialStore> {
   const names = await listPullSecrets(sources, tools.client, tools.signal)
-  const stores = await Promise.all(names.map((name) => readSecret(sources.namespace, name, tools)))
+  const stores = await Promise.all(names.map((name) => readSecret({ namespace: sources.namespace, name }, tools, missing)))
   return mergeCredentials(stores.flat())
 }
 
-function toResult(error: unknown): CheckResult {
+function toResult(error: unknown, missingSecrets: readonly string[]): CheckResult {
   const message = describeError(error)
   if (!(error instanceof KmmError)) throw error
   switch (error.code) {
     case 'ImageNotFound':
       return { kind: 'missing', message }
-    case 'RegistryUnauthorized':
+    case 'ReferenceInvalid':
+      // No registry has an image of a name that none can be asked for.
+      return { kind: 'missing', message: `${message}; correct containerImage of the Module` }
+    case 'RegistryUnauthorized': {
+      const aside = missingSecrets.map((secret) => `; Secret ${secret}, which the Module names, does not exist`)
+      return { kind: 'unknown', reason: error.code, message: `${message}${aside.join('')}` }
+    }
     case 'RegistryUnreachable':
       return { kind: 'unknown', reason: error.code, message }
     case 'ConfigurationInvalid':
       // A pull secret that cannot be read is no credential.
       return { kind: 'unknown', reason: 'RegistryUnauthorized', message }
-    case 'ReferenceInvalid':
     case 'ImageInvalid':
     case 'LimitExceeded':
       return { kind: 'unknown', reason: 'ImageInvalid', message }
@@ -79,10 +94,11 @@ export async function checkImage(
   sources: PullSecretSources,
   tools: CheckTools,
 ): Promise<CheckResult> {
+  const missing: string[] = []
   try {
     const { insecure = false, insecureSkipTLSVerify = false } = image.registryTLS ?? {}
     const reference = parseReference(image.image)
-    const credentials = await readCredentials(sources, tools)
+    const credentials = await readCredentials(sources, tools, missing)
     const registry = createRegistry({
       settings: tools.settings,
       tls: { insecure, insecureSkipTLSVerify },
@@ -96,6 +112,6 @@ export async function checkImage(
       await registry.close()
     }
   } catch (error) {
-    return toResult(error)
+    return toResult(error, missing)
   }
 }

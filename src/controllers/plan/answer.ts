@@ -1,6 +1,6 @@
 import type { Module, ModuleLoader } from '../../api/module.ts'
 import { moduleFinalizer } from '../../api/finalizers.ts'
-import { getWorkerPodVersionLabelName } from '../../api/labels.ts'
+import { getKernelModuleReadyNodeLabel, getWorkerPodVersionLabelName } from '../../api/labels.ts'
 import type { NodeModuleItem } from '../../api/node-modules-config.ts'
 import type { Reason, ReleaseReason } from '../../errors/reason.ts'
 import type { ResolvedKernel } from '../../kernel/resolve.ts'
@@ -77,6 +77,9 @@ function answerImage(image: ImageFact, resolved: ResolvedKernel, present: boolea
 function answerNewcomer(module: Module, node: NodeView): Answer | undefined {
   if (!module.metadata?.finalizers?.includes(moduleFinalizer))
     return keep('FinalizerMissing', 'the Module does not carry its finalizer yet')
+  // It is no newcomer: it is loaded, and only the NodeModulesConfig that said so was deleted by hand.
+  const { namespace, name } = module.metadata
+  if (node.labels[getKernelModuleReadyNodeLabel(namespace, name)] !== undefined) return undefined
   const taint = findUntoleratedTaint(node, [...(module.spec?.tolerations ?? []), ...internalTolerations])
   if (taint === undefined) return undefined
   return keep(

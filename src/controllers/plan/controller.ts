@@ -1,15 +1,14 @@
-import type { KubeClient } from '../../kube/client.ts'
 import type { Controller } from '../cluster/controller.ts'
 import { matchesSelector } from '../cluster/node-view.ts'
 import type { Module } from '../../api/module.ts'
 import { configsByModule } from '../cluster/caches.ts'
 import { type Action, decide } from './decide.ts'
-import { execute } from './execute.ts'
+import { execute, type PlanTools } from './execute.ts'
 import { observe, type PlanSources } from './observe.ts'
 import type { ObservedPlan } from './observed.ts'
 
 /** Keeps each node's NodeModulesConfig to what the Modules want there; its key is the node. */
-export function createPlanController(sources: PlanSources, client: KubeClient): Controller<ObservedPlan, Action> {
+export function createPlanController(sources: PlanSources, tools: PlanTools): Controller<ObservedPlan, Action> {
   const { caches } = sources
   const wakeNodesOf = (module: Module, wake: (key: string) => void): void => {
     const selector = module.spec?.selector ?? {}
@@ -23,7 +22,7 @@ export function createPlanController(sources: PlanSources, client: KubeClient): 
       name: 'plan',
       observe: (key) => observe(key, sources),
       decide,
-      execute: (action, context) => execute(action, client, caches, context),
+      execute: (action, context) => execute(action, tools, context),
     },
     concurrency: 16,
     watch(wake) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { buildModule, buildPluginModule, markDeleted, type ModuleParts } from '../../../test/builders/module.ts'
 import { buildNode, cordoned } from '../../../test/builders/node.ts'
-import { getWorkerPodVersionLabelName } from '../../api/labels.ts'
+import { getKernelModuleReadyNodeLabel, getWorkerPodVersionLabelName } from '../../api/labels.ts'
 import type { ImagePhase } from '../../api/module-images-config.ts'
 import type { Module } from '../../api/module.ts'
 import { createMappingResolver } from '../../kernel/resolver.ts'
@@ -35,6 +35,7 @@ const withVersion: ModuleParts = { container: { version: '2' } }
 const withoutFinalizer: ModuleParts = { metadata: { finalizers: [] } }
 const versionLabel = getWorkerPodVersionLabelName('ns', 'mod')
 const versioned = (version: string): Partial<NodeView> => ({ labels: { role: 'worker', [versionLabel]: version } })
+const loadedLabels = { role: 'worker', [getKernelModuleReadyNodeLabel('ns', 'mod')]: '' }
 const noExecute = { key: 'gone', value: '', effect: 'NoExecute' }
 
 describe('whether a node is to have a Module', () => {
@@ -92,6 +93,7 @@ describe('whether a node is to have a Module', () => {
     ['no finalizer yet', buildModule(withoutFinalizer), {}, 'want', 'keep FinalizerMissing'],
     ['a cordoned node', buildModule(), { taints: [cordoned] }, 'want', 'keep NodeNotSchedulable'],
     ['a NoExecute taint', buildModule(), { taints: [noExecute] }, 'want', 'keep NodeNotSchedulable'],
+    ['a cordoned node where it is loaded', buildModule(), { taints: [cordoned], labels: loadedLabels }, 'want', 'want'],
     [
       'a PreferNoSchedule taint',
       buildModule(),

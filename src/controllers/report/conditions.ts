@@ -37,7 +37,7 @@ function describeImage({ image, status }: { image: string; status?: ImageStatus 
     type: 'ImagesReady',
     status: bad.has(phase) ? 'False' : 'Unknown',
     reason,
-    message: `${image}: ${message}${aside}`,
+    message: `${message.includes(image) ? message : `${image}: ${message}`}${aside}`,
   }
 }
 
@@ -112,11 +112,14 @@ function describeNowhere(nodes: readonly ReportedNode[], excluded: readonly Repo
   return notReady({ reason: 'NoMatchingNodes', message })
 }
 
+function describeNoLoader({ spec }: Module): string {
+  if (spec?.devicePlugin !== undefined || spec?.dra !== undefined) return 'the device plugin is available'
+  return 'it asks for nothing: add spec.moduleLoader to load a kernel module, or spec.devicePlugin'
+}
+
 function describeLoaded(module: Module, loaded: number, excluded: number): Fields {
   const aside = excluded > 0 ? `; not for ${countNodes(excluded)}` : ''
-  const message = module.spec?.moduleLoader
-    ? `loaded on ${countNodes(loaded)}${aside}`
-    : 'the device plugin is available'
+  const message = module.spec?.moduleLoader ? `loaded on ${countNodes(loaded)}${aside}` : describeNoLoader(module)
   return { type: 'Ready', status: 'True', reason: 'Loaded', message }
 }
 

@@ -1,6 +1,6 @@
 import { moduleFinalizer } from '../../api/finalizers.ts'
 import type { Module, ModuleStatus } from '../../api/module.ts'
-import type { Decision } from '../../runtime/reconciler.ts'
+import type { Decision, Wait } from '../../runtime/reconciler.ts'
 import { sameJson } from '../cluster/same-json.ts'
 import { countNodes } from './conditions.ts'
 import type { ObservedEmptyNamespace, ObservedReport, ReportedNode } from './observed.ts'
@@ -17,13 +17,23 @@ export type Action =
 /** The Module's status is written at most once in this time. */
 const statusIntervalMs = 1_000
 
-function decideFinalizer({ module, nodes }: ObservedReport): Action[] {
+/** How soon a Module that is claimed is looked at again. */
+const claimIntervalMs = 500
+
+function decideFinalizer({ module, nodes, claimed }: ObservedReport): Action[] {
   const finalizers = module.metadata.finalizers ?? []
   const has = finalizers.includes(moduleFinalizer)
   if (module.metadata.deletionTimestamp === undefined)
     return has ? [] : [{ type: 'setFinalizers', module, finalizers: [...finalizers, moduleFinalizer] }]
-  if (!has || nodes.some(({ inUse }) => inUse)) return []
+  if (!has || claimed || nodes.some(({ inUse }) => inUse)) return []
   return [{ type: 'setFinalizers', module, finalizers: finalizers.filter((each) => each !== moduleFinalizer) }]
+}
+
+/** A write that fails changes nothing that would wake anybody. */
+function decideClaimWait({ module, claimed }: ObservedReport, nowMs: number): Wait[] {
+  if (!claimed || module.metadata.deletionTimestamp === undefined) return []
+  const message = 'a write that names the Module is under way'
+  return [{ reason: 'NodeModulesConfigPending', message, untilMs: nowMs + claimIntervalMs }]
 }
 
 function decideFailures({ module, nodes }: ObservedReport): Action[] {
@@ -72,5 +82,5 @@ export function decide(observed: ObservedReport | ObservedEmptyNamespace, nowMs:
   // The finalizer changes the resourceVersion that the status is decided on: one at a time.
   if (finalizer.length > 0) return { actions: [...guard, ...finalizer], waits: [] }
   const status = decideStatus(observed, nowMs)
-  return { actions: [...guard, ...status.actions], waits: status.waits }
+  return { actions: [...guard, ...status.actions], waits: [...status.waits, ...decideClaimWait(observed, nowMs)] }
 }

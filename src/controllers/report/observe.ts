@@ -5,6 +5,7 @@ import { getModuleInUseLabel, getSchedulePodVersionLabelName, roleLabel } from '
 import type { MappingResolver } from '../../kernel/resolver.ts'
 import { parseKey } from '../../kube/object.ts'
 import { type Caches, configsByModule, daemonSetsByModule } from '../cluster/caches.ts'
+import type { Claims } from '../cluster/claims.ts'
 import { defined } from '../cluster/defined.ts'
 import { findOnNode, isLoadedAsWanted } from '../cluster/module-on-node.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
@@ -21,6 +22,7 @@ export interface ReportSources {
   resolver: MappingResolver
   /** When each Module's status was last written (epoch), by `namespace/name`. */
   lastWrites: ReadonlyMap<string, number>
+  claims: Pick<Claims, 'has'>
 }
 
 interface Located {
@@ -117,7 +119,7 @@ function observeNamespace(namespace: string, caches: Caches): ObservedEmptyNames
 
 /** Reads a Module and all nodes that have to do with it. The key of a namespace without Modules is `namespace/`. */
 export function observe(key: string, sources: ReportSources): ObservedReport | ObservedEmptyNamespace | undefined {
-  const { caches, lastWrites } = sources
+  const { caches, lastWrites, claims } = sources
   const { namespace = '', name } = parseKey(key)
   const module = caches.modules.get({ namespace, name })
   if (module === undefined) return observeNamespace(namespace, caches)
@@ -133,6 +135,7 @@ export function observe(key: string, sources: ReportSources): ObservedReport | O
     nodes,
     ...(images ? { images } : {}),
     plugin: countPlugin(module, nodes, caches),
+    claimed: claims.has(key),
     ...(view ? { namespace: view } : {}),
     lastWriteMs: lastWrites.get(key) ?? 0,
   }

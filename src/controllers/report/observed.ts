@@ -36,6 +36,8 @@ export interface ObservedReport {
   nodes: readonly ReportedNode[]
   images?: ModuleImagesConfig
   plugin: PluginCounts
+  /** A write is under way that puts the Module onto a node. */
+  claimed: boolean
   namespace?: NamespaceView
   /** When the status was last written by this process (epoch). */
   lastWriteMs: number

@@ -38,6 +38,12 @@ describe('a Module that is being deleted', () => {
     expect(typesOf({ modules: [deleted], nodes: [buildNode()], nodeModulesConfigs: [config] })).toEqual(['writeStatus'])
   })
 
+  it('keeps its finalizer while a write that names it is under way, and looks again soon', () => {
+    const { actions, waits } = decideReport({ modules: [deleted], nodes: [buildNode()], claimed: true })
+    expect(actions.map(({ type }) => type)).toEqual(['writeStatus'])
+    expect(waits).toMatchObject([{ untilMs: reportMs + 500 }])
+  })
+
   it('loses its finalizer, and no other, when nothing of it is left', () => {
     const other = buildNodeConfig({ entries: [buildItem({ namespace: 'other' })] })
     const { actions } = decideReport({ modules: [deleted], nodes: [buildNode()], nodeModulesConfigs: [other] })

@@ -5,6 +5,11 @@ import { execute, type WorkTools } from './execute.ts'
 import { observe, type WorkSources } from './observe.ts'
 import type { ObservedNode, ObservedStranded } from './observed.ts'
 
+/** What was refused in a namespace may be accepted now: it is tried at once, however often it was refused. */
+function forgetRefusals(namespace: string, refusals: WorkTools['refusals']): void {
+  for (const [key, refusal] of refusals) if (refusal.podNamespace === namespace) refusals.delete(key)
+}
+
 /** Runs worker pods until each node's kernel has what its NodeModulesConfig says; its key is the node. */
 export function createWorkController(
   sources: WorkSources,
@@ -25,8 +30,9 @@ export function createWorkController(
       caches.pods.onChange(({ before, after }) => {
         for (const pod of [before, after]) if (pod?.nodeName) wake(pod.nodeName)
       })
-      caches.namespaces.onChange(({ before, after }) => {
-        if (before?.terminating === after?.terminating) return
+      caches.namespaces.onChange(({ key, before, after }) => {
+        if (before?.podSecurity !== after?.podSecurity) forgetRefusals(key, tools.refusals)
+        else if (before?.terminating === after?.terminating) return
         for (const config of caches.nodeModulesConfigs.list()) wake(config.metadata.name)
       })
     },

@@ -69,6 +69,7 @@ function rememberRefusal(action: CreatePod, error: unknown, tools: WorkTools, no
   const attempt = action.refusedAttempts + 1
   const delayMs = Math.min(firstRefusalDelayMs * 2 ** Math.min(attempt - 1, 10), longestRefusalDelayMs)
   tools.refusals.set(refusalKey(action.node.name, action.intent.namespace, action.intent.name), {
+    podNamespace: action.intent.podNamespace,
     hash: action.hash,
     message: explainRefusal(action.intent.podNamespace, error),
     attempt,

@@ -37,7 +37,10 @@ function decideStatus({ config }: ObservedNode, decided: readonly Decided[]): Ac
  */
 export function decide(observed: ObservedNode | ObservedStranded, nowMs: number): Decision<Action> {
   const releases = observed.stranded.map((pod): Action => ({ type: 'releasePod', pod }))
-  if (!('modules' in observed)) return { actions: releases, waits: [] }
+  if (!('modules' in observed)) {
+    const labels = observed.node === undefined ? [] : decideLabels(observed.node, [])
+    return { actions: [...labels, ...releases], waits: [] }
+  }
   const decided = observed.modules.map((module) => ({ module, decision: decideModule(module, observed, nowMs) }))
   const pods = decided.flatMap(({ decision }) => decision.pods)
   const actions: Action[] = [

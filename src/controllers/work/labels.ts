@@ -26,7 +26,8 @@ function wantedLabels(decided: readonly Decided[]): Map<string, string> {
   return wanted
 }
 
-const isReadyLabel = (key: string): boolean =>
+/** True for a label by which the operator says that a module is loaded. */
+export const isReadyLabel = (key: string): boolean =>
   parseKernelModuleReadyNodeLabel(key) !== undefined ||
   parseKernelModuleVersionReadyNodeLabel(key) !== undefined ||
   isDeprecatedReadyNodeLabel(key)

@@ -7,6 +7,7 @@ import { findOnNode } from '../cluster/module-on-node.ts'
 import { modulesOfConfig } from '../cluster/modules-of-config.ts'
 import type { NodeView } from '../cluster/node-view.ts'
 import { isPluginPod, isWorkerPod, type PodView } from '../cluster/pod-view.ts'
+import { isReadyLabel } from './labels.ts'
 import type { ObservedModule, ObservedNode, ObservedStranded, Refusal } from './observed.ts'
 import { hashIntent } from './worker-intent.ts'
 import { readWorker, type Worker } from './worker.ts'
@@ -63,6 +64,13 @@ function observeModule(
   }
 }
 
+/** What is left on a node when its NodeModulesConfig is gone, perhaps deleted by hand. */
+function observeRemains(node: NodeView | undefined, stranded: readonly PodView[]): ObservedStranded | undefined {
+  const isLabelled = node !== undefined && Object.keys(node.labels).some(isReadyLabel)
+  if (!isLabelled && stranded.length === 0) return undefined
+  return { stranded, ...(isLabelled ? { node } : {}) }
+}
+
 /** Reads everything about the workers of one node; undefined when the Node or its NodeModulesConfig does not exist. */
 export function observe(nodeName: string, sources: WorkSources): ObservedNode | ObservedStranded | undefined {
   const { caches, hashKey, operatorNamespace } = sources
@@ -70,7 +78,7 @@ export function observe(nodeName: string, sources: WorkSources): ObservedNode | 
   const config = caches.nodeModulesConfigs.get({ name: nodeName })
   const stranded = caches.pods.byIndex(podsByNode, nodeName).filter(isStranded)
   if (node === undefined || config === undefined || config.metadata.deletionTimestamp !== undefined)
-    return stranded.length === 0 ? undefined : { stranded }
+    return observeRemains(config === undefined ? node : undefined, stranded)
   const pods = observePods(node, config, sources)
   const keys = new Set([
     ...modulesOfConfig(config),

@@ -11,6 +11,8 @@ import type { WorkerIntent } from './worker-intent.ts'
 
 /** A worker pod that the API server did not accept. */
 export interface Refusal {
+  /** Where the pod was to run. */
+  podNamespace: string
   /** The hash of the pod: a refusal says nothing of another pod. */
   hash: string
   message: string
@@ -49,7 +51,9 @@ export interface ObservedNode {
   stranded: readonly PodView[]
 }
 
-/** What `work` sees of a node of which nothing is left but pods that wait for the Go operator's finalizer. */
+/** What `work` sees of a node without a NodeModulesConfig: pods that wait for the Go operator's finalizer, and labels. */
 export interface ObservedStranded {
   stranded: readonly PodView[]
+  /** The Node, where it carries ready labels that nothing vouches for any more. */
+  node?: NodeView
 }

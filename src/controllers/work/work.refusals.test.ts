@@ -12,6 +12,7 @@ import { namespaces, nodes, pods, serviceAccounts } from '../../kube/core-resour
 import { defineResource } from '../../kube/resource.ts'
 import { type Sandbox, startSandbox } from '../../sandbox/sandbox.ts'
 import type { Action } from './action.ts'
+import { createWorkController } from './controller.ts'
 import { execute, type WorkTools } from './execute.ts'
 import type { Refusal } from './observed.ts'
 import type { WorkerIntent } from './worker-intent.ts'
@@ -98,6 +99,26 @@ describe('a worker pod that the API server refuses', () => {
     await makeAccount('mended')
     await execute(createAction(intentIn('mended')), tools, context)
     expect(tools.refusals.size).toBe(0)
+  })
+
+  it("is tried at once when somebody changes the namespace's Pod Security level, as its message says", async () => {
+    const namespace = { metadata: { name: 'strict', uid: 'uid-strict', resourceVersion: '1' } }
+    const enforce = { 'pod-security.kubernetes.io/enforce': 'privileged' }
+    const refusal = { podNamespace: 'strict', hash: 'the hash', message: '', attempt: 9, untilMs: startMs + 300_000 }
+    const caches = fillCaches({ namespaces: [namespace], nodeModulesConfigs: [buildNodeConfig()] })
+    const refusals = new Map([
+      ['n1 strict/mod', refusal],
+      ['n1 other/mod', { ...refusal, podNamespace: 'other' }],
+    ])
+    const sources = { caches, hashKey: Buffer.alloc(32), operatorNamespace: 'kmm', refusals }
+    const woken: string[] = []
+    createWorkController(sources, { ...makeTools(), refusals }).watch(
+      (key) => woken.push(key),
+      () => undefined,
+    )
+    caches.namespaces.written({ metadata: { ...namespace.metadata, resourceVersion: '2', labels: enforce } })
+    expect([...refusals.keys()]).toEqual(['n1 other/mod'])
+    expect(woken).toEqual(['n1'])
   })
 })
 

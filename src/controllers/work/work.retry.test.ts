@@ -171,6 +171,7 @@ describe('a worker pod that is lost', () => {
 
 describe('a worker pod that the API server refused', () => {
   const refusal: Refusal = {
+    podNamespace: 'ns',
     hash: hashIntent(hashKey, 'uid-n1', loadIntent()),
     message: 'violates PodSecurity',
     attempt: 2,

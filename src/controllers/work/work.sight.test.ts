@@ -7,7 +7,7 @@ import { buildWorker, hashKey } from '../../../test/builders/pod.ts'
 import { loadIntent, startMs, typesOf, unloadIntent } from '../../../test/builders/work.ts'
 import { workerHashAnnotation } from '../../api/annotations.ts'
 import { nodeModulesConfigFinalizer } from '../../api/finalizers.ts'
-import { moduleNameLabel, moduleNamespaceLabel, roleLabel } from '../../api/labels.ts'
+import { getKernelModuleReadyNodeLabel, moduleNameLabel, moduleNamespaceLabel, roleLabel } from '../../api/labels.ts'
 import { decide } from './decide.ts'
 import { observe } from './observe.ts'
 import type { ObservedNode } from './observed.ts'
@@ -79,6 +79,25 @@ describe('what is seen of a node', () => {
     expect(observe('n1', sources({ nodeModulesConfigs: [config] }))).toBeUndefined()
     expect(observe('n1', sources({ nodes: [buildNode()], nodeModulesConfigs: [deleted] }))).toBeUndefined()
     expect(observe('n1', sources({ nodes: [buildNode()] }))).toBeUndefined()
+  })
+})
+
+describe('a node whose NodeModulesConfig is gone', () => {
+  const labels = { [getKernelModuleReadyNodeLabel('ns', 'mod')]: '', other: '' }
+  const act = (objects: ClusterObjects) => {
+    const observed = observe('n1', sources(objects))
+    return observed === undefined ? [] : decide(observed, startMs).actions
+  }
+
+  it('loses its ready labels: nobody watches over what they say', () => {
+    expect(act({ nodes: [buildNode({ labels })] })).toEqual([
+      { type: 'labelNode', node: 'n1', labels: { [getKernelModuleReadyNodeLabel('ns', 'mod')]: null } },
+    ])
+  })
+
+  it('keeps them while the NodeModulesConfig is being deleted', () => {
+    const config = buildNodeConfig({ metadata: { deletionTimestamp: '2030-01-01T00:00:00Z', finalizers: ['x'] } })
+    expect(act({ nodes: [buildNode({ labels })], nodeModulesConfigs: [config] })).toEqual([])
   })
 })
 

@@ -1,5 +1,6 @@
 import { stringify } from 'yaml'
 import type { OperatorConfig } from '../../api/operator-config.ts'
+import { type Claims, createClaims } from '../../controllers/cluster/claims.ts'
 import type { Controller } from '../../controllers/cluster/controller.ts'
 import { isWorkerPod } from '../../controllers/cluster/pod-view.ts'
 import { createImagesController } from '../../controllers/images/controller.ts'
@@ -57,6 +58,7 @@ type OperatorCaches = ReturnType<typeof createCaches>
 interface Shared extends OperatorOptions {
   caches: OperatorCaches
   hashKey: Buffer
+  claims: Claims
 }
 
 function addRunner<O, A>(controller: Controller<O, A>, shared: Shared, lock?: KeyedLock): Runner {
@@ -96,6 +98,7 @@ function createNodeRunners(shared: Shared, registryText: string): Runner[] {
   const isOwnWorker: Parameters<typeof createPlanController>[0]['isOwnWorker'] = (pod, node) =>
     isWorkerPod(pod) &&
     isBelieved(pod, hashKey, node.uid, caches.nodeModulesConfigs.get({ name: node.name })?.spec?.modules ?? [])
+  const sources = { caches, resolver: createMappingResolver(), isOwnWorker }
   // Both write about one node: neither may decide while the other acts.
   const lock = createKeyedLock()
   const work = createWorkController(
@@ -103,19 +106,19 @@ function createNodeRunners(shared: Shared, registryText: string): Runner[] {
     { client, caches, settings, refusals },
   )
   return [
-    addRunner(createPlanController({ caches, resolver: createMappingResolver(), isOwnWorker }, client), shared, lock),
+    addRunner(createPlanController(sources, { client, caches, claims: shared.claims }), shared, lock),
     addRunner(work, shared, lock),
   ]
 }
 
 function createModuleRunners(shared: Shared): Runner[] {
-  const { caches, client } = shared
+  const { caches, client, claims } = shared
   const resolver = createMappingResolver()
   const lastWrites = new Map<string, number>()
   return [
     addRunner(createWantedImagesController(caches, resolver, client), shared),
     addRunner(createWorkloadsController(caches, client), shared),
-    addRunner(createReportController({ caches, resolver, lastWrites }, { client, caches, lastWrites }), shared),
+    addRunner(createReportController({ caches, resolver, lastWrites, claims }, { client, caches, lastWrites }), shared),
   ]
 }
 
@@ -125,7 +128,12 @@ export async function createOperator(options: OperatorOptions, signal: AbortSign
   const onError = (error: unknown): void =>
     logger.warn({ error: describeError(error) }, 'a watch failed and is tried again')
   const caches = createCaches({ client, onError, clock: options.clock })
-  const shared: Shared = { ...options, caches, hashKey: await loadHashKey(client, options.namespace, signal) }
+  const shared: Shared = {
+    ...options,
+    caches,
+    hashKey: await loadHashKey(client, options.namespace, signal),
+    claims: createClaims(),
+  }
   const registryText = config.registry === undefined ? '' : stringify(config.registry)
   const runners = [
     ...createNodeRunners(shared, registryText),
