@@ -8,6 +8,7 @@ const usage = `npm run bench -- [options]
   --engine sandbox         the embedded cluster; the only engine there is yet
   --nodes N                how many nodes; default 200
   --workers real|instant   whether nodes run the worker program, or let worker pods end well at once; default real
+  --device-plugin          the Module has a device plugin, and a node counts as ready when that is
   --cpu-prof FOLDER        writes a processor profile of the operator there
   --json                   prints the figures as JSON on the last line`
 
@@ -22,6 +23,7 @@ function readOptions() {
       engine: { type: 'string', default: 'sandbox' },
       nodes: { type: 'string', default: '200' },
       workers: { type: 'string', default: 'real' },
+      'device-plugin': { type: 'boolean', default: false },
       'cpu-prof': { type: 'string' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -38,7 +40,7 @@ function readOptions() {
   if (workers !== 'real' && workers !== 'instant') fail('--workers is real or instant')
   const folder = values['cpu-prof']
   const nodeOptions = folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`]
-  return { nodes, workers, json, nodeOptions } as const
+  return { nodes, workers, devicePlugin: values['device-plugin'], json, nodeOptions } as const
 }
 
 const { json, ...options } = readOptions()

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { Node } from 'kubernetes-types/core/v1.js'
-import { getKernelModuleReadyNodeLabel } from '../../src/api/labels.ts'
+import { getDevicePluginReadyLabel, getKernelModuleReadyNodeLabel } from '../../src/api/labels.ts'
 import type { Module } from '../../src/api/module.ts'
 import { modules } from '../../src/api/resources.ts'
 import { readModulesTree } from '../../src/cli/demo/modules-image.ts'
@@ -56,14 +56,15 @@ export async function pushExample(sandbox: Sandbox): Promise<string> {
   return image
 }
 
-/** Creates the Module that all nodes want. */
-export async function createModule(sandbox: Sandbox, containerImage: string): Promise<void> {
+/** Creates the Module that all nodes want, with a device plugin or without. */
+export async function createModule(sandbox: Sandbox, containerImage: string, withPlugin: boolean): Promise<void> {
   await sandbox.client.create(moduleResource, {
     apiVersion: 'kmm.sigs.x-k8s.io/v1beta1',
     kind: 'Module',
     metadata: { namespace: 'bench', name: 'demo' },
     spec: {
       selector,
+      ...(withPlugin ? { devicePlugin: { container: { image: 'registry.example/plugin:1' } } } : {}),
       moduleLoader: {
         container: {
           modprobe: { moduleName: 'kmm_demo' },
@@ -75,9 +76,9 @@ export async function createModule(sandbox: Sandbox, containerImage: string): Pr
   })
 }
 
-/** When nodes became ready, in the order in which they did: milliseconds of `performance.now()`. */
-export function watchReady(sandbox: Sandbox): { times: readonly number[]; end: () => unknown } {
-  const label = getKernelModuleReadyNodeLabel('bench', 'demo')
+/** When nodes became ready, or their device plugins, in the order in which they did: `performance.now()`. */
+export function watchReady(sandbox: Sandbox, ofPlugin: boolean): { times: readonly number[]; end: () => unknown } {
+  const label = (ofPlugin ? getDevicePluginReadyLabel : getKernelModuleReadyNodeLabel)('bench', 'demo')
   const ready = new Set<string>()
   const times: number[] = []
   const end = sandbox.api.store.subscribe(nodes, ({ object }) => {

@@ -21,6 +21,8 @@ import {
 export interface BenchOptions {
   nodes: number
   workers: Workers
+  /** The Module has a device plugin, and a node is ready when that is. */
+  devicePlugin: boolean
   /** Options of Node.js for the operator. */
   nodeOptions: readonly string[]
   /** Told what is being done. */
@@ -57,13 +59,13 @@ function countKinds(writes: readonly string[]): Record<string, number> {
 }
 
 /** One prebuilt module on all nodes at once. */
-async function load({ sandbox, nodes, tell }: Stage, operator: OperatorProcess, ceilingSeconds: number) {
+async function load({ sandbox, nodes, devicePlugin, tell }: Stage, operator: OperatorProcess, ceilingSeconds: number) {
   const image = await pushExample(sandbox)
-  const ready = watchReady(sandbox)
+  const ready = watchReady(sandbox, devicePlugin)
   const from = sandbox.api.writes.length
   const before = operator.usage()
   const startedMs = performance.now()
-  await createModule(sandbox, image)
+  await createModule(sandbox, image, devicePlugin)
   await until('all nodes are ready', () => ready.times.length === nodes, timeoutMs)
   await until('the Module is ready', () => isModuleReady(sandbox), timeoutMs)
   tell('all nodes are ready; waiting for the last writes')
@@ -73,7 +75,7 @@ async function load({ sandbox, nodes, tell }: Stage, operator: OperatorProcess, 
   const at = (share: number): number => seconds((ready.times[Math.ceil(nodes * share) - 1] ?? 0) - startedMs)
   const writes = listOperatorWrites(sandbox, from)
   const figures: Figures = {
-    name: 'load',
+    name: devicePlugin ? 'load with device plugin' : 'load',
     nodes,
     modules: 1,
     seconds50: at(0.5),
