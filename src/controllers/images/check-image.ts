@@ -58,7 +58,9 @@ async function readCredentials(
   missing: string[],
 ): Promise<CredentialStore> {
   const names = await listPullSecrets(sources, tools.client, tools.signal)
-  const stores = await Promise.all(names.map((name) => readSecret({ namespace: sources.namespace, name }, tools, missing)))
+  const stores = await Promise.all(
+    names.map((name) => readSecret({ namespace: sources.namespace, name }, tools, missing)),
+  )
   return mergeCredentials(stores.flat())
 }
 
