@@ -37,7 +37,7 @@ function matches({ literal, regexp }: KernelMapping, index: number, kernel: stri
   } catch (error) {
     if (!(error instanceof RE2JSException)) throw error
     throw new KmmError(
-      `kernelMappings[${index}].regexp ${JSON.stringify(regexp)} is not a valid RE2 pattern (${error.message}): correct it, mind that RE2 has no look-around and no back-references`,
+      `kernelMappings[${index}].regexp ${JSON.stringify(regexp)} is not a valid RE2 pattern; correct it, and mind that RE2 has no look-around and no back-references`,
       { code: 'MappingInvalid', fate: 'terminal', cause: error },
     )
   }
