@@ -189,6 +189,12 @@ describe('a Module with a device plugin', () => {
   })
 })
 
+it('says of a Module with neither a loader nor a plugin that it asks for nothing', () => {
+  const module = buildPluginModule()
+  const empty = { ...module, spec: { selector: module.spec?.selector ?? {} } }
+  expect(reportCondition({ modules: [empty], nodes: buildNodes(2) }, 'Ready').message).toMatch(/^it asks for nothing/)
+})
+
 it('tells which trigger was acted on', () => {
   const images = buildImages()
   const status = { imagesStates: [], ...images.status, imageRebuildTriggerGeneration: 3 }

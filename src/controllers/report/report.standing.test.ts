@@ -202,6 +202,11 @@ describe('whether the images are ready', () => {
       { phase: 'Missing', reason: 'ImageNotFound', message: 'no such tag' },
       'False ImageNotFound: registry.test/mod:v1: no such tag',
     ],
+    [
+      'is missing, and its message names it',
+      { phase: 'Missing', reason: 'ImageNotFound', message: 'image registry.test/mod:v1 does not exist' },
+      'False ImageNotFound: image registry.test/mod:v1 does not exist',
+    ],
     ['is not known', { phase: 'Unknown' }, 'Unknown ImageUnknown: registry.test/mod:v1: not looked at yet'],
     [
       'cannot be looked at',
