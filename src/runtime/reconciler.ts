@@ -29,4 +29,6 @@ export interface Reconciler<O, A> {
   observe(key: string): O | undefined
   decide(observed: O, nowMs: number): Decision<A>
   execute(action: A, context: ExecuteContext): Promise<void>
+  /** Names what consecutive actions may be carried out side by side, such as one for each of many nodes. */
+  groupOf?(action: A): string | undefined
 }

@@ -5,6 +5,7 @@ import type { KeyedLock } from './keyed-lock.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 import { createPace, type Pace } from './pace.ts'
+import { runActions } from './run-actions.ts'
 import type { Reconciler, Wait } from './reconciler.ts'
 
 /** What a runner is made of. */
@@ -143,11 +144,13 @@ class ControllerRunner<O, A> implements Runner {
     }
     const { actions, waits } = reconciler.decide(observed, clock.now())
     this.#logWaits(key, waits)
-    for (const action of actions) {
+    const isComplete = await runActions(actions, {
+      execute: (action) => reconciler.execute(action, { signal: this.#abort.signal, nowMs: clock.now() }),
       // Every action is safe on its own: the next pass, here or elsewhere, goes on from what it finds.
-      if (this.#isStopping || !this.#mayAct()) return undefined
-      await reconciler.execute(action, { signal: this.#abort.signal, nowMs: clock.now() })
-    }
+      mayGoOn: () => !this.#isStopping && this.#mayAct(),
+      groupOf: reconciler.groupOf?.bind(reconciler),
+    })
+    if (!isComplete) return undefined
     const times = waits.flatMap(({ untilMs }) => untilMs ?? [])
     return times.length === 0 ? undefined : Math.min(...times)
   }

@@ -20,6 +20,7 @@ export function createWorkloadsController(caches: Caches, client: KubeClient): C
       observe: (key) => observe(key, caches),
       decide,
       execute: (action, context) => execute(action, client, caches, context),
+      groupOf: ({ type }) => (type === 'labelNode' || type === 'releasePod' ? type : undefined),
     },
     concurrency: 4,
     paceMs,
