@@ -53,7 +53,7 @@ const moduleDefinition = defineCrd({
   ],
 })
 
-// The API server prints the first value of a column that finds several.
+// The API server prints the first value of a column that finds several: only what is wrong is worth a column.
 const nodeModulesConfigDefinition = defineCrd({
   ...nodeModulesConfigs,
   shortNames: ['nmc'],
@@ -63,10 +63,13 @@ const nodeModulesConfigDefinition = defineCrd({
         name: nodeModulesConfigs.version,
         storage: true,
         columns: [
-          { name: 'Modules', type: 'string', jsonPath: '.spec.modules[*].name', description: 'First wanted module' },
-          { name: 'Loaded', type: 'string', jsonPath: '.status.modules[*].name', description: 'First loaded module' },
-          { name: 'Waiting', type: 'string', jsonPath: '.status.workers[*].name', description: 'First module at work' },
-          { name: 'Reason', type: 'string', jsonPath: '.status.workers[*].reason', description: 'Why it is at work' },
+          {
+            name: 'Waiting',
+            type: 'string',
+            jsonPath: '.status.workers[*].name',
+            description: 'First Module that is not done',
+          },
+          { name: 'Reason', type: 'string', jsonPath: '.status.workers[*].reason', description: 'Why it is not' },
           { name: 'Message', type: 'string', jsonPath: '.status.workers[*].message', priority: 1 },
           age,
         ],
@@ -86,8 +89,6 @@ const moduleImagesConfigDefinition = defineCrd({
         name: moduleImagesConfigs.version,
         storage: true,
         columns: [
-          { name: 'Image', type: 'string', jsonPath: '.status.images[*].image', description: 'First image' },
-          { name: 'Phase', type: 'string', jsonPath: '.status.images[*].phase', description: 'Its phase' },
           {
             name: 'Missing',
             type: 'string',
@@ -100,7 +101,12 @@ const moduleImagesConfigDefinition = defineCrd({
             jsonPath: '.status.images[?(@.phase=="Failed")].image',
             description: 'First image that could not be made',
           },
-          { name: 'Message', type: 'string', jsonPath: '.status.images[*].message', priority: 1 },
+          {
+            name: 'Unknown',
+            type: 'string',
+            jsonPath: '.status.images[?(@.phase=="Unknown")].image',
+            description: 'First image that the operator could not look at',
+          },
           age,
         ],
       },

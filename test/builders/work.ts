@@ -49,6 +49,7 @@ export function observeWork(parts: WorkParts = {}): ObservedNode {
     hashOfIntent: (intent) => hashIntent(hashKey, 'uid-n1', intent),
     operatorNamespace: 'kmm-operator-system',
     stranded: [],
+    strays: [],
   }
 }
 

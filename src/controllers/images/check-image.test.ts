@@ -36,7 +36,10 @@ it('says of a registry that asks for credentials that the pull secret does not e
     message: expect.stringContaining(words),
   })
   const answer = await check(image, 'empty')
-  expect(answer).toMatchObject({ reason: 'RegistryUnauthorized', message: expect.not.stringContaining('which the Module names') })
+  expect(answer).toMatchObject({
+    reason: 'RegistryUnauthorized',
+    message: expect.not.stringContaining('which the Module names'),
+  })
 })
 
 it('takes what is no image name for missing, and says where to correct it', async () => {

@@ -48,6 +48,7 @@ export function decide(observed: ObservedNode | ObservedStranded, nowMs: number)
     ...decideLabels(observed.node, decided),
     ...decided.flatMap(({ decision }) => decision.events),
     ...pods.filter(({ type }) => type === 'deletePod'),
+    ...observed.strays.map(({ namespace, name, uid }): Action => ({ type: 'deletePod', namespace, name, uid })),
     ...releases,
     ...pods.filter(({ type }) => type === 'createPod'),
   ]

@@ -1,4 +1,5 @@
 import { nodeModulesConfigFinalizer } from '../../api/finalizers.ts'
+import { workerHashAnnotation } from '../../api/annotations.ts'
 import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
 import { parseKey } from '../../kube/object.ts'
 import { type Caches, moduleKeyOfPod, podsByNode } from '../cluster/caches.ts'
@@ -29,6 +30,7 @@ export const refusalKey = (nodeName: string, namespace: string, name: string): s
 interface NodePods {
   workers: readonly Worker[]
   plugins: readonly PodView[]
+  strays: readonly PodView[]
 }
 
 /** Worker pods of the Go operator that are being deleted and no longer run: nobody else takes its finalizer off. */
@@ -42,7 +44,23 @@ function observePods(node: NodeView, config: NodeModulesConfig, { caches, hashKe
   const pods = caches.pods.byIndex(podsByNode, node.name)
   const entries = config.spec?.modules ?? []
   const workers = pods.filter(isWorkerPod).flatMap((pod) => readWorker(pod, hashKey, node.uid, entries) ?? [])
-  return { workers, plugins: pods.filter(isPluginPod) }
+  return { workers, plugins: pods.filter(isPluginPod), strays: pods.filter((pod) => isStray(pod, config, workers)) }
+}
+
+const ownHash = /^[0-9a-f]{64}$/
+
+/**
+ * A worker pod of this node's NodeModulesConfig that is not believed any more, because the key was lost or the Node was made
+ * anew under its name: whatever it does, nobody would read it, and its successor needs its place.
+ */
+function isStray(pod: PodView, config: NodeModulesConfig, workers: readonly Worker[]): boolean {
+  return (
+    isWorkerPod(pod) &&
+    !pod.deleting &&
+    pod.ownerUids.includes(config.metadata.uid ?? '') &&
+    ownHash.test(pod.annotations[workerHashAnnotation] ?? '') &&
+    workers.every(({ uid }) => uid !== pod.uid)
+  )
 }
 
 function observeModule(
@@ -91,5 +109,6 @@ export function observe(nodeName: string, sources: WorkSources): ObservedNode | 
     hashOfIntent: (intent) => hashIntent(hashKey, node.uid, intent),
     operatorNamespace,
     stranded,
+    strays: pods.strays,
   }
 }

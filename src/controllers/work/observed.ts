@@ -49,6 +49,8 @@ export interface ObservedNode {
   operatorNamespace: string
   /** Pods that only wait for the Go operator's finalizer. */
   stranded: readonly PodView[]
+  /** Worker pods of this node that are not believed any more: they are in the way. */
+  strays: readonly PodView[]
 }
 
 /** What `work` sees of a node without a NodeModulesConfig: pods that wait for the Go operator's finalizer, and labels. */

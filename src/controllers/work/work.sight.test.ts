@@ -49,6 +49,29 @@ describe('what is seen of a node', () => {
     ])
   })
 
+  it('is a stray where a worker pod of it is not believed any more, and that is deleted', () => {
+    const config = buildNodeConfig({ entries: [buildItem()] })
+    const owned = {
+      ownerReferences: [{ apiVersion: 'v1', kind: 'NodeModulesConfig', name: 'n1', uid: config.metadata.uid ?? '' }],
+    }
+    const believed = buildWorker(loadIntent())
+    const stray = buildWorker(loadIntent({ name: 'two' }), { hash: 'a'.repeat(64) })
+    const foreign = buildWorker(loadIntent({ name: 'three' }), { hash: 'b'.repeat(64) })
+    const pods = [
+      believed,
+      { ...stray, metadata: { ...stray.metadata, ...owned, uid: 'uid-stray' } },
+      { ...foreign, metadata: { ...foreign.metadata, ownerReferences: [] } },
+    ]
+    const observed = see({ nodeModulesConfigs: [config], pods })
+    expect(observed.strays.map(({ name }) => name)).toEqual([stray.metadata?.name])
+    expect(decide(observed, startMs).actions).toContainEqual({
+      type: 'deletePod',
+      namespace: 'ns',
+      name: stray.metadata?.name,
+      uid: 'uid-stray',
+    })
+  })
+
   it("counts a Module's own plugin pods only", () => {
     const pods = [
       buildPluginPod({ namespace: 'ns', labels: { [moduleNameLabel]: 'mod', [roleLabel]: 'device-plugin' } }),
