@@ -444,13 +444,13 @@ it('shows in a quota how much of it is used', async () => {
 })
 
 describe('a DaemonSet', () => {
-  const define = (template: Record<string, unknown> = {}, namespace = 'ns'): Promise<ApiObject> =>
+  const define = (template: Record<string, unknown> = {}, namespace = 'ns', metadata = {}): Promise<ApiObject> =>
     create(daemonSets, {
       metadata: { name: 'ds', namespace },
       spec: {
         selector: { matchLabels: { app: 'ds' } },
         template: {
-          metadata: { labels: { app: 'ds' } },
+          metadata: { labels: { app: 'ds' }, ...metadata },
           spec: { containers: [container], nodeSelector: { on: 'yes' }, ...template },
         },
       },
@@ -499,6 +499,13 @@ describe('a DaemonSet', () => {
       'node.kubernetes.io/unschedulable:NoSchedule',
     ])
     expect(server.store.list(controllerRevisions, 'ns')).toMatchObject([{ revision: 1 }])
+  })
+
+  it('gives its pods the annotations and finalizers of its template', async () => {
+    const metadata = { annotations: { 'example.com/note': 'x' }, finalizers: ['example.com/wait'] }
+    await define({}, 'ns', metadata)
+    await settle()
+    expect(listPods()[0]?.metadata).toMatchObject(metadata)
   })
 
   it('counts in its status', async () => {

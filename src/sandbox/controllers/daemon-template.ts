@@ -7,7 +7,10 @@ import type { ApiObject } from '../apiserver/object.ts'
 export interface DaemonSet extends ApiObject {
   spec?: {
     selector?: { matchLabels?: Record<string, string> }
-    template?: { metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> }; spec?: PodSpec }
+    template?: {
+      metadata?: { labels?: Record<string, string>; annotations?: Record<string, string>; finalizers?: string[] }
+      spec?: PodSpec
+    }
     updateStrategy?: { type?: string; rollingUpdate?: { maxUnavailable?: number | string } }
     minReadySeconds?: number
   }
@@ -69,7 +72,7 @@ function pinTo(affinity: Affinity | undefined, nodeName: string): Affinity {
 /** The pod of a DaemonSet for one node; the scheduler binds it. */
 export function buildDaemonPod(daemonSet: DaemonSet, nodeName: string, suffix: string): ApiObject {
   const { name, namespace = '', uid = '' } = daemonSet.metadata
-  const { labels, annotations } = daemonSet.spec?.template?.metadata ?? {}
+  const { labels, annotations, finalizers } = daemonSet.spec?.template?.metadata ?? {}
   const spec = daemonPodSpec(daemonSet)
   return {
     apiVersion: 'v1',
@@ -80,6 +83,7 @@ export function buildDaemonPod(daemonSet: DaemonSet, nodeName: string, suffix: s
       namespace,
       labels: { ...labels, [hashLabel]: hashTemplate(daemonSet) },
       ...(annotations === undefined ? {} : { annotations }),
+      ...(finalizers === undefined ? {} : { finalizers }),
       ownerReferences: [
         { apiVersion: 'apps/v1', kind: 'DaemonSet', name, uid, controller: true, blockOwnerDeletion: true },
       ],
