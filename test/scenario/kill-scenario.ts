@@ -1,15 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
-  containsModulesLabel,
   getDevicePluginReadyLabel,
   getDevicePluginTargetLabel,
   getKernelModuleReadyNodeLabel,
   workerActionLabel,
 } from '../../src/api/labels.ts'
-import { namespaces } from '../../src/kube/core-resources.ts'
 import { readModuleInfo } from '../../src/kmod/modinfo.ts'
-import { Cluster, demoModule, exampleFiles, kernel56, micResource, nmcResource, workerLabel } from './cluster.ts'
+import { Cluster, demoModule, exampleFiles, kernel56, workerLabel } from './cluster.ts'
 import { type FatalWrite, KillSwitch } from './kill-switch.ts'
+import { listRemains } from './kill-remains.ts'
 import { watchSafety } from './kill-witness.ts'
 
 /** What happens to the Module: it is created, asks for another image, and is deleted. */
@@ -221,27 +220,10 @@ export class KillLane {
 
   /** What is left of a Module and must not be. */
   #listRemains(namespace: string): string[] {
-    const { cluster } = this
-    const { store } = cluster.sandbox.api
-    const inNamespace = [
-      { group: 'kmm.sigs.x-k8s.io', plural: 'modules' },
-      micResource,
-      { group: 'apps', plural: 'daemonsets' },
-      { group: '', plural: 'pods' },
-    ]
-    const accounts = store.list({ group: '', plural: 'serviceaccounts' }, namespace)
-    const labels = store.find({ group: '', plural: 'nodes' }, { name: nodeName })?.metadata.labels ?? {}
-    const namespaceLabels = store.find(namespaces, { name: namespace })?.metadata.labels ?? {}
     return [
-      ...inNamespace
-        .flatMap((resource) => store.list(resource, namespace))
-        .map(({ kind, metadata }) => `${kind} ${metadata.name}`),
-      ...accounts.filter((each) => each.metadata.name !== 'default').map(({ metadata }) => `account ${metadata.name}`),
-      ...store.list(nmcResource).map(({ metadata }) => `NodeModulesConfig ${metadata.name}`),
-      ...Object.keys(labels).filter((key) => key.includes('kmm.node.kubernetes.io')),
-      ...(namespaceLabels[containsModulesLabel] === undefined ? [] : ['the label of the namespace']),
+      ...listRemains(this.cluster, nodeName, namespace),
       ...(this.#hasEvent(namespace, 'ModuleUnloaded') ? [] : ['no event of the unload']),
-      ...(cluster.kernel(nodeName).isLoaded(kernelModule) ? ['the module in the kernel'] : []),
+      ...(this.cluster.kernel(nodeName).isLoaded(kernelModule) ? ['the module in the kernel'] : []),
     ]
   }
 

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { getKernelModuleReadyNodeLabel } from '../../src/api/labels.ts'
 import { type Disturbance, KillLane, type Phase, phases, type RunResult } from './kill-scenario.ts'
-import type { FatalWrite } from './kill-switch.ts'
+import { demoModule } from './cluster.ts'
+import { listRemains } from './kill-remains.ts'
+import { type FatalWrite, KillSwitch } from './kill-switch.ts'
 import { watchSafety } from './kill-witness.ts'
 
 const lanesCount = 3
@@ -46,6 +48,12 @@ function dieOnceAt(places: Record<Phase, FatalWrite[]>, absenceMs = 0): Disturba
   }))
 }
 
+const pluginModule = demoModule('unused', ({ metadata, spec }) => {
+  metadata.namespace = 'plugin'
+  if (spec) spec.devicePlugin = { container: { image: 'registry.example/plugin:1' } }
+  delete spec?.moduleLoader
+})
+
 const always = <T>(value: T): Record<Phase, T> => ({ load: value, reload: value, unload: value })
 
 it('ends as wanted when the operator is killed after any of its writes', async () => {
@@ -78,6 +86,31 @@ it('ends as wanted when every operator dies at its second write', async () => {
   const result = await lane?.run({ killAt: () => ({ occurrence: 2, moment: 'after' }) })
   expectSafe(result ? [result] : [])
   expect(result?.deaths.load.length).toBeGreaterThan(5)
+}, 60_000)
+
+it('leaves nothing of a device plugin without a module loader when it is killed after any write of its deletion', async () => {
+  const [lane] = lanes
+  if (!lane) throw new Error('no lane')
+  const { cluster } = lane
+  await cluster.createNamespace('plugin')
+  const died: (string | undefined)[] = []
+  while (died.at(-1) !== undefined || died.length === 0) {
+    const killSwitch = new KillSwitch()
+    const end = await cluster.startOperator({ wrap: killSwitch.wrap })
+    await cluster.createModule(pluginModule)
+    await cluster.until('the plugin', () => cluster.condition('Ready', 'demo', 'plugin')?.status === 'True')
+    killSwitch.arm({ occurrence: died.length + 1, moment: 'after' })
+    await cluster.deleteModule('demo', 'plugin')
+    const isClear = (): boolean => listRemains(cluster, 'n1', 'plugin').length === 0
+    await cluster.until('death or end', () => killSwitch.dead || (killSwitch.open === 0 && isClear()))
+    died.push(killSwitch.diedAt)
+    await end()
+    const endNext = await cluster.startOperator()
+    await cluster.until(`the end after death at ${killSwitch.diedAt}`, isClear)
+    await endNext()
+  }
+  expect(died).toContain('patch nodes')
+  expect(died).toContain('patch pods')
 }, 60_000)
 
 it('notices a ready label without the module', async () => {
