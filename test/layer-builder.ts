@@ -36,6 +36,13 @@ export function storeAsZstd(bytes: Uint8Array): Buffer {
   return Buffer.concat(parts)
 }
 
+/** The same in two frames with a skippable one between them, as tools write it that index their layers. */
+export function storeAsZstdFrames(bytes: Uint8Array): Buffer {
+  const middle = Math.floor(bytes.length / 2)
+  const skippable = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4])
+  return Buffer.concat([storeAsZstd(bytes.subarray(0, middle)), skippable, storeAsZstd(bytes.subarray(middle))])
+}
+
 /** A zstd frame of `blocks` blocks of 128 KiB zeros each, four bytes a block: a decompression bomb. */
 export function buildZstdBomb(blocks: number): Buffer {
   const header = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x38])

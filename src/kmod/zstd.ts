@@ -1,4 +1,3 @@
-import zlib from 'node:zlib'
 import { ZSTDDecoder } from 'zstddec'
 import { moduleFileInvalid } from './invalid.ts'
 
@@ -6,16 +5,15 @@ const frameMagic = 0xfd2fb528
 const skippableMagic = 0x184d2a50
 const largestBlockBytes = 128 * 1024
 
-type NativeZstd = (data: Uint8Array, options: { maxOutputLength: number }) => Buffer
-
-/** Decompresses Zstandard frames, at most `limitBytes` of them. Native where Node.js has it (22.15 on), else WebAssembly. */
+/**
+ * Decompresses Zstandard frames, at most `limitBytes` in all. Not by Node's own zstd, where it has one: that ends after the
+ * first frame without a word.
+ */
 export async function decompressZstd(data: Uint8Array, limitBytes: number): Promise<Uint8Array> {
-  const native = (zlib as { zstdDecompressSync?: NativeZstd }).zstdDecompressSync
   const largest = measureZstd(data)
   // A block is an upper bound only, so a file may claim a little more than it holds.
   if (largest - largestBlockBytes > limitBytes)
     throw moduleFileInvalid(`is larger than ${limitBytes} bytes when decompressed`)
-  if (native !== undefined) return native(data, { maxOutputLength: limitBytes })
   const decoder = new ZSTDDecoder()
   await decoder.init()
   // The library tells no error from an empty result, and its streaming form never ends on damaged data.

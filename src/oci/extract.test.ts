@@ -2,7 +2,7 @@ import { existsSync, lstatSync, mkdtempSync, readFileSync, readlinkSync, readdir
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { layerOf, layerOfBytes, storeAsZstd } from '../../test/layer-builder.ts'
+import { layerOf, layerOfBytes, storeAsZstd, storeAsZstdFrames } from '../../test/layer-builder.ts'
 import { buildTar, directory, file, hardLink, symbolicLink } from '../../test/tar-builder.ts'
 import { type ExtractReport, extractImage, type LayerSource } from './extract.ts'
 
@@ -89,6 +89,7 @@ describe('what is extracted', () => {
   it.each([
     ['plain', (tar: Buffer) => tar],
     ['zstd', storeAsZstd],
+    ['zstd of several frames', storeAsZstdFrames],
   ])('is read from %s layers too', async (_, compress) => {
     const content = Buffer.alloc(3_000_000, 'some text ')
     const tar = buildTar([file(`${modules}/a.ko`, content), file('usr/other', content)])

@@ -17,8 +17,6 @@ export interface TarBytes {
 
 type Compression = 'gzip' | 'zstd' | 'none'
 
-const zstdOfNode = zlib as { createZstdDecompress?: (options: { chunkSize: number }) => Transform & zlib.Zlib }
-
 /** Fails unless the media type is that of a file system layer whose bytes can be read. */
 export function checkLayerMediaType(descriptor: LayerDescriptor): void {
   if (findLayerCompression(descriptor.mediaType) !== undefined) return
@@ -34,8 +32,8 @@ export async function openTarBytes(source: Readable): Promise<TarBytes> {
   const compression = detectCompression(await peek(source, 4))
   if (compression === 'none') return count(source, (chunks) => chunks)
   if (compression === 'gzip') return through(source, zlib.createGunzip({ chunkSize: chunkBytes }))
-  const native = zstdOfNode.createZstdDecompress?.({ chunkSize: chunkBytes })
-  return native === undefined ? count(source, decompressZstd) : through(source, native)
+  // Node's own zstd, where it has one, ends after the first frame without a word; layers can have many.
+  return count(source, decompressZstd)
 }
 
 function through(source: Readable, decompressor: Transform & zlib.Zlib): TarBytes {

@@ -40,7 +40,7 @@ class StallGuard {
 }
 
 /**
- * Decompresses zstd on a Node.js that has no zstd of its own. One chunk is taken from `source` for each that the decoder
+ * Decompresses zstd, all frames of it. One chunk is taken from `source` for each that the decoder
  * asks for, so that memory stays bounded by the decoder's window.
  */
 export async function* decompressZstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
