@@ -182,7 +182,7 @@ describe('data that are refused', () => {
     const layer: LayerSource = {
       ...layerOf(good),
       open: () => {
-        async function* longer(): Generator<Buffer> {
+        async function* longer(): AsyncGenerator<Buffer> {
           yield Buffer.concat([gzip, Buffer.alloc(100)])
           for (let piece = 0; piece < 40; piece += 1) yield Buffer.alloc(64 * 1024)
           throw new KmmError('the digest differs', { code: 'RegistryUnreachable' })
