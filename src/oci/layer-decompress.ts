@@ -37,6 +37,8 @@ export async function openTarBytes(source: Readable): Promise<TarBytes> {
 }
 
 function through(source: Readable, decompressor: Transform & zlib.Zlib): TarBytes {
+  // An error after the compressed data ended has no reader any more; it comes by the pump.
+  decompressor.on('error', () => {})
   const pumped = pump(source, decompressor)
   pumped.catch(() => {}) // Whoever reads the chunks gets the same error.
   async function* chunks(): AsyncGenerator<Uint8Array> {
