@@ -26,7 +26,9 @@ it('loads one prebuilt module on one node with six writes', async () => {
   await cluster.sandbox.addNode({ name: 'n1', kernel: kernel56, labels: workerLabel })
   await cluster.until('the Module is ready', () => cluster.condition('Ready')?.status === 'True')
   await cluster.quiet(1_500)
-  expect(aboutNode(cluster.operatorWrites(from))).toEqual([
+  const writes = aboutNode(cluster.operatorWrites(from))
+  process.stdout.write(`one module on one node: ${writes.join(', ')}\n`)
+  expect(writes).toEqual([
     'create nodemodulesconfigs',
     'create pods',
     'patch nodemodulesconfigs/status',
