@@ -15,6 +15,8 @@ export interface OperatorStart {
 export interface OperatorProcess {
   /** Warnings and errors that it logged. */
   readonly complaints: readonly string[]
+  /** Rejects when it ends without having been stopped. */
+  readonly ended: Promise<never>
   usage(): ProcessUsage
   stop(): Promise<void>
 }
@@ -42,23 +44,30 @@ export async function startOperatorProcess(start: OperatorStart): Promise<Operat
     },
   })
   const complaints: string[] = []
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
-  const leading = new Promise<void>((resolve, reject) => {
+  let stopping = false
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  const ended = closed.then((): Promise<never> => {
+    if (stopping) return new Promise(() => undefined)
+    throw new Error(`the operator ended:\n${complaints.slice(-5).join('\n')}`)
+  })
+  ended.catch(() => undefined)
+  const leading = new Promise<void>((resolve) => {
     for (const stream of [child.stdout, child.stderr])
       createInterface({ input: stream }).on('line', (line) => {
         if (line.includes('"msg":"leading"')) resolve()
         if (isComplaint(line)) complaints.push(line)
       })
-    void ended.then(() => reject(new Error(`the operator ended:\n${complaints.slice(-5).join('\n')}`)))
   })
-  await leading
+  await Promise.race([leading, ended])
   const pid = child.pid ?? 0
   return {
     complaints,
+    ended,
     usage: () => readProcessUsage(pid),
     async stop() {
+      stopping = true
       child.kill('SIGTERM')
-      await ended
+      await closed
     },
   }
 }

@@ -139,7 +139,7 @@ export async function runScenarios(options: BenchOptions): Promise<BenchResult> 
     const operator = await start()
     try {
       tell('loading')
-      const loaded = await load(stage, operator, ceilingSeconds)
+      const loaded = await Promise.race([load(stage, operator, ceilingSeconds), operator.ended])
       tell('heartbeats')
       const idled = await idle(stage, operator)
       await operator.stop()
