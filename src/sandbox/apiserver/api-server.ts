@@ -69,12 +69,13 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     url: `${certificate === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
     ...optional(certificate),
   }
+  const kubeconfigFor = (identity: Identity): string => makeKubeconfig(endpoint, identity.user.name, identity)
   return {
     url: endpoint.url,
     port,
     certificate,
     token: admin.token,
-    kubeconfig: makeKubeconfig(endpoint, admin),
+    kubeconfig: kubeconfigFor(admin),
     store: service.store,
     registry: service.registry,
     pipeline: service.pipeline,
@@ -84,7 +85,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     },
     onRequest: (hook) => frontDoor.addHook(hook),
     addIdentity,
-    kubeconfigFor: (identity) => makeKubeconfig(endpoint, identity),
+    kubeconfigFor,
     expireLists: () => service.pages.expireAll(),
     stop: () => stop(server, service),
   }

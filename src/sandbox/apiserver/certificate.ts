@@ -1,6 +1,7 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto'
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto'
+import { isIPv4 } from 'node:net'
 
-/** A key and its self-signed certificate, both PEM. */
+/** A key and its certificate, both PEM. */
 export interface Certificate {
   key: string
   certificate: string
@@ -44,42 +45,124 @@ function extension(id: string, critical: boolean, value: Buffer): Buffer {
 }
 
 const ecdsaWithSha256 = sequence(objectId('1.2.840.10045.4.3.2'))
-const serverAuth = objectId('1.3.6.1.5.5.7.3.1')
-const loopback = Buffer.from([127, 0, 0, 1])
+const uses = { server: objectId('1.3.6.1.5.5.7.3.1'), client: objectId('1.3.6.1.5.5.7.3.2') } as const
 
-/** The certificate is its own authority: authority, signatures and server use, 127.0.0.1 and localhost. */
-const extensions = sequence(
-  extension('2.5.29.19', true, sequence(flag)),
-  extension('2.5.29.15', true, bits(Buffer.from([0x84]), 2)),
-  extension('2.5.29.37', false, sequence(serverAuth)),
-  extension('2.5.29.17', false, sequence(element(0x87, loopback), element(0x82, Buffer.from('localhost')))),
-)
+/** What a certificate may be used for. */
+export type CertificateUse = keyof typeof uses
+
+/** Whom a certificate is for: the API server takes the common name for the user and the organisations for its groups. */
+export interface Subject {
+  commonName: string
+  organizations?: readonly string[]
+}
+
+/** A certificate that an authority is to sign. */
+export interface CertificateRequest extends Subject {
+  uses: readonly CertificateUse[]
+  /** DNS names and IPv4 addresses under which it serves. */
+  hosts?: readonly string[]
+}
+
+/** A certificate authority; its own certificate is what its clients trust. */
+export interface CertificateAuthority extends Certificate {
+  issue(request: CertificateRequest): Certificate
+}
+
+/** A private key and its public key, both PEM. */
+export interface KeyPair {
+  privateKey: string
+  publicKey: string
+}
+
+interface Body {
+  subject: Buffer
+  publicKey: string
+  issuer: Buffer
+  /** Of the key that signs. */
+  issuerPublicKey: string
+  extensions: readonly Buffer[]
+  nowMs: number
+}
 
 const dayMs = 86_400_000
 
-/** Makes a P-256 key and a self-signed certificate for 127.0.0.1 that is valid for a year. */
-export function makeLoopbackCertificate(nowMs: number): Certificate {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', {
+/** Makes a P-256 key. */
+export function makeKeyPair(): KeyPair {
+  return generateKeyPairSync('ec', {
     namedCurve: 'P-256',
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
     publicKeyEncoding: { type: 'spki', format: 'pem' },
   })
-  const subjectKey = createPublicKey(publicKey).export({ type: 'spki', format: 'der' })
-  const name = sequence(set(sequence(objectId('2.5.4.3'), text('kmm-sandbox'))))
+}
+
+function encodeName({ commonName, organizations = [] }: Subject): Buffer {
+  const part = (id: string, value: string): Buffer => set(sequence(objectId(id), text(value)))
+  return sequence(...organizations.map((each) => part('2.5.4.10', each)), part('2.5.4.3', commonName))
+}
+
+function encodeHost(host: string): Buffer {
+  return isIPv4(host) ? element(0x87, Buffer.from(host.split('.').map(Number))) : element(0x82, Buffer.from(host))
+}
+
+const authority = extension('2.5.29.19', true, sequence(flag))
+const usedFor = (wanted: readonly CertificateUse[]): Buffer =>
+  extension('2.5.29.37', false, sequence(...wanted.map((each) => uses[each])))
+const servesAs = (hosts: readonly string[]): Buffer => extension('2.5.29.17', false, sequence(...hosts.map(encodeHost)))
+/** Bits of the key usage extension: digitalSignature, and keyCertSign for authorities. */
+const keyUsage = (isAuthority: boolean): Buffer =>
+  extension('2.5.29.15', true, isAuthority ? bits(Buffer.from([0x84]), 2) : bits(Buffer.from([0x80]), 7))
+
+const encodePublicKey = (pem: string): Buffer => createPublicKey(pem).export({ type: 'spki', format: 'der' })
+const keyId = (publicKey: string): Buffer => createHash('sha1').update(encodePublicKey(publicKey)).digest()
+
+/** Whose key is certified and whose key signed it, for those who check strictly. */
+const keyIds = (publicKey: string, issuerPublicKey: string): Buffer[] => [
+  extension('2.5.29.14', false, octets(keyId(publicKey))),
+  extension('2.5.29.35', false, sequence(element(0x80, keyId(issuerPublicKey)))),
+]
+
+function signBody({ subject, publicKey, issuer, issuerPublicKey, extensions, nowMs }: Body, signer: string): string {
   const serial = randomBytes(8)
   serial[0] = ((serial[0] ?? 0) & 0x7f) | 0x40
   const body = sequence(
     element(0xa0, element(0x02, Buffer.from([2]))),
     element(0x02, serial),
     ecdsaWithSha256,
-    name,
+    issuer,
     sequence(time(nowMs - dayMs), time(nowMs + 365 * dayMs)),
-    name,
-    subjectKey,
-    element(0xa3, extensions),
+    subject,
+    encodePublicKey(publicKey),
+    element(0xa3, sequence(...extensions, ...keyIds(publicKey, issuerPublicKey))),
   )
-  const signature = sign('sha256', body, createPrivateKey(privateKey))
-  return { key: privateKey, certificate: toPem(sequence(body, ecdsaWithSha256, bits(signature))) }
+  const signature = sign('sha256', body, createPrivateKey(signer))
+  return toPem(sequence(body, ecdsaWithSha256, bits(signature)))
+}
+
+function selfSign(commonName: string, extensions: readonly Buffer[], nowMs: number): Certificate & KeyPair {
+  const { privateKey, publicKey } = makeKeyPair()
+  const name = encodeName({ commonName })
+  const body = { subject: name, publicKey, issuer: name, issuerPublicKey: publicKey, extensions, nowMs }
+  return { key: privateKey, certificate: signBody(body, privateKey), privateKey, publicKey }
+}
+
+/** Makes a P-256 key and a certificate for 127.0.0.1 that is its own authority and valid for a year. */
+export function makeLoopbackCertificate(nowMs: number): Certificate {
+  const extensions = [authority, keyUsage(true), usedFor(['server']), servesAs(['127.0.0.1', 'localhost'])]
+  const { key, certificate } = selfSign('kmm-sandbox', extensions, nowMs)
+  return { key, certificate }
+}
+
+/** Makes an authority whose certificates are valid for a year. */
+export function createAuthority(commonName: string, nowMs: number): CertificateAuthority {
+  const own = selfSign(commonName, [authority, keyUsage(true)], nowMs)
+  const issuer = encodeName({ commonName })
+  const issue = ({ uses: wanted, hosts = [], ...subject }: CertificateRequest): Certificate => {
+    const { privateKey, publicKey } = makeKeyPair()
+    const extensions = [keyUsage(false), usedFor(wanted), ...(hosts.length > 0 ? [servesAs(hosts)] : [])]
+    const body = { subject: encodeName(subject), publicKey, issuer, issuerPublicKey: own.publicKey, extensions, nowMs }
+    return { key: privateKey, certificate: signBody(body, own.key) }
+  }
+  return { key: own.key, certificate: own.certificate, issue }
 }
 
 function toPem(der: Buffer): string {

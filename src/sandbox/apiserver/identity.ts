@@ -1,4 +1,5 @@
 import { stringify } from 'yaml'
+import type { Certificate } from './certificate.ts'
 import type { User } from './hooks.ts'
 import { StatusError } from './status-error.ts'
 
@@ -41,24 +42,31 @@ export class Identities {
   }
 }
 
-/** Where a server is and what proves it. */
+/** Where a server is and whom its certificate is trusted from. */
 export interface Endpoint {
   url: string
   /** PEM; absent for plain HTTP. */
   certificate?: string
 }
 
+/** How somebody proves who they are: a bearer token or a client certificate. */
+export type Credential = { token: string } | Certificate
+
+const encode = (pem: string): string => Buffer.from(pem).toString('base64')
+
 /** A kubeconfig with one cluster, one user and one context, all for this server. */
-export function makeKubeconfig(endpoint: Endpoint, { token, user }: Identity): string {
-  const { url, certificate } = endpoint
-  const authority =
-    certificate === undefined ? {} : { 'certificate-authority-data': Buffer.from(certificate).toString('base64') }
+export function makeKubeconfig({ url, certificate }: Endpoint, userName: string, credential: Credential): string {
+  const authority = certificate === undefined ? {} : { 'certificate-authority-data': encode(certificate) }
+  const user =
+    'token' in credential
+      ? { token: credential.token }
+      : { 'client-certificate-data': encode(credential.certificate), 'client-key-data': encode(credential.key) }
   return stringify({
     apiVersion: 'v1',
     kind: 'Config',
     clusters: [{ name: 'kmm-sandbox', cluster: { server: url, ...authority } }],
-    users: [{ name: user.name, user: { token } }],
-    contexts: [{ name: 'kmm-sandbox', context: { cluster: 'kmm-sandbox', user: user.name, namespace: 'default' } }],
+    users: [{ name: userName, user }],
+    contexts: [{ name: 'kmm-sandbox', context: { cluster: 'kmm-sandbox', user: userName, namespace: 'default' } }],
     'current-context': 'kmm-sandbox',
     preferences: {},
   })
