@@ -1,26 +1,17 @@
 import { join } from 'node:path'
-import type { Event as CoreEvent, Node, Pod } from 'kubernetes-types/core/v1.js'
 import type { Module } from '../../src/api/module.ts'
-import type { ModuleImagesConfig } from '../../src/api/module-images-config.ts'
 import type { NodeModulesConfig } from '../../src/api/node-modules-config.ts'
-import { parseOperatorConfig } from '../../src/api/operator-config.ts'
-import { moduleImagesConfigs, modules, nodeModulesConfigs } from '../../src/api/resources.ts'
 import { readModulesTree } from '../../src/cli/demo/modules-image.ts'
-import type { KubeClient } from '../../src/kube/client.ts'
-import { type Clock, realClock } from '../../src/kube/clock.ts'
-import { events, namespaces, nodes, pods } from '../../src/kube/core-resources.ts'
-import { createKubeClient } from '../../src/kube/http-client.ts'
-import { loadKubeconfig } from '../../src/kube/kubeconfig.ts'
-import { defineResource } from '../../src/kube/resource.ts'
-import { createWatchCache, type WatchCache } from '../../src/kube/watch-cache.ts'
-import { createOperator, type Operator } from '../../src/main/compose/operator.ts'
+import { namespaces } from '../../src/kube/core-resources.ts'
 import { buildImage, type ImageFile } from '../../src/oci/image-builder.ts'
 import { pushImage } from '../../src/oci/push.ts'
 import { parseReference } from '../../src/oci/reference.ts'
 import { createRegistry } from '../../src/oci/registry.ts'
-import { createLogger } from '../../src/runtime/logger.ts'
-import { createMetrics } from '../../src/runtime/metrics.ts'
 import { type Sandbox, type SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.ts'
+import { type OperatorOverrides, startTestOperator } from './test-operator.ts'
+import { createView, moduleResource, startView, stopView, type View } from './view.ts'
+
+export { micResource, moduleResource, nmcResource } from './view.ts'
 
 /** The kernels for which examples/kmod holds compiled modules. */
 export const kernel56 = '6.1.0-56-amd64'
@@ -28,101 +19,39 @@ export const kernel55 = '6.1.0-55-amd64'
 
 export const workerLabel = { 'node-role.kubernetes.io/worker': '' }
 
-const operatorNamespace = 'kmm-operator-system'
-
-export const moduleResource = defineResource<Module>(modules)
-export const nmcResource = defineResource<NodeModulesConfig>(nodeModulesConfigs)
-export const micResource = defineResource<ModuleImagesConfig>(moduleImagesConfigs)
-
-const keep = <T>(object: T): T => object
-
-/** What a test looks at. */
-interface View {
-  nodes: WatchCache<Node, Node>
-  modules: WatchCache<Module, Module>
-  configs: WatchCache<NodeModulesConfig, NodeModulesConfig>
-  images: WatchCache<ModuleImagesConfig, ModuleImagesConfig>
-  pods: WatchCache<Pod, Pod>
-  events: WatchCache<CoreEvent, CoreEvent>
-}
-
-/** How an operator of a test differs from the shipped one. */
-export interface OperatorOverrides {
-  unverifiedAfterMs?: number
-  config?: string
-  clock?: Clock
-  /** Stands between the operator and the API server. */
-  wrap?: (client: KubeClient) => KubeClient
-}
-
 /** A sandbox with an operator in this process, and a view of both. */
 export class Cluster {
   readonly sandbox: Sandbox
   readonly view: View
   readonly log: string[] = []
-  #operators: { operator: Operator; close: () => Promise<void> }[] = []
+  readonly #operators = new Set<() => Promise<void>>()
 
   private constructor(sandbox: Sandbox) {
     this.sandbox = sandbox
-    const options = { client: sandbox.client, onError: () => undefined }
-    this.view = {
-      nodes: createWatchCache({ ...options, resource: nodes, trim: keep<Node> }),
-      modules: createWatchCache({ ...options, resource: moduleResource, trim: keep<Module> }),
-      configs: createWatchCache({ ...options, resource: nmcResource, trim: keep<NodeModulesConfig> }),
-      images: createWatchCache({ ...options, resource: micResource, trim: keep<ModuleImagesConfig> }),
-      pods: createWatchCache({ ...options, resource: pods, trim: keep<Pod> }),
-      events: createWatchCache({ ...options, resource: events, trim: keep<CoreEvent> }),
-    }
+    this.view = createView(sandbox.client)
   }
 
   static async start(options: SandboxOptions = {}): Promise<Cluster> {
     const given = options.nodes ?? [{ name: 'n1', kernel: kernel56, labels: workerLabel }]
     const cluster = new Cluster(await startSandbox({ ...options, nodes: given }))
-    for (const cache of Object.values(cluster.view)) cache.start()
-    await Promise.all(Object.values(cluster.view).map((cache) => cache.whenSynced()))
+    await startView(cluster.view)
     return cluster
   }
 
   /** Starts an operator as the only leader; the answer ends it. */
   async startOperator(overrides: OperatorOverrides = {}): Promise<() => Promise<void>> {
-    const connection = loadKubeconfig({ text: this.sandbox.kubeconfig })
-    const http = createKubeClient({ connection, userAgent: 'kmm-operator/test' })
-    const logger = createLogger('debug', { write: (line) => void this.log.push(line.trimEnd()) })
-    const starting = createOperator(
-      {
-        client: overrides.wrap ? overrides.wrap(http) : http,
-        config: parseOperatorConfig(overrides.config ?? '').config,
-        namespace: operatorNamespace,
-        workerImage: this.sandbox.workerImage,
-        clock: overrides.clock ?? realClock,
-        random: Math.random,
-        logger,
-        metrics: createMetrics(),
-        ...(overrides.unverifiedAfterMs === undefined ? {} : { unverifiedAfterMs: overrides.unverifiedAfterMs }),
-      },
-      new AbortController().signal,
-    )
-    const operator = await starting.catch(async (error: unknown) => {
-      await http.close()
-      throw error
-    })
-    const entry = { operator, close: () => http.close() }
-    this.#operators.push(entry)
-    await operator.sync()
-    operator.start()
+    const { kubeconfig, workerImage } = this.sandbox
+    const end = await startTestOperator({ kubeconfig, workerImage, log: this.log }, overrides)
+    this.#operators.add(end)
     return async () => {
-      this.#operators = this.#operators.filter((each) => each !== entry)
-      await operator.stop()
-      await http.close()
+      this.#operators.delete(end)
+      await end()
     }
   }
 
   async stop(): Promise<void> {
-    for (const { operator, close } of this.#operators) {
-      await operator.stop()
-      await close()
-    }
-    await Promise.all(Object.values(this.view).map((cache) => cache.stop()))
+    for (const end of this.#operators) await end()
+    await stopView(this.view)
     await this.sandbox.stop()
   }
 
