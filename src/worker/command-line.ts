@@ -9,9 +9,11 @@ export interface WorkerCommand {
   configPath: string
   /** Where firmware belongs on the node; undefined unless the flag was given. */
   firmwarePath: string | undefined
+  /** Where the kubelet has mounted the image, for a load; undefined unless the flag was given. */
+  imageFolder: string | undefined
 }
 
-const usage = 'Usage: worker kmod load|unload CONFIG [--firmware-path PATH]'
+const usage = 'Usage: worker kmod load|unload CONFIG [--firmware-path PATH] [--image-folder PATH]'
 
 const refuse = (what: string): KmmError =>
   new KmmError(`${what}. ${usage}`, { code: 'ConfigurationInvalid', fate: 'terminal' })
@@ -26,12 +28,13 @@ export function parseCommandLine(argv: readonly string[]): WorkerCommand {
   const { values, positionals } = parseFlags(rest)
   const [configPath, ...more] = positionals
   if (configPath === undefined || more.length > 0) throw refuse('Exactly one configuration file has to be named')
-  return { action, configPath, firmwarePath: values['firmware-path'] }
+  return { action, configPath, firmwarePath: values['firmware-path'], imageFolder: values['image-folder'] }
 }
 
 function parseFlags(args: string[]) {
   try {
-    return parseArgs({ args, options: { 'firmware-path': { type: 'string' } }, allowPositionals: true })
+    const options = { 'firmware-path': { type: 'string' }, 'image-folder': { type: 'string' } } as const
+    return parseArgs({ args, options, allowPositionals: true })
   } catch (error) {
     throw refuse(describeError(error))
   }

@@ -9,7 +9,8 @@ import { ImageModules } from './image-modules.ts'
 import { checkKernel, compareLoaded, findMissingFirmware, type Comparison } from './load-checks.ts'
 import { type ModprobeResult, runModprobe } from './modprobe.ts'
 import { describeModprobeStop } from './modprobe-stop.ts'
-import { pullForLoad } from './pull.ts'
+import { readMountedImage } from './mounted-image.ts'
+import { pullForLoad, type PulledImage } from './pull.ts'
 import { measure, type RunContext, type RunResult, toPullContext } from './run-context.ts'
 import { type UnpackedImage, unpackImage } from './unpack.ts'
 import { listWantedModules } from './wanted-modules.ts'
@@ -22,7 +23,7 @@ import { WorkerError } from './worker-error.ts'
 export async function load(context: RunContext): Promise<RunResult> {
   const { config, log } = context
   checkKernel(context.host, config)
-  const image = await measure(context, 'pull', () => pullForLoad(toPullContext(context), config))
+  const image = await measure(context, 'pull', () => fetchImage(context))
   const unpacked = await measure(context, 'extract', () => unpackImage(context, config, image))
   const modules = await ImageModules.open(unpacked.modulesFolder)
   const comparison = await compareLoaded(context, modules)
@@ -37,6 +38,12 @@ export async function load(context: RunContext): Promise<RunResult> {
   await insertModules(context, modules)
   notes.push(...(await findWhatIsNotLoaded(context)))
   return { alreadyLoaded: false, message: describeLoaded('is loaded', context, notes) }
+}
+
+function fetchImage(context: RunContext): Promise<PulledImage> {
+  const { config, imageFolder } = context
+  if (imageFolder !== undefined) return readMountedImage(context, imageFolder)
+  return pullForLoad(toPullContext(context), config)
 }
 
 function describeLoaded(what: string, { config }: RunContext, notes: readonly string[]): string {

@@ -98,8 +98,9 @@ async function runConfig(
       namespace: await readNamespace(host),
       log,
     })
-    const { firmwarePath } = command
-    return await runAction(command, { host, config, registry, cache, firmwarePath, log, signal, graceMs, durationsMs })
+    const { firmwarePath, imageFolder } = command
+    const given = { host, config, firmwarePath, imageFolder, log, signal, graceMs, durationsMs }
+    return await runAction(command, { ...given, registry, cache })
   } finally {
     await registry.close()
   }

@@ -13,6 +13,8 @@ export interface RunContext {
   cache: LayerCache | undefined
   /** Where the node keeps firmware that KMM copies; undefined when the operator names none. */
   firmwarePath: string | undefined
+  /** Where the kubelet has mounted the image; undefined when the worker is to pull it. */
+  imageFolder: string | undefined
   log: (line: string) => void
   signal: AbortSignal
   /** How long a modprobe that runs may go on after the signal. */

@@ -9,7 +9,8 @@ import { ImageModules } from './image-modules.ts'
 import { type LoadedModule, readAllLoadedModules, readLoadedModules } from './kernel-state.ts'
 import { runModprobe } from './modprobe.ts'
 import { describeModprobeStop } from './modprobe-stop.ts'
-import { pullForUnload } from './pull.ts'
+import { findMountedBefore } from './mounted-image.ts'
+import { pullForUnload, type PulledImage } from './pull.ts'
 import { measure, type RunContext, type RunResult, toPullContext } from './run-context.ts'
 import { listForUnload, writeUnloadIndex } from './unload-index.ts'
 import { isSameKernel, type UnpackedImage, unpackImage } from './unpack.ts'
@@ -74,7 +75,9 @@ async function fetchImage(
         `The image is for the kernel ${config.kernelVersion}, and the node runs ${host.kernelRelease}.`,
       )
     }
-    const image = await measure(context, 'pull', () => pullForUnload(toPullContext(context), config))
+    const findImage = async (): Promise<PulledImage> =>
+      (await findMountedBefore(context)) ?? (await pullForUnload(toPullContext(context), config))
+    const image = await measure(context, 'pull', findImage)
     return await measure(context, 'extract', () => unpackImage(context, config, image))
   } catch (error) {
     // Without the image, one of the kernel's own modules under the main name could be anybody's.

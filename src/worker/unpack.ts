@@ -44,7 +44,7 @@ export async function unpackImage(
     extractImage({
       layers: image.layers,
       destination: staging,
-      wanted: [...trees.modules, ...(trees.firmware === undefined ? [] : [trees.firmware])],
+      wanted: listWantedTrees(host, config),
       hostLink: `/host/lib/modules/${host.kernelRelease}`,
       signal,
     }),
@@ -67,6 +67,12 @@ function nameImage(error: unknown, config: ModuleConfig): unknown {
   if (!hasCode(error, 'ImageInvalid', 'LimitExceeded', 'OutOfSpace')) return error
   const { message, code, fate, cause } = error
   return new KmmError(`The image ${config.containerImage} cannot be extracted: ${message}`, { code, fate, cause })
+}
+
+/** The image's directories that a load or unload on this node needs. */
+export function listWantedTrees(host: Host, config: ModuleConfig): string[] {
+  const { modules, firmware } = nameTrees(host, config)
+  return [...modules, ...(firmware === undefined ? [] : [firmware])]
 }
 
 interface Trees {
