@@ -10,6 +10,8 @@ export const workerHashAnnotation = 'kmm.node.kubernetes.io/worker-hash'
 export const modulesOrderAnnotation = 'kmm.node.kubernetes.io/modules-order'
 /** On a worker pod: YAML of the registry settings that the worker pulls with. KMM's own, unknown upstream. */
 export const workerRegistryAnnotation = 'kmm.node.kubernetes.io/worker-registry'
+/** On a worker pod whose kmod image the kubelet mounts: `volume`; else absent. KMM's own, unknown upstream. */
+export const workerImageSourceAnnotation = 'kmm.node.kubernetes.io/worker-image-source'
 /** On a Module: when to unload, one of `unloadPolicies`. KMM's own, unknown upstream. */
 export const unloadPolicyAnnotation = 'kmm.sigs.x-k8s.io/unload-policy'
 

@@ -17,6 +17,11 @@ it('honours the documented name of the firmware path', () => {
   )
 })
 
+it('lets the worker fetch images unless the kubelet is to', () => {
+  expect(parseOperatorConfig('').config.worker.imageSource).toBe('worker')
+  expect(parseOperatorConfig('worker: {imageSource: volume}').config.worker.imageSource).toBe('volume')
+})
+
 it('names unknown keys and goes on without them', () => {
   expect(parseOperatorConfig('worker: {colour: red}\nspeed: 3\nwebhookPort: 9443').unknown).toEqual([
     'speed',
@@ -27,6 +32,7 @@ it('names unknown keys and goes on without them', () => {
 it.each([
   ['worker: {runAsUser: root}', 'worker.runAsUser must be a number'],
   ['worker: 3', 'worker must be a mapping'],
+  ['worker: {imageSource: kubelet}', 'worker.imageSource must be one of worker, volume'],
   ['worker: {cachePath: ../cache}', 'worker.cachePath must be an absolute path'],
   ['a: [', 'not valid YAML'],
 ])('refuses %s with the path of the fault', (text, message) => {

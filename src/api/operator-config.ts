@@ -1,6 +1,11 @@
 import { parse } from 'yaml'
 import { KmmError } from '../errors/error.ts'
 
+/** Who fetches a kmod image for a load: the worker itself, or the kubelet, which mounts it as an image volume. */
+export const imageSources = ['worker', 'volume'] as const
+
+export type ImageSource = (typeof imageSources)[number]
+
 /** The operator's configuration: what stands under `controller_config.yaml` in its ConfigMap. */
 export interface OperatorConfig {
   /** `host:port` or `:port` of /healthz and /readyz. */
@@ -19,6 +24,7 @@ export interface OperatorConfig {
     firmwareHostPath: string
     /** Host folder of the workers' image cache. */
     cachePath: string
+    imageSource: ImageSource
   }
   /** Mirrors, CA bundle and proxy for registries, as the worker reads them; undefined for none. */
   registry: unknown
@@ -35,6 +41,7 @@ const defaults: OperatorConfig = {
     seLinuxType: 'spc_t',
     firmwareHostPath: '/lib/firmware',
     cachePath: '/var/lib/kmm/cache',
+    imageSource: 'worker',
   },
   registry: undefined,
 }
@@ -73,6 +80,13 @@ function readPath(fields: Fields, path: string, fallback: string): string {
   const value = read(fields, path, fallback)
   if (!value.startsWith('/') || value.split('/').includes('..')) throw invalid(path, 'an absolute path without ".."')
   return value
+}
+
+function readChoice<T extends string>(fields: Fields, path: string, choices: readonly T[], fallback: T): T {
+  const value = read<string>(fields, path, fallback)
+  const choice = choices.find((each) => each === value)
+  if (choice === undefined) throw invalid(path, `one of ${choices.join(', ')}`)
+  return choice
 }
 
 function listUnknown(fields: Fields, section: string, known: object): string[] {
@@ -121,6 +135,7 @@ export function parseOperatorConfig(text: string): { config: OperatorConfig; unk
         seLinuxType: read(worker, 'worker.seLinuxType', defaults.worker.seLinuxType),
         firmwareHostPath: readPath(worker, 'worker.firmwareHostPath', firmware),
         cachePath: readPath(worker, 'worker.cachePath', defaults.worker.cachePath),
+        imageSource: readChoice(worker, 'worker.imageSource', imageSources, defaults.worker.imageSource),
       },
       registry: fields['registry'] ?? undefined,
     },

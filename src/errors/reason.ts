@@ -50,6 +50,7 @@ export const operatorReasons = [
   'WorkerPodRefused',
   'WorkerPodPending',
   'WorkerImageUnavailable',
+  'ImageVolumeUnsupported',
   'WorkerRunning',
   'WorkerLost',
   'NodeModulesConfigPending',

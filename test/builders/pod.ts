@@ -13,6 +13,7 @@ export const workerSettings: WorkerSettings = {
   seLinuxType: 'spc_t',
   firmwareHostPath: '/lib/firmware',
   cachePath: '/var/lib/kmm/cache',
+  imageSource: 'worker',
   registrySettings: '',
 }
 

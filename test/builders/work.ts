@@ -74,6 +74,8 @@ export function buildWorkerState(intent: WorkerIntent, state: WorkerState, chang
     createdAtMs: startMs,
     deleting: false,
     hash: hashIntent(hashKey, 'uid-n1', intent),
+    imageSource: 'worker',
+    image: 'kmm-worker:test',
     intent,
     state,
     ...changes,

@@ -18,6 +18,7 @@ const failing: ReadonlySet<string> = new Set<string>([
   ...reportReasons,
   'WorkerPodRefused',
   'WorkerImageUnavailable',
+  'ImageVolumeUnsupported',
   'WorkerLost',
   'ImageMissing',
   'ImageUnverified',

@@ -6,6 +6,8 @@ import type { ExecuteContext } from '../../runtime/reconciler.ts'
 import { listPullSecrets } from '../cluster/pull-secrets.ts'
 import type { Action } from './action.ts'
 import type { WorkTools } from './execute.ts'
+import { isImageVolumeDropped } from './image-volume.ts'
+import type { Refusal } from './observed.ts'
 import { refusalKey } from './observe.ts'
 import { buildWorkerPod } from './worker-pod.ts'
 import { alternativeWorkerPodName, workerPodName } from './worker-name.ts'
@@ -65,16 +67,53 @@ function explainRefusal(namespace: string, error: unknown): string {
   return text
 }
 
-function rememberRefusal(action: CreatePod, error: unknown, tools: WorkTools, nowMs: number): void {
+type Refused = Pick<Refusal, 'reason' | 'message'>
+
+function rememberRefusal(action: CreatePod, refused: Refused, tools: WorkTools, nowMs: number): void {
   const attempt = action.refusedAttempts + 1
   const delayMs = Math.min(firstRefusalDelayMs * 2 ** Math.min(attempt - 1, 10), longestRefusalDelayMs)
   tools.refusals.set(refusalKey(action.node.name, action.intent.namespace, action.intent.name), {
     podNamespace: action.intent.podNamespace,
     hash: action.hash,
-    message: explainRefusal(action.intent.podNamespace, error),
+    ...refused,
     attempt,
     untilMs: nowMs + delayMs,
   })
+}
+
+/**
+ * Takes a pod that came out without its image volume away again: its worker would find nothing to load. An API server on
+ * which image volumes are off leaves them out without a word.
+ */
+async function takeBack(created: Pod, { client }: WorkTools, signal: AbortSignal): Promise<Refused> {
+  const { namespace = '', name = '', uid = '' } = created.metadata ?? {}
+  await client.delete(pods, { namespace, name }, { preconditions: { uid }, signal }).catch((error: unknown) => {
+    if (!hasCode(error, 'NotFound')) throw error
+  })
+  const message =
+    "worker.imageSource is volume in the operator's configuration, and this cluster's API server leaves image volumes out of pods: they need Kubernetes 1.35, or 1.31 with the feature gate ImageVolume on API server and kubelets; set worker.imageSource to worker, which works everywhere"
+  return { reason: 'ImageVolumeUnsupported', message }
+}
+
+/** Makes the pod; answers why it could not be had as it was to be. */
+async function makeOrExplain(
+  { intent, node }: CreatePod,
+  build: (podName: string) => Pod,
+  tools: WorkTools,
+  signal: AbortSignal,
+): Promise<Refused | undefined> {
+  const first = workerPodName(node.name, intent.name)
+  try {
+    const names = [first, alternativeWorkerPodName(node.name, intent.namespace, intent.name)]
+    const created = await createNamed(names, build, tools.client, signal)
+    if (isImageVolumeDropped(build(first), created)) return await takeBack(created, tools, signal)
+    tools.refusals.delete(refusalKey(node.name, intent.namespace, intent.name))
+    tools.caches.pods.written(created)
+    return undefined
+  } catch (error) {
+    if (!hasCode(error, 'Forbidden', 'Invalid', 'NotFound')) throw error
+    return { reason: 'WorkerPodRefused', message: explainRefusal(intent.podNamespace, error) }
+  }
 }
 
 /** Creates the worker pod of an action; a pod that the API server refuses is remembered for the next pass, which reports it. */
@@ -90,21 +129,12 @@ export async function createWorkerPod(
   const owner = { name: config.metadata?.name ?? '', uid: config.metadata?.uid ?? '' }
   const build = (podName: string): Pod =>
     buildWorkerPod({ intent, podName, node, owner, hash, pullSecrets, settings: tools.settings })
-  try {
-    const names = [
-      workerPodName(node.name, intent.name),
-      alternativeWorkerPodName(node.name, intent.namespace, intent.name),
-    ]
-    const created = await createNamed(names, build, tools.client, signal)
-    tools.refusals.delete(refusalKey(node.name, intent.namespace, intent.name))
-    tools.caches.pods.written(created)
-  } catch (error) {
-    if (!hasCode(error, 'Forbidden', 'Invalid', 'NotFound')) throw error
-    rememberRefusal(action, error, tools, nowMs)
-    // Ends the pass; the next one reports the refusal and waits.
-    throw new KmmError(
-      `the worker pod for Module ${intent.namespace}/${intent.name} on node ${node.name} was refused`,
-      { code: 'Forbidden', cause: error },
-    )
-  }
+  const refused = await makeOrExplain(action, build, tools, signal)
+  if (refused === undefined) return
+  rememberRefusal(action, refused, tools, nowMs)
+  // Ends the pass; the next one reports the refusal and waits.
+  throw new KmmError(
+    `the worker pod for Module ${intent.namespace}/${intent.name} on node ${node.name} was refused: ${refused.message}`,
+    { code: 'Forbidden' },
+  )
 }

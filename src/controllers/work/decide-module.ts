@@ -1,4 +1,5 @@
 import { assertNever } from '../../errors/error.ts'
+import type { Reason } from '../../errors/reason.ts'
 import { defined } from '../cluster/defined.ts'
 import { isLoadedAsWanted } from '../cluster/module-on-node.ts'
 import { chooseGoal, type Goal } from './intent.ts'
@@ -9,6 +10,7 @@ import { decideLost } from './lost.ts'
 import { describeWorkerFailure, makeReported } from './reported.ts'
 import { recordDoubt, settle } from './settle.ts'
 import { decideStart } from './start.ts'
+import { describeVolumeFailure, overOnceMounted, pendingVolumeAdvice, type WaitingWords } from './volume-failure.ts'
 import { sameWork, type Worker } from './worker.ts'
 import type { FailedAttempt } from './worker-state.ts'
 
@@ -23,6 +25,7 @@ const overOnceRunning: ReadonlySet<string> = new Set([
   'WorkerPodRefused',
   'WorkerPodPending',
   'WorkerImageUnavailable',
+  'ImageVolumeUnsupported',
   'DevicePluginStillRunning',
 ])
 
@@ -37,18 +40,21 @@ function decideSuperseded(module: ObservedModule, worker: Worker): PodDecision {
 /** The kubelet's words for an image or a container that it cannot get. */
 const unavailable = /Image|CreateContainer/
 
-function decidePending(
-  module: ObservedModule,
-  worker: Worker,
-  state: { reason: string; message: string },
-  nowMs: number,
-): PodDecision {
+function describePending(worker: Worker, state: WaitingWords): { reason: Reason; message: string } {
+  const failure = describeVolumeFailure(worker, state)
+  if (failure) return failure
   const words = `${state.reason} ${state.message}`.trim()
-  const reason = unavailable.test(state.reason) ? 'WorkerImageUnavailable' : 'WorkerPodPending'
+  if (unavailable.test(state.reason)) return { reason: 'WorkerImageUnavailable', message: words }
   const message = words === '' ? `pod ${worker.podName} is pending; kubectl describe pod tells why` : words
+  const aside = worker.imageSource === 'volume' ? `; ${pendingVolumeAdvice}` : ''
+  return { reason: 'WorkerPodPending', message: `${message}${aside}` }
+}
+
+function decidePending(module: ObservedModule, worker: Worker, state: WaitingWords, nowMs: number): PodDecision {
+  const { reason, message } = describePending(worker, state)
   const reportAtMs = reason === 'WorkerPodPending' ? worker.createdAtMs + longPendingMs : nowMs
   if (nowMs < reportAtMs) return { waits: [makeWait(reason, message, reportAtMs)] }
-  const fault = { reason, attempt: 1, message } as const
+  const fault = { reason, attempt: 1, message }
   return {
     reported: makeReported(module, worker.intent.action, fault, nowMs),
     waits: [makeWait(reason, message, worker.createdAtMs + replaceAfterMs)],
@@ -63,7 +69,9 @@ function decideRunning(
 ): PodDecision {
   const waits = [makeWait('WorkerRunning', `pod ${worker.podName} is running`)]
   if (failed) return { reported: describeWorkerFailure(module, worker, failed, nowMs), waits }
-  return overOnceRunning.has(module.reported?.reason ?? '') ? { reported: undefined, waits } : { waits }
+  const reason = module.reported?.reason ?? ''
+  const isOver = overOnceRunning.has(reason) || (worker.imageSource === 'volume' && overOnceMounted.has(reason))
+  return isOver ? { reported: undefined, waits } : { waits }
 }
 
 function decideWithMatching(module: ObservedModule, worker: Worker, current: boolean, nowMs: number): PodDecision {

@@ -1,5 +1,6 @@
 import { nodeModulesConfigFinalizer } from '../../api/finalizers.ts'
 import { workerHashAnnotation } from '../../api/annotations.ts'
+import type { ImageSource } from '../../api/operator-config.ts'
 import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
 import { parseKey } from '../../kube/object.ts'
 import { type Caches, moduleKeyOfPod, podsByNode } from '../cluster/caches.ts'
@@ -19,6 +20,8 @@ export interface WorkSources {
   /** The key of the worker pods' hashes. */
   hashKey: Buffer
   operatorNamespace: string
+  /** Who is to fetch the images of modules that are loaded. */
+  imageSource: ImageSource
   /** Refused worker pods by `node namespace/name`. */
   refusals: ReadonlyMap<string, Refusal>
 }
@@ -91,7 +94,7 @@ function observeRemains(node: NodeView | undefined, stranded: readonly PodView[]
 
 /** Reads everything about the workers of one node; undefined when the Node or its NodeModulesConfig does not exist. */
 export function observe(nodeName: string, sources: WorkSources): ObservedNode | ObservedStranded | undefined {
-  const { caches, hashKey, operatorNamespace } = sources
+  const { caches, hashKey, imageSource, operatorNamespace } = sources
   const node = caches.nodes.get({ name: nodeName })
   const config = caches.nodeModulesConfigs.get({ name: nodeName })
   const stranded = caches.pods.byIndex(podsByNode, nodeName).filter(isStranded)
@@ -106,7 +109,7 @@ export function observe(nodeName: string, sources: WorkSources): ObservedNode | 
     node,
     config,
     modules: [...keys].sort().map((key) => observeModule(key, node, config, { ...sources, ...pods })),
-    hashOfIntent: (intent) => hashIntent(hashKey, node.uid, intent),
+    hashOfIntent: (intent) => hashIntent(hashKey, node.uid, intent, imageSource),
     operatorNamespace,
     stranded,
     strays: pods.strays,

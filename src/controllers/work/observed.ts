@@ -15,6 +15,7 @@ export interface Refusal {
   podNamespace: string
   /** The hash of the pod: a refusal says nothing of another pod. */
   hash: string
+  reason: 'WorkerPodRefused' | 'ImageVolumeUnsupported'
   message: string
   attempt: number
   /** Not tried again before this time (epoch). */

@@ -13,10 +13,10 @@ function decideRefused(
   action: 'Load' | 'Unload',
   nowMs: number,
 ): PodDecision {
-  const { attempt, message, untilMs } = refusal
+  const { reason, attempt, message, untilMs } = refusal
   return {
-    reported: makeReported(module, action, { reason: 'WorkerPodRefused', attempt, message }, nowMs),
-    waits: [makeWait('WorkerPodRefused', message, untilMs)],
+    reported: makeReported(module, action, { reason, attempt, message }, nowMs),
+    waits: [makeWait(reason, message, untilMs)],
   }
 }
 

@@ -104,13 +104,26 @@ describe('a worker pod that the API server refuses', () => {
   it("is tried at once when somebody changes the namespace's Pod Security level, as its message says", async () => {
     const namespace = { metadata: { name: 'strict', uid: 'uid-strict', resourceVersion: '1' } }
     const enforce = { 'pod-security.kubernetes.io/enforce': 'privileged' }
-    const refusal = { podNamespace: 'strict', hash: 'the hash', message: '', attempt: 9, untilMs: startMs + 300_000 }
+    const refusal = {
+      podNamespace: 'strict',
+      hash: 'the hash',
+      reason: 'WorkerPodRefused' as const,
+      message: '',
+      attempt: 9,
+      untilMs: startMs + 300_000,
+    }
     const caches = fillCaches({ namespaces: [namespace], nodeModulesConfigs: [buildNodeConfig()] })
     const refusals = new Map([
       ['n1 strict/mod', refusal],
       ['n1 other/mod', { ...refusal, podNamespace: 'other' }],
     ])
-    const sources = { caches, hashKey: Buffer.alloc(32), operatorNamespace: 'kmm', refusals }
+    const sources = {
+      caches,
+      hashKey: Buffer.alloc(32),
+      operatorNamespace: 'kmm',
+      imageSource: 'worker' as const,
+      refusals,
+    }
     const woken: string[] = []
     createWorkController(sources, { ...makeTools(), refusals }).watch(
       (key) => woken.push(key),

@@ -173,6 +173,7 @@ describe('a worker pod that the API server refused', () => {
   const refusal: Refusal = {
     podNamespace: 'ns',
     hash: hashIntent(hashKey, 'uid-n1', loadIntent()),
+    reason: 'WorkerPodRefused',
     message: 'violates PodSecurity',
     attempt: 2,
     untilMs: startMs + 10_000,

@@ -15,7 +15,13 @@ import type { ObservedNode } from './observed.ts'
 const namespace = { metadata: { name: 'ns', uid: 'uid-ns', resourceVersion: '1' } }
 
 function sources(objects: ClusterObjects): Parameters<typeof observe>[1] {
-  return { caches: fillCaches(objects), hashKey, operatorNamespace: 'kmm-operator-system', refusals: new Map() }
+  return {
+    caches: fillCaches(objects),
+    hashKey,
+    operatorNamespace: 'kmm-operator-system',
+    imageSource: 'worker' as const,
+    refusals: new Map(),
+  }
 }
 
 function see(objects: ClusterObjects): ObservedNode {

@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { stringify } from 'yaml'
 import type { Toleration } from '../../api/core.generated.ts'
+import type { ImageSource } from '../../api/operator-config.ts'
 import type { ModuleConfig, NodeModuleItem, NodeModuleStatusItem } from '../../api/node-modules-config.ts'
 
 /**
@@ -68,6 +69,7 @@ export interface HashedParts {
   credentials: string
   tolerations: string
   version: string
+  imageSource: ImageSource
 }
 
 /** The hash by which the operator knows its own worker pods: an HMAC, so that nobody else can make one. */
@@ -81,12 +83,26 @@ export function hashWorker(key: Buffer, parts: HashedParts): string {
     parts.credentials,
     parts.tolerations,
     parts.version,
+    // Pods that were made before there was a choice keep their hash.
+    ...(parts.imageSource === 'worker' ? [] : [parts.imageSource]),
   ])
   return createHmac('sha256', key).update(text).digest('hex')
 }
 
+/**
+ * Who fetches the image for an intent where the operator is configured so: an unload needs nothing but what the load has
+ * left on the node, and must not wait for an image that may be gone.
+ */
+export const chooseImageSource = ({ action }: WorkerIntent, configured: ImageSource): ImageSource =>
+  action === 'Load' ? configured : 'worker'
+
 /** The hash that the pod for this intent carries on the node with this uid. */
-export function hashIntent(key: Buffer, nodeUid: string, intent: WorkerIntent): string {
+export function hashIntent(
+  key: Buffer,
+  nodeUid: string,
+  intent: WorkerIntent,
+  configured: ImageSource = 'worker',
+): string {
   return hashWorker(key, {
     nodeUid,
     namespace: intent.namespace,
@@ -96,6 +112,7 @@ export function hashIntent(key: Buffer, nodeUid: string, intent: WorkerIntent): 
     credentials: formatWorkerCredentials(intent),
     tolerations: formatWorkerTolerations(intent.tolerations),
     version: intent.version,
+    imageSource: chooseImageSource(intent, configured),
   })
 }
 

@@ -3,13 +3,17 @@ import {
   modulesOrderAnnotation,
   workerConfigAnnotation,
   workerHashAnnotation,
+  workerImageSourceAnnotation,
   workerModuleVersionAnnotation,
   workerRegistryAnnotation,
   workerTolerationsAnnotation,
 } from '../../api/annotations.ts'
 import { moduleNameLabel, moduleNamespaceLabel, workerActionLabel } from '../../api/labels.ts'
+import type { ImageSource } from '../../api/operator-config.ts'
 import { formatSoftdeps } from '../../kmod/softdep.ts'
+import { buildImageVolume, imageFolder } from './image-volume.ts'
 import {
+  chooseImageSource,
   formatWorkerConfig,
   formatWorkerCredentials,
   formatWorkerTolerations,
@@ -26,6 +30,8 @@ export interface WorkerSettings {
   firmwareHostPath: string
   /** Host folder of the image cache. */
   cachePath: string
+  /** Who fetches the images of modules that are loaded. */
+  imageSource: ImageSource
   /** Text of the registry settings that the worker gets: mirrors, CA bundle, proxy. Empty for none. */
   registrySettings: string
 }
@@ -43,14 +49,21 @@ export interface WorkerPodInput {
 }
 
 const configPath = '/etc/kmm-worker'
+/** Where the worker looks for the cache, wherever the node has it. */
+const cacheMountPath = '/var/lib/kmm/cache'
 
-function buildAnnotations({ intent, hash, settings }: WorkerPodInput): Record<string, string> {
+const usesImageVolume = ({ intent, settings }: WorkerPodInput): boolean =>
+  chooseImageSource(intent, settings.imageSource) === 'volume'
+
+function buildAnnotations(input: WorkerPodInput): Record<string, string> {
+  const { intent, hash, settings } = input
   const tolerations = formatWorkerTolerations(intent.tolerations)
   const order = intent.config.modprobe.modulesLoadingOrder ?? []
   return {
     [workerConfigAnnotation]: formatWorkerConfig(intent.config),
     [workerHashAnnotation]: hash,
     [workerCredentialsAnnotation]: formatWorkerCredentials(intent),
+    ...(usesImageVolume(input) ? { [workerImageSourceAnnotation]: 'volume' } : {}),
     ...(tolerations === '' ? {} : { [workerTolerationsAnnotation]: tolerations }),
     ...(intent.version === '' ? {} : { [workerModuleVersionAnnotation]: intent.version }),
     ...(settings.registrySettings === '' ? {} : { [workerRegistryAnnotation]: settings.registrySettings }),
@@ -63,8 +76,10 @@ function annotationFile(path: string, annotation: string): { path: string; field
 }
 
 /** One projected volume: files below a read-only mount cannot be the mount points of others. */
-function buildConfigVolume({ pullSecrets }: WorkerPodInput): Volume {
-  const secretSources = pullSecrets.flatMap((name, index) =>
+function buildConfigVolume(input: WorkerPodInput): Volume {
+  // Who does not pull needs no credentials.
+  const readSecrets = usesImageVolume(input) ? [] : input.pullSecrets
+  const secretSources = readSecrets.flatMap((name, index) =>
     ['.dockerconfigjson', '.dockercfg'].map((key) => ({
       secret: { name, optional: true, items: [{ key, path: `pull-secrets/${index}/${key}` }] },
     })),
@@ -82,8 +97,13 @@ interface Mounted {
   mounts: VolumeMount[]
 }
 
-function buildOptionalMounts({ intent, settings }: WorkerPodInput): Mounted[] {
+function buildOptionalMounts(input: WorkerPodInput): Mounted[] {
+  const { intent, settings } = input
   const mounted: Mounted[] = []
+  if (usesImageVolume(input)) {
+    const volume = buildImageVolume(intent.config)
+    mounted.push({ volume, mounts: [{ name: volume.name, mountPath: imageFolder, readOnly: true }] })
+  }
   if (intent.action === 'Load' && (intent.config.modprobe.modulesLoadingOrder ?? []).length > 0)
     mounted.push({
       volume: {
@@ -114,7 +134,7 @@ function buildMounts(input: WorkerPodInput): Mounted[] {
     { volume: { name: 'tmp', emptyDir: {} }, mounts: [{ name: 'tmp', mountPath: '/tmp' }] },
     {
       volume: { name: 'cache', hostPath: { path: cachePath, type: 'DirectoryOrCreate' } },
-      mounts: [{ name: 'cache', mountPath: cachePath }],
+      mounts: [{ name: 'cache', mountPath: cacheMountPath }],
     },
     ...buildOptionalMounts(input),
   ]
@@ -132,9 +152,11 @@ function buildSecurityContext({ intent, settings }: WorkerPodInput): NonNullable
   }
 }
 
-function buildArguments({ intent, settings }: WorkerPodInput): string[] {
+function buildArguments(input: WorkerPodInput): string[] {
+  const { intent, settings } = input
+  const image = usesImageVolume(input) ? ['--image-folder', imageFolder] : []
   const firmware = intent.config.modprobe.firmwarePath ? ['--firmware-path', settings.firmwareHostPath] : []
-  return ['kmod', intent.action === 'Load' ? 'load' : 'unload', `${configPath}/config.yaml`, ...firmware]
+  return ['kmod', intent.action === 'Load' ? 'load' : 'unload', `${configPath}/config.yaml`, ...firmware, ...image]
 }
 
 function buildSpec(input: WorkerPodInput): PodSpec {
@@ -163,7 +185,7 @@ function buildSpec(input: WorkerPodInput): PodSpec {
   }
 }
 
-/** The worker pod of an intent (upstream: "Worker pods"); the worker itself pulls and extracts the image. */
+/** The worker pod of an intent (upstream: "Worker pods"); the worker itself extracts the image, and pulls it unless the kubelet does. */
 export function buildWorkerPod(input: WorkerPodInput): Pod {
   const { intent, owner } = input
   return {

@@ -2,12 +2,14 @@ import { parse } from 'yaml'
 import {
   workerConfigAnnotation,
   workerHashAnnotation,
+  workerImageSourceAnnotation,
   workerModuleVersionAnnotation,
   workerTolerationsAnnotation,
 } from '../../api/annotations.ts'
 import type { Toleration } from '../../api/core.generated.ts'
 import { moduleNameLabel, moduleNamespaceLabel, workerActionLabel } from '../../api/labels.ts'
 import { sameKernelState } from '../../api/module-config.ts'
+import type { ImageSource } from '../../api/operator-config.ts'
 import type { ModuleConfig, NodeModuleItem } from '../../api/node-modules-config.ts'
 import type { PodView } from '../cluster/pod-view.ts'
 import { hashWorker, sameHash, type WorkerIntent, workerCredentialsAnnotation } from './worker-intent.ts'
@@ -22,6 +24,10 @@ export interface Worker {
   createdAtMs: number
   deleting: boolean
   hash: string
+  /** Who fetches the kmod image. */
+  imageSource: ImageSource
+  /** The image of the worker itself. */
+  image: string
   intent: WorkerIntent
   state: WorkerState
 }
@@ -96,8 +102,12 @@ function readIntent(pod: PodView, identity: PodIdentity): WorkerIntent | undefin
   }
 }
 
-const hashOf = (key: Buffer, nodeUid: string, identity: PodIdentity, { annotations }: PodView): string =>
-  hashWorker(key, {
+const readImageSource = ({ annotations }: PodView): ImageSource =>
+  annotations[workerImageSourceAnnotation] === 'volume' ? 'volume' : 'worker'
+
+const hashOf = (key: Buffer, nodeUid: string, identity: PodIdentity, pod: PodView): string => {
+  const { annotations } = pod
+  return hashWorker(key, {
     nodeUid,
     ...identity,
     // The texts as they stand in the pod: what was hashed is what is read.
@@ -105,7 +115,9 @@ const hashOf = (key: Buffer, nodeUid: string, identity: PodIdentity, { annotatio
     credentials: annotations[workerCredentialsAnnotation] ?? '',
     tolerations: annotations[workerTolerationsAnnotation] ?? '',
     version: annotations[workerModuleVersionAnnotation] ?? '',
+    imageSource: readImageSource(pod),
   })
+}
 
 const isUpstreamHash = (hash: string): boolean => /^\d{1,20}$/.test(hash)
 
@@ -150,6 +162,8 @@ export function readWorker(
     createdAtMs: Date.parse(pod.createdAt) || 0,
     deleting: pod.deleting,
     hash,
+    imageSource: isUpstream ? 'worker' : readImageSource(pod),
+    image: pod.container.image,
     intent,
     state: readWorkerState(pod, isUpstream ? 'upstream' : 'own'),
   }

@@ -102,7 +102,7 @@ function createNodeRunners(shared: Shared, registryText: string): Runner[] {
   // Both write about one node: neither may decide while the other acts.
   const lock = createKeyedLock()
   const work = createWorkController(
-    { caches, hashKey, operatorNamespace: shared.namespace, refusals },
+    { caches, hashKey, operatorNamespace: shared.namespace, imageSource: config.worker.imageSource, refusals },
     { client, caches, settings, refusals },
   )
   return [
