@@ -1,0 +1,46 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { GuestModule } from '../requests.ts'
+
+const root = '/sys/module'
+
+function readLine(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch {
+    return undefined
+  }
+}
+
+function list(path: string): string[] {
+  try {
+    return readdirSync(path).sort()
+  } catch {
+    return []
+  }
+}
+
+function readParameters(folder: string): Record<string, string> {
+  const names = list(join(folder, 'parameters'))
+  return Object.fromEntries(names.map((name) => [name, readLine(join(folder, 'parameters', name)) ?? '']))
+}
+
+/** Everything that is loaded into the kernel under this process; what is part of the kernel itself is not. */
+export function readModules(): GuestModule[] {
+  return list(root).flatMap((name) => {
+    const folder = join(root, name)
+    if (readLine(join(folder, 'initstate')) === undefined) return []
+    const read = (file: string): string => readLine(join(folder, file)) ?? ''
+    return [
+      {
+        name,
+        srcversion: read('srcversion'),
+        version: read('version'),
+        taint: read('taint'),
+        refcnt: Number(read('refcnt')),
+        holders: list(join(folder, 'holders')),
+        parameters: readParameters(folder),
+      },
+    ]
+  })
+}
