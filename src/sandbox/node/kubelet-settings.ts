@@ -3,6 +3,7 @@ import type { Clock } from '../../kube/clock.ts'
 import type { VirtualKernel } from '../kernel/virtual-kernel.ts'
 import type { PodRules } from './behaviour.ts'
 import type { Gate } from './gate.ts'
+import type { NodeImages } from './node-images.ts'
 import type { Slots } from './slots.ts'
 
 /** How fast a kubelet tries again and how it spreads its news; real ones take 10 s to 5 min and 2 to 3 s. */
@@ -32,6 +33,7 @@ export interface KubeletSettings {
   client: KubeClient
   clock: Clock
   kernel: VirtualKernel
+  images: NodeImages
   /** Pods with a container of this image run the worker program. */
   workerImage: string
   /** Path of the worker's bundle for sandboxes. */

@@ -6,6 +6,7 @@ import type { PodBehaviour } from './behaviour.ts'
 import type { ProcessEnd } from './container-process.ts'
 import { actContainers, type ContainerRun, runWorker } from './container-run.ts'
 import type { KubeletSettings } from './kubelet-settings.ts'
+import { ImagePullFailure } from './node-images.ts'
 import { warnOfPod } from './pod-event.ts'
 import { PodGone, PodReporter } from './pod-reporter.ts'
 import { resumeView } from './pod-resume.ts'
@@ -19,6 +20,19 @@ interface Obstacle {
   reason: string
   message: string
   event?: string
+}
+
+function describeObstacle(error: unknown): Obstacle {
+  const message = error instanceof Error ? error.message : String(error)
+  const event = error instanceof MountFailure ? { event: 'FailedMount' } : {}
+  return { reason: creating.waiting.reason, message, ...event }
+}
+
+/** The kubelet tells of a pull that failed first why, and then that it waits, and why. */
+function describeVolumePull({ reason, image, message }: ImagePullFailure, attempt: number): Obstacle {
+  if (reason !== 'ErrImagePull' || attempt === 1) return { reason, message, event: 'Failed' }
+  const waiting = `Back-off pulling image "${image}": ErrImagePull: ${message}`
+  return { reason: 'ImagePullBackOff', message: waiting, event: 'BackOff' }
 }
 
 /** Runs one pod from its arrival on the node until it is gone, as a kubelet does. */
@@ -127,18 +141,16 @@ export class PodRun {
     const behaviour = this.#behaviour()
     if (behaviour?.do === 'hang') return { reason: creating.waiting.reason, message: '' }
     if (behaviour?.do === 'imagePullError') return this.#describePullError(behaviour.message, attempt)
-    const { client, nodeRoot } = this.#settings
+    const { client, nodeRoot, images } = this.#settings
     const signal = this.#killed.signal
-    const place = { client, pod: this.#pod, nodeRoot, folder: join(this.#folder, 'volumes'), signal }
+    const place = { client, pod: this.#pod, nodeRoot, images, folder: join(this.#folder, 'volumes'), signal }
     try {
       if (behaviour === undefined) this.#volumes = await setUpVolumes(place)
       else await checkVolumes(place)
       return undefined
     } catch (error) {
       if (this.#killed.signal.aborted) return { reason: creating.waiting.reason, message: '' }
-      const message = error instanceof Error ? error.message : String(error)
-      const event = error instanceof MountFailure ? { event: 'FailedMount' } : {}
-      return { reason: creating.waiting.reason, message, ...event }
+      return error instanceof ImagePullFailure ? describeVolumePull(error, attempt) : describeObstacle(error)
     }
   }
 

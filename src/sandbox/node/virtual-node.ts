@@ -10,6 +10,7 @@ import type { PodRules } from './behaviour.ts'
 import { Gate } from './gate.ts'
 import { Kubelet } from './kubelet.ts'
 import { defaultKubeletTimes, type KubeletTimes } from './kubelet-settings.ts'
+import { NodeImages } from './node-images.ts'
 import { buildNode, buildNodeStatus, type NodeFacts } from './node-object.ts'
 import type { PodFeed } from './pod-feed.ts'
 import type { Slots } from './slots.ts'
@@ -53,6 +54,7 @@ export class VirtualNode {
   readonly root: string
   readonly kernel: VirtualKernel
   readonly kubelet: Kubelet
+  readonly images: NodeImages
   readonly #options: NodeOptions
   readonly #surroundings: NodeSurroundings
   readonly #clock: Clock
@@ -69,6 +71,7 @@ export class VirtualNode {
     this.#surroundings = surroundings
     this.#clock = surroundings.clock ?? realClock
     this.kernel = new VirtualKernel({ nodeRoot: root, release: options.kernel, architecture, builtin })
+    this.images = new NodeImages(root, architecture)
     const { client, rules, slots, workerImage, workerProgram, modprobePath, times, onError } = surroundings
     this.kubelet = new Kubelet({
       nodeName: options.name,
@@ -76,6 +79,7 @@ export class VirtualNode {
       client,
       clock: this.#clock,
       kernel: this.kernel,
+      images: this.images,
       workerImage,
       workerProgram,
       modprobePath,

@@ -6,6 +6,7 @@ import { hasCode } from '../../errors/error.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { configMaps, secrets } from '../../kube/core-resources.ts'
 import { readDownwardField } from './downward.ts'
+import type { NodeImages } from './node-images.ts'
 
 /** Thrown while a volume cannot be set up; the kubelet tries again, and the pod stays in ContainerCreating. */
 export class MountFailure extends Error {}
@@ -15,6 +16,7 @@ export interface VolumePlace {
   client: KubeClient
   pod: Pod
   nodeRoot: string
+  images: NodeImages
   /** Below it each volume that is no host path has a folder. */
   folder: string
   signal: AbortSignal
@@ -128,8 +130,18 @@ async function setUpHostPath(nodeRoot: string, { path, type = '' }: HostPathVolu
   return real
 }
 
-async function setUpVolume(place: VolumePlace, volume: Volume): Promise<string> {
+/** A volume with the image source, which is younger than the published types. */
+interface AnyVolume extends Volume {
+  image?: { reference?: string; pullPolicy?: string }
+}
+
+async function setUpVolume(place: VolumePlace, volume: AnyVolume): Promise<string> {
   if (volume.hostPath) return setUpHostPath(place.nodeRoot, volume.hostPath)
+  if (volume.image) {
+    const { reference = '', pullPolicy = 'IfNotPresent' } = volume.image
+    const { pod, client, signal } = place
+    return place.images.require({ reference, pullPolicy, pod, client, signal })
+  }
   const folder = join(place.folder, volume.name)
   if (volume.emptyDir) {
     await mkdir(folder, { recursive: true })

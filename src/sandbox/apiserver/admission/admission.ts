@@ -1,5 +1,6 @@
 import type { AdmissionPlugin } from '../hooks.ts'
 import type { Store } from '../store.ts'
+import { dropImageVolumes } from './image-volumes.ts'
 import { createNamespaceLifecycle } from './namespace-lifecycle.ts'
 import { createPriorityAdmission, defaultTolerations, nodeTaint } from './pod-defaults.ts'
 import { createPodSecurity } from './pod-security.ts'
@@ -11,12 +12,15 @@ import { createValidatingWebhooks, type WebhookOptions } from './webhook.ts'
 export interface AdmissionOptions extends WebhookOptions {
   /** Five random characters for the names of token volumes. */
   generateSuffix: () => string
+  /** False: image volumes are left out of pods without a word, as by servers on which they are off. Default true. */
+  imageVolumes?: boolean
 }
 
 /** The sandbox's admission plugins, in the order in which a real API server runs them. */
 export function createAdmission(store: Store, options: AdmissionOptions): AdmissionPlugin[] {
   return [
     createNamespaceLifecycle(store),
+    ...(options.imageVolumes === false ? [dropImageVolumes] : []),
     createServiceAccountAdmission(store, options.generateSuffix),
     nodeTaint,
     createPriorityAdmission(store),

@@ -25,10 +25,20 @@ function checkChoice(field: string, value: string | undefined, choices: readonly
   return choices.includes(value) ? [] : [notSupported(field, value, choices)]
 }
 
+/** A template may leave the reference to whoever makes pods of it. */
+function checkImageVolume({ reference, pullPolicy }: NonNullable<Volume['image']>, field: string): FieldError[] {
+  const isOfPod = field.startsWith('spec.volumes')
+  return [
+    ...(isOfPod && !reference ? [required(`${field}.reference`)] : []),
+    ...checkChoice(`${field}.pullPolicy`, pullPolicy, pullPolicies),
+  ]
+}
+
 function checkVolumeSource(volume: Volume, field: string): FieldError[] {
   const [, ...surplus] = Object.keys(volume).filter((key) => key !== 'name')
   const errors = surplus.map((key) => forbidden(`${field}.${key}`, 'may not specify more than 1 volume type'))
-  const { hostPath } = volume
+  const { hostPath, image } = volume
+  if (image !== undefined && surplus.length === 0) errors.push(...checkImageVolume(image, `${field}.image`))
   if (hostPath === undefined) return errors
   if (!hostPath.path) return [...errors, required(`${field}.hostPath.path`)]
   if (hostPath.path.split('/').includes('..'))
