@@ -9,7 +9,7 @@ import { build, sign, tlsOptions } from './module-parts.ts'
 import type { NamespacedMeta } from './object-meta.ts'
 import { boolean, type Infer, imported, integer, list, object, optional, string, time, word } from './schema/builder.ts'
 
-/** What is known about an image, or done to it. `Unverified`: the operator cannot reach the registry, so the worker decides. */
+/** What is known about an image, or done to it. `Unverified`: the operator cannot look, so the node decides. */
 export const imagePhases = [
   'Unknown',
   'Checking',

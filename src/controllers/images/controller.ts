@@ -1,3 +1,4 @@
+import type { ImageSource } from '../../api/operator-config.ts'
 import type { Controller } from '../cluster/controller.ts'
 import { type Action, decide } from './decide.ts'
 import { execute, type ImagesTools } from './execute.ts'
@@ -9,6 +10,7 @@ export function createImagesController(
   sources: ImagesSources,
   tools: Omit<ImagesTools, 'wake'>,
   unverifiedAfterMs: number,
+  imageSource: ImageSource = 'worker',
 ): Controller<ObservedImages, Action> {
   const wakers: ((key: string) => void)[] = []
   const wake = (key: string): void => {
@@ -18,7 +20,7 @@ export function createImagesController(
     reconciler: {
       name: 'images',
       observe: (key) => observe(key, sources),
-      decide: (observed, nowMs) => decide(observed, nowMs, unverifiedAfterMs),
+      decide: (observed, nowMs) => decide(observed, nowMs, unverifiedAfterMs, imageSource),
       execute: (action, context) => execute(action, { ...tools, wake }, context),
     },
     concurrency: 8,

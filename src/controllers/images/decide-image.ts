@@ -1,3 +1,4 @@
+import type { ImageSource } from '../../api/operator-config.ts'
 import type { ImageStatus, ModuleImageSpec } from '../../api/module-images-config.ts'
 import { assertNever } from '../../errors/error.ts'
 import type { Check } from './observed.ts'
@@ -29,6 +30,8 @@ export interface ObservedImage {
   /** Workers fail with something that a new image under the same name could mend. */
   isDoubted: boolean
   unverifiedAfterMs: number
+  /** Who fetches the image on the nodes. */
+  imageSource: ImageSource
 }
 
 const formatTime = (ms: number): string => new Date(Math.floor(ms / 1000) * 1000).toISOString().replace('.000Z', 'Z')
@@ -82,11 +85,26 @@ function unknownSince(present: ImageStatus | undefined, nowMs: number): number {
   return Date.parse(present.since)
 }
 
+/**
+ * True where the operator cannot look at an image and need not: the kubelet fetches it, with credentials, mirrors and
+ * certificates that perhaps only the node has.
+ */
+const isLeftToKubelet = ({ imageSource }: ObservedImage, { reason }: UnknownResult): boolean =>
+  imageSource === 'volume' && reason !== 'ImageInvalid'
+
+function leaveToKubelet(observed: ObservedImage, { attempts }: Check, message: string, nowMs: number): ImageStatus {
+  const words = `${message}; the kubelet fetches it (worker.imageSource: volume) and decides`
+  return makeStatus(observed, { phase: 'Unverified', reason: 'ImageUnverified', message: words, attempts }, nowMs)
+}
+
 function decideUnknown(observed: ObservedImage, check: Check, result: UnknownResult, nowMs: number): ImageDecision {
-  const { present, triggered } = observed
+  const { present, triggered, isDoubted } = observed
   const checkAtMs = check.atMs + retryAfter(check.attempts)
-  // An image that was seen before does not vanish because its registry is away, unless it is to be looked at anew.
-  if (present && isSettled(present) && !triggered) return { status: present, checkAtMs }
+  const isLeft = isLeftToKubelet(observed, result)
+  // An image that was seen before does not vanish because its registry is away, unless it is to be looked at anew; or the
+  // kubelet is refused just that digest: then it is to ask for what the name means by now.
+  if (present && isSettled(present) && !triggered && !(isLeft && isDoubted)) return { status: present, checkAtMs }
+  if (isLeft) return { status: leaveToKubelet(observed, check, result.message, nowMs), checkAtMs }
   const { reason, message } = result
   const { attempts } = check
   const sinceMs = unknownSince(present, nowMs)
@@ -98,7 +116,8 @@ function decideUnknown(observed: ObservedImage, check: Check, result: UnknownRes
 }
 
 /**
- * The state machine of one image: Unknown → Exists | Missing | (unreachable for two minutes) Unverified. Building and
+ * The state machine of one image: Unknown → Exists | Missing | (unreachable for two minutes, or at once where the kubelet
+ * fetches it) Unverified. Building and
  * signing continue from Missing: Building → Built → Signing → Ready | Failed.
  */
 export function decideImage(observed: ObservedImage, nowMs: number): ImageDecision {

@@ -1,3 +1,4 @@
+import type { ImageSource } from '../../api/operator-config.ts'
 import type { ImageState, ImageStatus, ModuleImagesConfig, ModuleImageSpec } from '../../api/module-images-config.ts'
 import type { Decision, Wait } from '../../runtime/reconciler.ts'
 import { sameJson } from '../cluster/same-json.ts'
@@ -70,6 +71,7 @@ export function decide(
   { config, checks, startedAtMs, isDoubted }: ObservedImages,
   nowMs: number,
   unverifiedAfterMs: number,
+  imageSource: ImageSource = 'worker',
 ): Decision<Action> {
   const trigger = config.spec?.imageRebuildTriggerGeneration
   const triggered = trigger !== config.status?.imageRebuildTriggerGeneration
@@ -85,6 +87,7 @@ export function decide(
         startedAtMs,
         isDoubted,
         unverifiedAfterMs,
+        imageSource,
       },
       nowMs,
     ),

@@ -32,7 +32,9 @@ function summarise(nodes: readonly ReportedNode[]): { reason: string; message: s
 /** The condition where one image is not as it should be. */
 function describeImage({ image, status }: { image: string; status?: ImageStatus }): Fields {
   const { phase = 'Unknown', reason = 'ImageUnknown', message = 'not looked at yet' } = status ?? {}
-  const aside = phase === 'Unverified' ? '; the workers try it themselves' : ''
+  // What is left to the kubelet says so itself.
+  const isLeftToWorkers = phase === 'Unverified' && reason !== 'ImageUnverified'
+  const aside = isLeftToWorkers ? '; the workers try it themselves' : ''
   return {
     type: 'ImagesReady',
     status: bad.has(phase) ? 'False' : 'Unknown',

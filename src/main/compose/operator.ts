@@ -87,7 +87,8 @@ function createImageRunners(shared: Shared, registryText: string): Runner[] {
     checks,
     now: () => clock.now(),
   }
-  const controller = createImagesController(sources, tools, shared.unverifiedAfterMs ?? unverifiedAfterMs)
+  const afterMs = shared.unverifiedAfterMs ?? unverifiedAfterMs
+  const controller = createImagesController(sources, tools, afterMs, shared.config.worker.imageSource)
   return [addRunner(controller, shared)]
 }
 
