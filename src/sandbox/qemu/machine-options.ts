@@ -14,8 +14,8 @@ export interface MachineOptions extends CacheOptions {
   memoryMb?: number
   /** Behind those that every machine has. */
   kernelParameters?: readonly string[]
-  /** Boots by EFI with this code and a copy of these variables; without it QEMU starts the kernel itself. */
-  firmware?: { code: string; variables: string }
+  /** Boots by EFI; without it QEMU starts the kernel itself. */
+  firmware?: MachineFirmware
   /** QEMU's machine type with its properties; default `q35`. */
   type?: string
   /** Read-only ext4 file systems that are laid over the guest's root, the last one on top. */
@@ -33,6 +33,18 @@ export interface MachineOptions extends CacheOptions {
   saved?: { key: string; prepare?: (machine: PreparedMachine) => Promise<void> }
   /** Default 180 s: emulated machines on a busy computer take long. */
   bootTimeoutMs?: number
+}
+
+/** Files of the package ovmf. */
+export interface MachineFirmware {
+  code: string
+  /** Each machine gets a copy. */
+  variables: string
+  /**
+   * A PEM certificate. With it Secure Boot is on: the firmware starts the machine's own kernel and nothing else, and the
+   * kernel accepts modules of this signer only. Needs the code that has system management mode (`OVMF_CODE_4M.secboot.fd`).
+   */
+  trusts?: string
 }
 
 /** What a machine can be asked to do before it is saved. */

@@ -9,6 +9,7 @@ import { type DebianKernel, provideKernel } from './kernels.ts'
 import type { MachineOptions } from './machine-options.ts'
 import { buildChannelArguments } from './qemu-process.ts'
 import { describeMissing, runTool } from './run-tool.ts'
+import { buildSecureBootArguments, writeSecureBootFiles } from './secure-boot/boot-disk.ts'
 
 /** Everything that one start of a machine is made of. */
 export interface MachineParts {
@@ -47,7 +48,7 @@ export function hashParts(options: MachineOptions, parts: MachineParts): string 
   const content = {
     files: [...files, ...firmwareFiles, parts.kernel.vmlinuz].map(fingerprint),
     initramfs: createHash('sha256').update(parts.initramfs).digest('hex'),
-    settings: { memoryMb, kernelParameters, type, dataMb, devices, key: saved?.key },
+    settings: { memoryMb, kernelParameters, type, dataMb, devices, trusts: firmware?.trusts, key: saved?.key },
     arguments: buildArguments({ options: { ...options, hostForwards: [] }, parts, folder: '' }),
   }
   return createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 24)
@@ -97,18 +98,31 @@ function buildFirmware({ options: { firmware }, folder }: Start): string[] {
 /** Restarts by itself would go unnoticed: a panic ends QEMU. */
 const baseParameters = ['console=ttyS0', 'loglevel=5', 'panic=-1', 'random.trust_cpu=on', 'mitigations=off']
 
+const formatCommandLine = ({ kernelParameters = [] }: MachineOptions): string =>
+  [...baseParameters, ...kernelParameters].join(' ')
+
+const hasSecureBoot = ({ options: { firmware } }: Start): boolean => firmware?.trusts !== undefined
+
+/** How the machine gets its kernel. */
+function buildBoot(start: Start): string[] {
+  const { options, parts, folder } = start
+  if (hasSecureBoot(start)) return buildSecureBootArguments(folder)
+  const kernel = options.firmware === undefined ? (parts.kernel.vmlinux ?? parts.kernel.vmlinuz) : parts.kernel.vmlinuz
+  const initramfs = join(folder, machineFiles.initramfs)
+  return ['-kernel', kernel, '-initrd', initramfs, '-append', formatCommandLine(options)]
+}
+
 /** The command line of QEMU. Two starts with equal parts differ at most in paths and forwarded ports. */
 export function buildArguments(start: Start): string[] {
   const { options, parts, folder } = start
-  const { memoryMb = 384, type = 'q35', hostForwards = [], devices = [], kernelParameters = [] } = options
-  const kernel = options.firmware === undefined ? (parts.kernel.vmlinux ?? parts.kernel.vmlinuz) : parts.kernel.vmlinuz
+  const { memoryMb = 384, hostForwards = [], devices = [] } = options
+  const type = options.type ?? (hasSecureBoot(start) ? 'q35,smm=on' : 'q35')
   const forwards = hostForwards.map(({ host, guest }) => `,hostfwd=tcp:127.0.0.1:${host}-:${guest}`).join('')
   return [
     ['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ['-M', type, '-accel', 'tcg', '-cpu', 'max', '-smp', '1', '-m', String(memoryMb)],
     buildFirmware(start),
-    ['-kernel', kernel, '-initrd', join(folder, machineFiles.initramfs)],
-    ['-append', [...baseParameters, ...kernelParameters].join(' ')],
+    buildBoot(start),
     ...parts.disks.map(({ serial, file }) => buildDisk(serial, file, true)),
     buildDisk(diskRole.data, join(folder, machineFiles.data), false),
     ['-netdev', `user,id=net${forwards}`, '-device', 'virtio-net-pci,netdev=net,romfile='],
@@ -119,7 +133,15 @@ export function buildArguments(start: Start): string[] {
   ].flat()
 }
 
-/** Writes the first file system to where the command line says it is. */
-export async function writeInitramfs({ parts, folder }: Start): Promise<void> {
-  await writeFile(join(folder, machineFiles.initramfs), parts.initramfs)
+/** Writes what is booted to where the command line, or the firmware, says that it is. */
+export async function writeBootFiles({ options, parts, folder }: Start): Promise<void> {
+  const { firmware } = options
+  if (firmware?.trusts === undefined) return writeFile(join(folder, machineFiles.initramfs), parts.initramfs)
+  await writeSecureBootFiles(folder, join(folder, machineFiles.variables), {
+    vmlinuz: parts.kernel.vmlinuz,
+    initramfs: parts.initramfs,
+    commandLine: formatCommandLine(options),
+    certificate: firmware.trusts,
+    template: firmware.variables,
+  })
 }

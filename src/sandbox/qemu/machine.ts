@@ -13,11 +13,11 @@ import {
   type MachineParts,
   makeWritableFiles,
   prepareParts,
-  writeInitramfs,
+  writeBootFiles,
 } from './machine-parts.ts'
 import { provideFolder } from './provide.ts'
 import { QemuProcess } from './qemu-process.ts'
-import type { GuestEnd, GuestModule } from './requests.ts'
+import type { GuestEnd, GuestModule, GuestPathKind } from './requests.ts'
 import { goOn, openSaved, saveState } from './saved-state.ts'
 
 const defaultBootMs = 180_000
@@ -129,6 +129,21 @@ export class Machine {
     return this.#agent.ask({ op: 'list', path })
   }
 
+  /** What a path is, links followed. Fails with `NotFound` where there is nothing. */
+  async stat(path: string): Promise<GuestPathKind> {
+    return this.#agent.ask({ op: 'stat', path })
+  }
+
+  /** Makes a folder and those above it. */
+  async makeFolder(path: string): Promise<void> {
+    await this.#agent.ask({ op: 'makeFolder', path })
+  }
+
+  /** Removes a file or a folder with everything in it, if it is there. */
+  async remove(path: string): Promise<void> {
+    await this.#agent.ask({ op: 'remove', path })
+  }
+
   /** Everything that is loaded into its kernel, by name. */
   async modules(): Promise<GuestModule[]> {
     return this.#agent.ask({ op: 'modules' })
@@ -161,7 +176,7 @@ export class Machine {
     if (this.isOn) return
     if (release !== this.release) this.#parts = await prepareParts(this.#options, release)
     const start = { options: this.#options, parts: this.#parts, folder: this.folder }
-    await writeInitramfs(start)
+    await writeBootFiles(start)
     await this.#comeUp(new QemuProcess(this.name, buildArguments(start)), 'boot')
   }
 
@@ -192,7 +207,7 @@ export class Machine {
    */
   async restore(folder: string): Promise<void> {
     const start = { options: this.#options, parts: this.#parts, folder: this.folder }
-    await writeInitramfs(start)
+    await writeBootFiles(start)
     await copyWritableFiles(this.#options, folder, this.folder)
     const state = await openSaved(folder)
     try {
