@@ -49,11 +49,11 @@ function describeNodes(sandbox: Sandbox): { name: string; kernel: string }[] {
 }
 
 function tellJson(sandbox: Sandbox): string {
-  const { kubeconfigPath, api, registry, workerImage } = sandbox
+  const { kubeconfigPath, url, registry, workerImage } = sandbox
   return JSON.stringify({
     event: 'up',
     kubeconfig: kubeconfigPath,
-    api: api.url,
+    api: url,
     registry: registry.address,
     workerImage,
     nodes: describeNodes(sandbox),
@@ -61,12 +61,12 @@ function tellJson(sandbox: Sandbox): string {
 }
 
 function tellPerson(sandbox: Sandbox, program: string): string[] {
-  const { kubeconfigPath, api, registry, workerImage } = sandbox
+  const { kubeconfigPath, url, registry, workerImage } = sandbox
   return [
     'The sandbox is up; Ctrl-C stops and removes it.',
     '',
     `  kubeconfig   ${kubeconfigPath}`,
-    `  API server   ${api.url}`,
+    `  API server   ${url}`,
     `  registry     ${registry.address} (plain HTTP)`,
     ...describeNodes(sandbox).map(({ name, kernel }) => `  ${name.padEnd(12)} kernel ${kernel}`),
     '',

@@ -1,31 +1,30 @@
-import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { parseAllDocuments } from 'yaml'
-import { hasCode, KmmError } from '../errors/error.ts'
-import { namespaces } from '../kube/core-resources.ts'
+import { KmmError } from '../errors/error.ts'
 import { createKubeClient, type HttpKubeClient } from '../kube/http-client.ts'
 import { loadKubeconfig } from '../kube/kubeconfig.ts'
-import type { KubeObject } from '../kube/object.ts'
-import { defineResource } from '../kube/resource.ts'
-import { createAdmission } from './apiserver/admission/admission.ts'
-import type { WebhookOptions } from './apiserver/admission/webhook.ts'
-import { type ApiServer, type ApiServerOptions, startApiServer } from './apiserver/api-server.ts'
-import type { LogSource } from './apiserver/rest/pod-subresources.ts'
-import { createValidator } from './apiserver/validation/validator.ts'
+import type { ApiServer } from './apiserver/api-server.ts'
+import type { WriteRecord } from './apiserver/faults.ts'
+import type { User } from './apiserver/hooks.ts'
 import type { Controller } from './controllers/controller.ts'
-import { type ControllersOptions, startControllers } from './controllers/controllers.ts'
+import { type EmbeddedEngineOptions, startEmbeddedEngine } from './embedded-engine.ts'
+import type { Engine, EngineName } from './engine.ts'
+import type { ControlPlane } from './kubernetes/control-plane.ts'
+import { type KubernetesEngineOptions, startKubernetesEngine } from './kubernetes/kubernetes-engine.ts'
 import { writeModprobeLauncher } from './modprobe/launcher.ts'
 import { type PodRule, PodRules } from './node/behaviour.ts'
+import type { Kubelet } from './node/kubelet.ts'
 import type { KubeletTimes } from './node/kubelet-settings.ts'
 import { PodFeed } from './node/pod-feed.ts'
 import { Slots } from './node/slots.ts'
 import { type NodeOptions, type NodeSurroundings, VirtualNode } from './node/virtual-node.ts'
 import { type RegistryOptions, type SandboxRegistry, startRegistry } from './registry/registry.ts'
+import { StopList } from './stop-list.ts'
 
-export interface SandboxOptions extends WebhookOptions {
+/** What every sandbox can be told. */
+export interface CommonOptions {
   /** Default none. */
   nodes?: readonly NodeOptions[]
   /** The folder with `dist/` and `deploy/crds/`; default the working directory. */
@@ -39,22 +38,37 @@ export interface SandboxOptions extends WebhookOptions {
   /** How many worker processes run at once, on all nodes together; default one a processor, at least 2. */
   workerSlots?: number
   registry?: RegistryOptions
-  api?: Omit<ApiServerOptions, 'extend' | 'logSource'>
-  controllers?: ControllersOptions
   /** How the kubelets pace themselves. */
   times?: Partial<KubeletTimes>
   /** What pods do that are no worker pods, and worker pods that are to fail. */
   rules?: readonly PodRule[]
 }
 
-/** An embedded cluster that runs in this process, on 127.0.0.1 alone. */
+/** A sandbox whose API server and controllers run in this process. */
+export interface EmbeddedOptions extends CommonOptions, EmbeddedEngineOptions {
+  engine?: 'embedded'
+}
+
+/** A sandbox with a real control plane. */
+export interface KubernetesOptions extends CommonOptions, KubernetesEngineOptions {
+  engine: 'kubernetes'
+}
+
+export type SandboxOptions = EmbeddedOptions | KubernetesOptions
+
+/** A cluster with virtual nodes and a registry, on 127.0.0.1 alone. */
 export interface Sandbox {
-  readonly api: ApiServer
+  readonly engine: EngineName
+  /** Of the API server. */
+  readonly url: string
+  /** What the API server says that it is: `v1.36.2`. */
+  readonly version: string
   readonly registry: SandboxRegistry
-  readonly controllers: Controller
   /** In the order in which they were added, those that were deleted included. */
   readonly nodes: readonly VirtualNode[]
   readonly rules: PodRules
+  /** Every write that was served so far, in order. */
+  readonly writes: readonly WriteRecord[]
   /** The administrator's client. */
   readonly client: HttpKubeClient
   /** The administrator's kubeconfig, and the file that holds it. */
@@ -63,87 +77,28 @@ export interface Sandbox {
   readonly workerImage: string
   /** Everything that the sandbox keeps on disk; removed when it stops. */
   readonly folder: string
+  kubeconfigFor(user: User): string
   /** The node that took this name last. */
   node(name: string): VirtualNode | undefined
   addNode(options: NodeOptions): Promise<VirtualNode>
   stop(): Promise<void>
 }
 
-const firstNamespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease', 'kmm-operator-system']
-const nodesUser = { name: 'system:node:kmm-sandbox', groups: ['system:nodes', 'system:authenticated'] }
+/** A sandbox whose insides can be seen and made to fail. */
+export interface EmbeddedSandbox extends Sandbox {
+  readonly engine: 'embedded'
+  readonly api: ApiServer
+  readonly controllers: Controller
+}
 
-const definitions = defineResource({
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  kind: 'CustomResourceDefinition',
-  plural: 'customresourcedefinitions',
-  namespaced: false,
-})
+/** A sandbox whose API server, controllers and scheduler are those of Kubernetes. */
+export interface KubernetesSandbox extends Sandbox {
+  readonly engine: 'kubernetes'
+  readonly controlPlane: ControlPlane
+}
 
 /** All virtual nodes together; thousands that came at once would overrun the server's queue of new connections. */
 const nodesConnections = 64
-
-const newSuffix = (): string => randomBytes(3).toString('hex').slice(0, 5)
-
-async function createMissing(work: Promise<unknown>): Promise<void> {
-  try {
-    await work
-  } catch (error) {
-    if (!hasCode(error, 'AlreadyExists')) throw error
-  }
-}
-
-async function readDefinitions(folder: string): Promise<KubeObject[]> {
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.yaml')).sort()
-  const texts = await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')))
-  return texts.flatMap((text) => parseAllDocuments(text).map((document) => document.toJS() as KubeObject))
-}
-
-/** Puts into a new cluster what is in every one, and the definitions of KMM's resources. */
-async function furnish(client: HttpKubeClient, root: string): Promise<void> {
-  for (const name of firstNamespaces) await createMissing(client.create(namespaces, { metadata: { name } }))
-  for (const definition of await readDefinitions(join(root, 'deploy/crds')))
-    await createMissing(client.create(definitions, definition))
-}
-
-/** What has been started, to be stopped in the opposite order, also when the start of something later fails. */
-class StopList {
-  readonly #stops: (() => Promise<unknown>)[] = []
-
-  add<T>(started: T, stop: (started: T) => Promise<unknown>): T {
-    this.#stops.push(() => stop(started))
-    return started
-  }
-
-  async stop(): Promise<void> {
-    for (const stop of this.#stops.splice(0).toReversed()) await stop()
-  }
-}
-
-interface Cluster {
-  api: ApiServer
-  controllers: Controller
-  client: HttpKubeClient
-}
-
-async function startCluster(options: SandboxOptions, logSource: LogSource, stops: StopList): Promise<Cluster> {
-  const { findService } = options
-  const admission = { generateSuffix: newSuffix, ...(findService === undefined ? {} : { findService }) }
-  const api = stops.add(
-    await startApiServer({
-      ...options.api,
-      logSource,
-      extend: (store) => ({ validator: createValidator(), plugins: createAdmission(store, admission) }),
-    }),
-    (server) => server.stop(),
-  )
-  const controllers = stops.add(startControllers(api, options.controllers), (each) => each.stop())
-  const connection = loadKubeconfig({ text: api.kubeconfig })
-  const client = stops.add(createKubeClient({ connection, userAgent: 'kmm-sandbox/1' }), (each) => each.close())
-  await furnish(client, resolve(options.root ?? '.'))
-  await controllers.drained()
-  return { api, controllers, client }
-}
 
 async function requireProgram(path: string): Promise<string> {
   if (existsSync(path)) return path
@@ -155,8 +110,8 @@ async function requireProgram(path: string): Promise<string> {
 
 /** What all virtual nodes share: their client, the watch of pods, the programs that they run. */
 async function prepareNodes(
-  options: SandboxOptions,
-  { api }: Cluster,
+  options: CommonOptions,
+  { nodesKubeconfig, nodes: traits }: Engine,
   { folder, rules, workerImage }: Pick<Sandbox, 'folder' | 'rules' | 'workerImage'>,
   stops: StopList,
 ): Promise<NodeSurroundings> {
@@ -165,7 +120,7 @@ async function prepareNodes(
   const modprobeProgram = await requireProgram(options.modprobeProgram ?? join(programs, 'modprobe-sandbox.js'))
   const modprobePath = join(folder, 'modprobe')
   await writeModprobeLauncher(modprobePath, resolve(modprobeProgram))
-  const connection = loadKubeconfig({ text: api.kubeconfigFor(api.addIdentity(nodesUser)) })
+  const connection = loadKubeconfig({ text: nodesKubeconfig })
   const client = stops.add(
     createKubeClient({ connection, userAgent: 'kmm-sandbox-node/1', mostConnections: nodesConnections }),
     (each) => each.close(),
@@ -174,20 +129,39 @@ async function prepareNodes(
   feed.start()
   const slots = new Slots(options.workerSlots ?? Math.max(2, availableParallelism()))
   const times = options.times === undefined ? {} : { times: options.times }
-  return { client, feed, rules, slots, workerImage, workerProgram: resolve(workerProgram), modprobePath, ...times }
+  return {
+    client,
+    feed,
+    rules,
+    slots,
+    workerImage,
+    workerProgram: resolve(workerProgram),
+    modprobePath,
+    traits,
+    ...times,
+  }
 }
 
-async function build(options: SandboxOptions, folder: string, stops: StopList): Promise<Sandbox> {
+/** What a sandbox consists of besides its engine. */
+interface Frame {
+  folder: string
+  nodes: VirtualNode[]
+  stops: StopList
+}
+
+async function readVersion(client: HttpKubeClient): Promise<string> {
+  const { gitVersion } = JSON.parse(await client.getRaw('/version')) as { gitVersion: string }
+  return gitVersion
+}
+
+/** Puts registry and nodes around an engine. */
+async function furnishEngine(options: CommonOptions, engine: Engine, frame: Frame): Promise<Omit<Sandbox, 'engine'>> {
+  const { folder, nodes, stops } = frame
+  const { url, client, kubeconfig } = engine
   const rules = new PodRules(options.rules)
   const workerImage = options.workerImage ?? 'kmm-worker:sandbox'
-  const nodes: VirtualNode[] = []
-  const logSource: LogSource = async (request) => {
-    const logs = await Promise.all(nodes.map((node) => node.kubelet.readLog(request, request)))
-    return logs.find((log) => log !== undefined)
-  }
   const registry = stops.add(await startRegistry(options.registry), (each) => each.stop())
-  const cluster = await startCluster(options, logSource, stops)
-  const surroundings = await prepareNodes(options, cluster, { folder, rules, workerImage }, stops)
+  const surroundings = await prepareNodes(options, engine, { folder, rules, workerImage }, stops)
   stops.add(nodes, (all) => Promise.all(all.map((node) => node.stop())))
   const addNode = async (node: NodeOptions): Promise<VirtualNode> => {
     // A machine that takes the name of one that is gone has a disk of its own.
@@ -197,28 +171,76 @@ async function build(options: SandboxOptions, folder: string, stops: StopList): 
     return made
   }
   await Promise.all((options.nodes ?? []).map(addNode))
-  await cluster.controllers.drained()
+  await engine.settled()
   const kubeconfigPath = join(folder, 'kubeconfig')
-  const { kubeconfig } = cluster.api
   await writeFile(kubeconfigPath, kubeconfig, { mode: 0o600 })
-  const node = (name: string): VirtualNode | undefined => nodes.findLast((each) => each.name === name)
-  const stop = (): Promise<void> => stops.stop()
-  return { ...cluster, registry, rules, nodes, workerImage, folder, kubeconfig, kubeconfigPath, node, addNode, stop }
+  return {
+    url,
+    version: await readVersion(client),
+    registry,
+    nodes,
+    rules,
+    get writes() {
+      return engine.writes
+    },
+    client,
+    kubeconfig,
+    kubeconfigPath,
+    workerImage,
+    folder,
+    kubeconfigFor: (user) => engine.kubeconfigFor(user),
+    node: (name) => nodes.findLast((each) => each.name === name),
+    addNode,
+    stop: () => stops.stop(),
+  }
 }
 
-/**
- * Starts an embedded cluster: API server with KMM's resources, registry, controllers and virtual nodes, in a temporary folder
- * that goes when it stops. Fails with `ConfigurationInvalid` when the programs of the nodes are not built.
- */
-export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+type Build<T> = (frame: Frame & { root: string }) => Promise<T>
+
+async function inFolder<T>(options: CommonOptions, build: Build<T>): Promise<T> {
   const stops = new StopList()
   const temporary = await mkdtemp(join(tmpdir(), 'kmm-sandbox-'))
   // The virtual nodes compare real paths.
   const folder = stops.add(await realpath(temporary), (path) => rm(path, { recursive: true, force: true }))
   try {
-    return await build(options, folder, stops)
+    return await build({ folder, nodes: [], stops, root: resolve(options.root ?? '.') })
   } catch (error) {
     await stops.stop()
     throw error
   }
+}
+
+function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedSandbox> {
+  return inFolder(options, async (frame) => {
+    const findKubelets = (): Kubelet[] => frame.nodes.map(({ kubelet }) => kubelet)
+    const engine = await startEmbeddedEngine(options, { root: frame.root, findKubelets }, frame.stops)
+    const { api, controllers } = engine
+    return Object.assign(await furnishEngine(options, engine, frame), { engine: 'embedded' as const, api, controllers })
+  })
+}
+
+/** Heartbeats of many nodes take their time: a hundred a second are no burden. */
+const graceMsOfNode = 40
+const leastGraceMs = 6_000
+
+function startKubernetes(options: KubernetesOptions): Promise<KubernetesSandbox> {
+  return inFolder(options, async (frame) => {
+    const findKubelets = (): Kubelet[] => frame.nodes.map(({ kubelet }) => kubelet)
+    const nodeGraceMs = Math.max(leastGraceMs, graceMsOfNode * (options.nodes?.length ?? 0))
+    const place = { root: frame.root, folder: frame.folder, findKubelets }
+    const engine = await startKubernetesEngine({ nodeGraceMs, ...options }, place, frame.stops)
+    const { controlPlane } = engine
+    return Object.assign(await furnishEngine(options, engine, frame), { engine: 'kubernetes' as const, controlPlane })
+  })
+}
+
+/**
+ * Starts a cluster with KMM's resources, a registry and virtual nodes, in a temporary folder that goes when it stops. Fails
+ * with `ConfigurationInvalid` when the programs of the nodes are not built.
+ */
+export function startSandbox(options?: EmbeddedOptions): Promise<EmbeddedSandbox>
+export function startSandbox(options: KubernetesOptions): Promise<KubernetesSandbox>
+export function startSandbox(options: SandboxOptions): Promise<EmbeddedSandbox | KubernetesSandbox>
+export function startSandbox(options: SandboxOptions = {}): Promise<EmbeddedSandbox | KubernetesSandbox> {
+  return options.engine === 'kubernetes' ? startKubernetes(options) : startEmbedded(options)
 }

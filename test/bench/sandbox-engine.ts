@@ -13,7 +13,7 @@ import { buildImage } from '../../src/oci/image-builder.ts'
 import { pushImage } from '../../src/oci/push.ts'
 import { parseReference } from '../../src/oci/reference.ts'
 import { createRegistry } from '../../src/oci/registry.ts'
-import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.ts'
+import { type EmbeddedSandbox, type Sandbox, startSandbox } from '../../src/sandbox/sandbox.ts'
 
 const kernel = '6.1.0-56-amd64'
 const selector = { 'node-role.kubernetes.io/worker': '' }
@@ -26,7 +26,7 @@ export const operatorNamespace = 'kmm-operator-system'
 export type Workers = 'real' | 'instant'
 
 /** Starts a cluster of `count` nodes, with the operator's configuration and a namespace for Modules. */
-export async function startCluster(count: number, workers: Workers): Promise<Sandbox> {
+export async function startCluster(count: number, workers: Workers): Promise<EmbeddedSandbox> {
   const names = Array.from({ length: count }, (_, index) => `node-${String(index).padStart(5, '0')}`)
   const sandbox = await startSandbox({
     nodes: names.map((name) => ({ name, kernel, labels: selector })),
@@ -77,7 +77,10 @@ export async function createModule(sandbox: Sandbox, containerImage: string, wit
 }
 
 /** When nodes became ready, or their device plugins, in the order in which they did: `performance.now()`. */
-export function watchReady(sandbox: Sandbox, ofPlugin: boolean): { times: readonly number[]; end: () => unknown } {
+export function watchReady(
+  sandbox: EmbeddedSandbox,
+  ofPlugin: boolean,
+): { times: readonly number[]; end: () => unknown } {
   const label = (ofPlugin ? getDevicePluginReadyLabel : getKernelModuleReadyNodeLabel)('bench', 'demo')
   const ready = new Set<string>()
   const times: number[] = []
@@ -92,7 +95,7 @@ export function watchReady(sandbox: Sandbox, ofPlugin: boolean): { times: readon
 
 /** The operator's writes since the `from`-th of all, without its Lease, as `verb resource/subresource`. */
 export function listOperatorWrites(sandbox: Sandbox, from: number): string[] {
-  return sandbox.api.writes
+  return sandbox.writes
     .slice(from)
     .filter(({ userAgent, resource }) => userAgent.startsWith('kmm-operator') && resource !== 'leases')
     .map(({ verb, resource, subresource }) => `${verb} ${resource}${subresource ? `/${subresource}` : ''}`)
@@ -117,7 +120,7 @@ export async function untilQuiet(sandbox: Sandbox, quietMs: number): Promise<voi
 }
 
 /** True when the Module says that all its nodes are ready. */
-export function isModuleReady({ api }: Sandbox): boolean {
+export function isModuleReady({ api }: EmbeddedSandbox): boolean {
   const module = api.store.find(modules, { namespace: 'bench', name: 'demo' }) as Module | undefined
   return module?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
 }

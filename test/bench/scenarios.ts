@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Sandbox } from '../../src/sandbox/sandbox.ts'
+import type { EmbeddedSandbox } from '../../src/sandbox/sandbox.ts'
 import { type Figures, seconds } from './figures.ts'
 import { type OperatorProcess, startOperatorProcess } from './operator-process.ts'
 import { cpuBetween } from './process-usage.ts'
@@ -38,7 +38,7 @@ export interface BenchResult {
 }
 
 interface Stage extends BenchOptions {
-  sandbox: Sandbox
+  sandbox: EmbeddedSandbox
   start: () => Promise<OperatorProcess>
 }
 
@@ -62,7 +62,7 @@ function countKinds(writes: readonly string[]): Record<string, number> {
 async function load({ sandbox, nodes, devicePlugin, tell }: Stage, operator: OperatorProcess, ceilingSeconds: number) {
   const image = await pushExample(sandbox)
   const ready = watchReady(sandbox, devicePlugin)
-  const from = sandbox.api.writes.length
+  const from = sandbox.writes.length
   const before = operator.usage()
   const startedMs = performance.now()
   await createModule(sandbox, image, devicePlugin)
@@ -91,7 +91,7 @@ async function load({ sandbox, nodes, devicePlugin, tell }: Stage, operator: Ope
 
 /** Every node posts its status several times: nobody is to write anything. */
 async function idle({ sandbox, nodes }: Stage, operator: OperatorProcess): Promise<Figures> {
-  const from = sandbox.api.writes.length
+  const from = sandbox.writes.length
   const before = operator.usage()
   for (let round = 0; round < heartbeatRounds; round++) await Promise.all(sandbox.nodes.map((node) => node.heartbeat()))
   await sleep(quietMs)
@@ -109,7 +109,7 @@ async function idle({ sandbox, nodes }: Stage, operator: OperatorProcess): Promi
 
 /** Another operator takes over with everything loaded: it is to write nothing but the Lease. */
 async function restart({ sandbox, nodes, start }: Stage): Promise<{ figures: Figures; complaints: readonly string[] }> {
-  const from = sandbox.api.writes.length
+  const from = sandbox.writes.length
   const startedMs = performance.now()
   const operator = await start()
   const leadingMs = performance.now() - startedMs

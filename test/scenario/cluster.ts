@@ -7,7 +7,14 @@ import { buildImage, type ImageFile } from '../../src/oci/image-builder.ts'
 import { pushImage } from '../../src/oci/push.ts'
 import { parseReference } from '../../src/oci/reference.ts'
 import { createRegistry } from '../../src/oci/registry.ts'
-import { type Sandbox, type SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.ts'
+import {
+  type CommonOptions,
+  type EmbeddedOptions,
+  type EmbeddedSandbox,
+  type Sandbox,
+  startSandbox,
+} from '../../src/sandbox/sandbox.ts'
+import { chooseEngine } from './engine.ts'
 import { type OperatorOverrides, startTestOperator } from './test-operator.ts'
 import { createView, moduleResource, startView, stopView, type View } from './view.ts'
 
@@ -19,21 +26,32 @@ export const kernel55 = '6.1.0-55-amd64'
 
 export const workerLabel = { 'node-role.kubernetes.io/worker': '' }
 
+const usualNodes = [{ name: 'n1', kernel: kernel56, labels: workerLabel }]
+
 /** A sandbox with an operator in this process, and a view of both. */
-export class Cluster {
-  readonly sandbox: Sandbox
+export class Cluster<S extends Sandbox = Sandbox> {
+  readonly sandbox: S
   readonly view: View
   readonly log: string[] = []
   readonly #operators = new Set<() => Promise<void>>()
 
-  private constructor(sandbox: Sandbox) {
+  private constructor(sandbox: S) {
     this.sandbox = sandbox
     this.view = createView(sandbox.client)
   }
 
-  static async start(options: SandboxOptions = {}): Promise<Cluster> {
-    const given = options.nodes ?? [{ name: 'n1', kernel: kernel56, labels: workerLabel }]
-    const cluster = new Cluster(await startSandbox({ ...options, nodes: given }))
+  /** A cluster on the engine that KMM_TEST_ENGINE names; without it, in this process. */
+  static async start(options: CommonOptions = {}): Promise<Cluster> {
+    return this.#around(await startSandbox({ nodes: usualNodes, ...options, ...(await chooseEngine()) }))
+  }
+
+  /** A cluster for what only the embedded engine can show, or make fail. */
+  static async startEmbedded(options: EmbeddedOptions = {}): Promise<Cluster<EmbeddedSandbox>> {
+    return this.#around(await startSandbox({ nodes: usualNodes, ...options }))
+  }
+
+  static async #around<S extends Sandbox>(sandbox: S): Promise<Cluster<S>> {
+    const cluster = new Cluster(sandbox)
     await startView(cluster.view)
     return cluster
   }
@@ -70,8 +88,9 @@ export class Cluster {
   /** Resolves once nobody has written anything for a while. */
   async quiet(forMs = 400): Promise<void> {
     let seen = -1
-    while (seen !== this.sandbox.api.writes.length) {
-      seen = this.sandbox.api.writes.length
+    const count = (): number => this.sandbox.writes.filter(({ resource }) => resource !== 'leases').length
+    while (seen !== count()) {
+      seen = count()
       await new Promise((resolve) => setTimeout(resolve, forMs))
     }
   }
@@ -95,7 +114,7 @@ export class Cluster {
 
   /** The operator's writes since `from`, the Lease's left out, as `verb resource/subresource`. */
   operatorWrites(from = 0): string[] {
-    return this.sandbox.api.writes
+    return this.sandbox.writes
       .slice(from)
       .filter(({ userAgent, resource }) => userAgent.startsWith('kmm-operator') && resource !== 'leases')
       .map(({ verb, resource, subresource }) => `${verb} ${resource}${subresource ? `/${subresource}` : ''}`)

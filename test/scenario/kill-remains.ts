@@ -1,5 +1,6 @@
 import { containsModulesLabel } from '../../src/api/labels.ts'
 import { namespaces } from '../../src/kube/core-resources.ts'
+import type { EmbeddedSandbox } from '../../src/sandbox/sandbox.ts'
 import { type Cluster, micResource, moduleResource, nmcResource } from './cluster.ts'
 
 const nodes = { group: '', plural: 'nodes' }
@@ -7,7 +8,7 @@ const serviceAccounts = { group: '', plural: 'serviceaccounts' }
 const ofModule = [moduleResource, micResource, { group: 'apps', plural: 'daemonsets' }, { group: '', plural: 'pods' }]
 
 /** What is left of the Modules of a namespace, there and on a node, once they are deleted; nothing is as it must be. */
-export function listRemains({ sandbox }: Cluster, nodeName: string, namespace: string): string[] {
+export function listRemains({ sandbox }: Cluster<EmbeddedSandbox>, nodeName: string, namespace: string): string[] {
   const { store } = sandbox.api
   const labels = store.find(nodes, { name: nodeName })?.metadata.labels ?? {}
   const namespaceLabels = store.find(namespaces, { name: namespace })?.metadata.labels ?? {}

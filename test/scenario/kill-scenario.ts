@@ -6,6 +6,7 @@ import {
   workerActionLabel,
 } from '../../src/api/labels.ts'
 import { readModuleInfo } from '../../src/kmod/modinfo.ts'
+import type { EmbeddedSandbox } from '../../src/sandbox/sandbox.ts'
 import { Cluster, demoModule, exampleFiles, kernel56, workerLabel } from './cluster.ts'
 import { type FatalWrite, KillSwitch } from './kill-switch.ts'
 import { listRemains } from './kill-remains.ts'
@@ -66,12 +67,12 @@ async function pushVersion(cluster: Cluster, tag: string, source: string): Promi
 
 /** One sandbox in which runs follow each other, each with a namespace and a Module of its own. */
 export class KillLane {
-  readonly cluster: Cluster
+  readonly cluster: Cluster<EmbeddedSandbox>
   readonly #versions: readonly [Version, Version]
   readonly #label: string
   #runs = 0
 
-  private constructor(cluster: Cluster, versions: readonly [Version, Version], label: string) {
+  private constructor(cluster: Cluster<EmbeddedSandbox>, versions: readonly [Version, Version], label: string) {
     this.cluster = cluster
     this.#versions = versions
     this.#label = label
@@ -79,7 +80,7 @@ export class KillLane {
 
   static async start(label: string): Promise<KillLane> {
     const node = { name: nodeName, kernel: kernel56, labels: workerLabel }
-    const cluster = await Cluster.start({ nodes: [node], workerSlots: 1, times: { phaseLagMs: 5 } })
+    const cluster = await Cluster.startEmbedded({ nodes: [node], workerSlots: 1, times: { phaseLagMs: 5 } })
     const versions = [
       await pushVersion(cluster, 'v1', 'prebuilt'),
       await pushVersion(cluster, 'v2', 'prebuilt-v2'),

@@ -4,19 +4,20 @@ import { getKernelModuleVersionReadyNodeLabel, getWorkerPodVersionLabelName } fr
 import type { Module } from '../../src/api/module.ts'
 import { pods, serviceAccounts } from '../../src/kube/core-resources.ts'
 import { defineResource } from '../../src/kube/resource.ts'
-import type { RequestInfo } from '../../src/sandbox/apiserver/faults.ts'
 import { Cluster, kernel56 } from './cluster.ts'
+import { type HeldRequest, HeldClient } from './held-client.ts'
 import { LeapClock } from './leap-clock.ts'
 import { createReasonTests } from './reason-test.ts'
 import { makeLoadReport, type Scene } from './scene.ts'
 
 let cluster: Cluster
 const clock = new LeapClock()
+const held = new HeldClient()
 beforeAll(async () => {
   // The workers are not what is looked at here: theirs end well at once.
   const rules = [{ match: { image: '^kmm-worker:' }, behaviour: { do: 'report' as const } }]
   cluster = await Cluster.start({ nodes: [], rules })
-  await cluster.startOperator({ clock })
+  await cluster.startOperator({ clock, wrap: held.wrap })
 })
 afterAll(() => cluster.stop())
 
@@ -29,19 +30,6 @@ const resourceQuotas = defineResource<ResourceQuota>({
 })
 
 const itEndsIn = createReasonTests(() => cluster)
-
-/** Keeps matching requests waiting until the answer is called. */
-function hold(matches: (request: RequestInfo) => boolean): () => void {
-  let letGo = (): void => undefined
-  const over = new Promise<undefined>((resolve) => {
-    letGo = () => resolve(undefined)
-  })
-  const remove = cluster.sandbox.api.onRequest((request) => (matches(request) ? over : undefined))
-  return () => {
-    remove()
-    letGo()
-  }
-}
 
 const mapTo = (literal: string, image: string): object => ({
   kernelMappings: [{ literal, containerImage: image }],
@@ -102,7 +90,7 @@ itEndsIn('ModuleLoaderRemoved', 'the node that is done, while another one is not
 
 itEndsIn('SelectorMismatch', 'a node that is no longer selected, until it is again', async (scene) => {
   await loadFirst(scene)
-  const letGo = hold(
+  const letGo = held.hold(
     ({ plural, verb, name }) => plural === 'nodemodulesconfigs' && verb === 'delete' && name === scene.name,
   )
   await scene.node.label({ 'scene.example/name': null })
@@ -199,8 +187,8 @@ itEndsIn('NodeGone', 'a node that was deleted, until nothing tells of it any mor
 
 itEndsIn('ModuleVanished', 'a Module that nobody deleted takes nothing along, and is taken up again', async (scene) => {
   await loadFirst(scene)
-  const isOwn = ({ plural, namespace }: RequestInfo): boolean => plural === 'modules' && namespace === scene.name
-  const letGo = hold((request) => isOwn(request) && request.userAgent.startsWith('kmm-operator'))
+  const isOwn = ({ plural, namespace }: HeldRequest): boolean => plural === 'modules' && namespace === scene.name
+  const letGo = held.hold(isOwn)
   await scene.patchFinalizers([])
   await scene.delete()
   await scene.untilGone()
@@ -213,7 +201,7 @@ itEndsIn('ModuleVanished', 'a Module that nobody deleted takes nothing along, an
 })
 
 itEndsIn('FinalizerMissing', 'a Module without its finalizer gets nothing, until it has it', async (scene) => {
-  const letGo = hold(
+  const letGo = held.hold(
     ({ plural, namespace, verb }) => plural === 'modules' && verb === 'patch' && namespace === scene.name,
   )
   await scene.create(await scene.push('1'))
@@ -367,7 +355,7 @@ itEndsIn('NodeModulesConfigPending', 'a plan that cannot be written, until it ca
     Object.assign(spec?.moduleLoader?.container.modprobe ?? {}, { moduleName: 'kmm_demo_dep' })
   })
   await scene.until('the first Module', () => cluster.isReady(scene.name, 'first', scene.name))
-  const letGo = hold(({ plural, name }) => plural === 'nodemodulesconfigs' && name === scene.name)
+  const letGo = held.hold(({ plural, name }) => plural === 'nodemodulesconfigs' && name === scene.name)
   await scene.create(image)
   await scene.untilTold('NodeModulesConfigPending')
   letGo()

@@ -221,7 +221,7 @@ it('takes over from the Go operator without unloading, loading or relabelling an
   const labels = cluster.labels()
   expect(Object.keys(labels)).toEqual(expect.arrayContaining([readyLabel, targetLabel, pluginReadyLabel]))
   const [daemonSet] = (await cluster.sandbox.client.list(daemonSets, {})).items
-  const from = cluster.sandbox.api.writes.length
+  const from = cluster.sandbox.writes.length
   await cluster.startOperator()
   await cluster.until('the Module is ready', () => cluster.condition('Ready')?.status === 'True')
   await cluster.quiet(1_500)

@@ -22,7 +22,7 @@ it('loads one prebuilt module on one node with six writes', async () => {
   await cluster.createModule(demoModule(await cluster.push(kernel56)))
   await cluster.until('the Module is looked at', () => cluster.condition('Ready') !== undefined)
   await cluster.quiet()
-  const from = cluster.sandbox.api.writes.length
+  const from = cluster.sandbox.writes.length
   await cluster.sandbox.addNode({ name: 'n1', kernel: kernel56, labels: workerLabel })
   await cluster.until('the Module is ready', () => cluster.condition('Ready')?.status === 'True')
   await cluster.quiet(1_500)
@@ -48,7 +48,7 @@ it('writes two labels more for a device plugin', async () => {
   await cluster.createModule(module)
   await cluster.until('the Module is looked at', () => cluster.condition('Ready') !== undefined)
   await cluster.quiet()
-  const from = cluster.sandbox.api.writes.length
+  const from = cluster.sandbox.writes.length
   await cluster.sandbox.addNode({ name: 'n1', kernel: kernel56, labels: workerLabel })
   await cluster.until('the Module is ready', () => cluster.condition('Ready')?.status === 'True')
   await cluster.quiet(1_500)
@@ -64,10 +64,10 @@ it('writes nothing at a heartbeat, and nothing at a restart with everything load
   await cluster.createModule(demoModule(await cluster.push(kernel56)))
   await cluster.until('the Module is ready', () => cluster.condition('Ready')?.status === 'True')
   await cluster.quiet(1_500)
-  const from = cluster.sandbox.api.writes.length
+  const from = cluster.sandbox.writes.length
   for (let beat = 0; beat < 20; beat++) await cluster.sandbox.node('n1')?.heartbeat()
   await cluster.quiet()
-  expect(cluster.sandbox.api.writes.length).toBe(from + 20)
+  expect(cluster.sandbox.writes.length).toBe(from + 20)
   expect(cluster.operatorWrites(from)).toEqual([])
   await stop()
   await cluster.startOperator()

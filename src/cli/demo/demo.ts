@@ -213,8 +213,8 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   try {
     narrator.tell({
       event: 'sandbox',
-      fields: { api: sandbox.api.url, registry: sandbox.registry.address },
-      text: `API server ${sandbox.api.url}, registry ${sandbox.registry.address}`,
+      fields: { api: sandbox.url, registry: sandbox.registry.address },
+      text: `API server ${sandbox.url}, registry ${sandbox.registry.address}`,
     })
     cluster = await watchCluster(sandbox.client, (error) => {
       if (!hasCode(error, 'Aborted')) narrator.tell({ event: 'watchFailed', text: describeError(error) })

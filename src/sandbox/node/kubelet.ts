@@ -68,14 +68,15 @@ export class Kubelet implements PodListener {
     return log ?? (run.hasStarted && restarts >= 0 ? '' : undefined)
   }
 
-  #uidOf(namespace: string, name: string): string {
-    const entries = [...this.#pods]
-    const found = entries.find(([, { metadata }]) => metadata?.namespace === namespace && metadata.name === name)
-    return found?.[0] ?? ''
+  /** The pod of this name, if it is bound to the node. */
+  findPod(namespace: string, name: string): Pod | undefined {
+    for (const pod of this.#pods.values())
+      if (pod.metadata?.namespace === namespace && pod.metadata.name === name) return pod
+    return undefined
   }
 
   #find(namespace: string, name: string): PodRun {
-    const run = this.#runs.get(this.#uidOf(namespace, name))
+    const run = this.#runs.get(this.findPod(namespace, name)?.metadata?.uid ?? '')
     if (run === undefined)
       throw new KmmError(`pod ${namespace}/${name} does not run on node ${this.#settings.nodeName}`, {
         code: 'NotFound',
@@ -94,3 +95,6 @@ export class Kubelet implements PodListener {
     void work.finally(() => this.#ending.delete(work))
   }
 }
+
+/** Gives the kubelets of all virtual nodes. */
+export type FindKubelets = () => readonly Kubelet[]

@@ -10,6 +10,8 @@ export interface NodeFacts {
   labels: Readonly<Record<string, string>>
   taints: readonly { key: string; value?: string; effect: string }[]
   ready: boolean
+  /** Where the kubelet serves logs; absent where nothing does. */
+  kubeletPort?: number
   /** Epoch milliseconds. */
   nowMs: number
 }
@@ -43,6 +45,7 @@ export function buildNodeStatus(facts: NodeFacts, before: readonly NodeCondition
       { type: 'InternalIP', address: '127.0.0.1' },
       { type: 'Hostname', address: facts.name },
     ],
+    ...(facts.kubeletPort === undefined ? {} : { daemonEndpoints: { kubeletEndpoint: { Port: facts.kubeletPort } } }),
     nodeInfo: {
       architecture: facts.architecture,
       bootID: facts.bootId,

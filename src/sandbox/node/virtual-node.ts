@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { LeaseSpec } from 'kubernetes-types/coordination/v1.js'
 import type { Node } from 'kubernetes-types/core/v1.js'
 import { hasCode } from '../../errors/error.ts'
 import type { KubeClient, Patch } from '../../kube/client.ts'
@@ -12,6 +13,7 @@ import { Kubelet } from './kubelet.ts'
 import { defaultKubeletTimes, type KubeletTimes } from './kubelet-settings.ts'
 import { NodeImages } from './node-images.ts'
 import { buildNode, buildNodeStatus, type NodeFacts } from './node-object.ts'
+import type { NodeTraits } from './node-traits.ts'
 import type { PodFeed } from './pod-feed.ts'
 import type { Slots } from './slots.ts'
 
@@ -40,6 +42,7 @@ export interface NodeSurroundings {
   workerImage: string
   workerProgram: string
   modprobePath: string
+  traits?: NodeTraits
   times?: Partial<KubeletTimes>
   clock?: Clock
   onError?: (error: unknown) => void
@@ -61,7 +64,7 @@ export class VirtualNode {
   readonly #online = new Gate()
   readonly #stop = new AbortController()
   #ready = true
-  #heartbeat: Timer | undefined
+  readonly #timers = new Set<Timer>()
 
   constructor(root: string, options: NodeOptions, surroundings: NodeSurroundings) {
     const { architecture = 'amd64', builtin = [] } = options
@@ -97,12 +100,13 @@ export class VirtualNode {
     await this.register()
     this.#surroundings.feed.subscribe(this.name, this.kubelet)
     this.#beat()
+    await this.#traits.observer?.untilReady(this.name, this.#stop.signal)
   }
 
   /** Stops everything that the node runs; its Node object stays. */
   async stop(): Promise<void> {
     this.#stop.abort()
-    this.#heartbeat?.cancel()
+    for (const timer of this.#timers) timer.cancel()
     this.#surroundings.feed.unsubscribe(this.name)
     await this.kubelet.down()
   }
@@ -132,9 +136,12 @@ export class VirtualNode {
    */
   async reboot(options: { kernel?: string; downMs?: number } = {}): Promise<void> {
     const { kernel, downMs = 0 } = options
-    if (downMs > 0) await this.setReady(false)
+    const silent = downMs > 0 ? this.setReady(false) : Promise.resolve()
+    // On a real cluster it takes a while until somebody notices.
+    if (this.#traits.observer === undefined) await silent
     await this.kubelet.down()
     this.kernel.reboot(kernel)
+    await silent
     await sleep(this.#clock, downMs, this.#stop.signal)
     if (this.#stop.signal.aborted) return
     if (downMs > 0) await this.setReady(true)
@@ -148,14 +155,18 @@ export class VirtualNode {
   }
 
   /**
-   * Not ready: the kubelet falls silent, and the node shows at once what becomes of that on a real cluster after a while:
-   * Ready Unknown, for which the node lifecycle controller taints it. What runs goes on and is reported when it is back.
+   * Not ready: the kubelet falls silent, and the node is Unknown and tainted once this resolves. A real cluster takes a while
+   * to find out; elsewhere the node shows it at once. What runs goes on and is reported when it is back.
    */
   async setReady(ready: boolean): Promise<void> {
+    const { observer } = this.#traits
     this.#ready = ready
     if (!ready) this.#online.close()
-    await this.heartbeat()
-    if (ready) this.#online.open()
+    if (ready || observer === undefined) await this.heartbeat()
+    if (!ready) return observer?.untilUnreachable(this.name, this.#stop.signal)
+    await this.#renewLease()
+    this.#online.open()
+    await observer?.untilReady(this.name, this.#stop.signal)
   }
 
   /** Marks the node unschedulable, as `kubectl cordon` does; the node lifecycle controller adds the taint. */
@@ -194,7 +205,12 @@ export class VirtualNode {
     return this.#surroundings.client
   }
 
+  get #traits(): NodeTraits {
+    return this.#surroundings.traits ?? {}
+  }
+
   #facts(): NodeFacts {
+    const { kubeletPort } = this.#traits
     const { labels = {}, taints = [] } = this.#options
     return {
       name: this.name,
@@ -205,6 +221,7 @@ export class VirtualNode {
       taints,
       ready: this.#ready,
       nowMs: this.#clock.now(),
+      ...(kubeletPort === undefined ? {} : { kubeletPort }),
     }
   }
 
@@ -213,16 +230,29 @@ export class VirtualNode {
     await this.#client.patch(nodes, { name: this.name }, { type: 'merge', body: { status } }, { subresource: 'status' })
   }
 
-  /** The Lease by which a kubelet shows that it lives; where its namespace is missing, there is none. */
+  /** Makes the Lease by which a kubelet shows that it lives; where its namespace is missing, there is none. */
   async #createLease(): Promise<void> {
-    const renewTime = new Date(this.#clock.now()).toISOString().replace('Z', '000Z')
     const metadata = { name: this.name, namespace: 'kube-node-lease' }
-    const spec = { holderIdentity: this.name, leaseDurationSeconds: 40, renewTime }
     try {
-      await this.#client.create(leases, { metadata, spec })
+      await this.#client.create(leases, { metadata, spec: this.#leaseSpec() })
     } catch (error) {
-      if (!hasCode(error, 'AlreadyExists', 'NotFound')) throw error
+      if (hasCode(error, 'AlreadyExists')) await this.#renewLease()
+      else if (!hasCode(error, 'NotFound')) throw error
     }
+  }
+
+  async #renewLease(): Promise<void> {
+    const key = { name: this.name, namespace: 'kube-node-lease' }
+    try {
+      await this.#client.patch(leases, key, { type: 'merge', body: { spec: this.#leaseSpec() } })
+    } catch (error) {
+      if (!hasCode(error, 'NotFound')) throw error
+    }
+  }
+
+  #leaseSpec(): LeaseSpec {
+    const renewTime = new Date(this.#clock.now()).toISOString().replace('Z', '000Z')
+    return { holderIdentity: this.name, leaseDurationSeconds: 40, renewTime }
   }
 
   async #patch(patch: Patch): Promise<Node> {
@@ -247,12 +277,23 @@ export class VirtualNode {
     }
   }
 
+  /** Shows again and again that the node lives, as long as it is ready. */
   #beat(): void {
-    const { heartbeatMs } = this.#options
-    if (heartbeatMs === undefined || this.#stop.signal.aborted) return
-    this.#heartbeat = this.#clock.setTimeout(() => {
-      const beat = this.#ready ? this.heartbeat() : Promise.resolve()
-      void beat.catch(() => undefined).finally(() => this.#beat())
-    }, heartbeatMs)
+    this.#repeat(this.#options.heartbeatMs, () => this.heartbeat())
+    this.#repeat(this.#traits.leaseRenewalMs, async () => {
+      await this.#renewLease()
+      // A cluster that once found it silent waits for its status.
+      if (this.#traits.observer?.isReady(this.name) === false) await this.heartbeat()
+    })
+  }
+
+  #repeat(everyMs: number | undefined, act: () => Promise<void>): void {
+    if (everyMs === undefined || this.#stop.signal.aborted) return
+    const timer = this.#clock.setTimeout(() => {
+      this.#timers.delete(timer)
+      const acted = this.#ready ? act() : Promise.resolve()
+      void acted.catch(() => undefined).finally(() => this.#repeat(everyMs, act))
+    }, everyMs)
+    this.#timers.add(timer)
   }
 }

@@ -1,0 +1,74 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseAllDocuments } from 'yaml'
+import { hasCode, KmmError } from '../errors/error.ts'
+import type { KubeClient } from '../kube/client.ts'
+import { realClock, sleep } from '../kube/clock.ts'
+import { namespaces } from '../kube/core-resources.ts'
+import type { KubeObject } from '../kube/object.ts'
+import { defineResource } from '../kube/resource.ts'
+
+interface Definition extends KubeObject {
+  spec: { group: string; names: { kind: string; plural: string }; versions: { name: string; served: boolean }[] }
+  status?: { conditions?: { type: string; status: string }[] }
+}
+
+const definitions = defineResource<Definition>({
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  kind: 'CustomResourceDefinition',
+  plural: 'customresourcedefinitions',
+  namespaced: false,
+})
+
+const firstNamespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease', 'kmm-operator-system']
+const pollMs = 50
+const timeoutMs = 30_000
+
+async function createMissing(work: Promise<unknown>): Promise<void> {
+  try {
+    await work
+  } catch (error) {
+    if (!hasCode(error, 'AlreadyExists')) throw error
+  }
+}
+
+async function readDefinitions(folder: string): Promise<Definition[]> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.yaml')).sort()
+  const texts = await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')))
+  return texts.flatMap((text) => parseAllDocuments(text).map((document) => document.toJS() as Definition))
+}
+
+/** True once objects of the definition can be listed in every version. */
+async function isServed(client: KubeClient, { metadata, spec }: Definition): Promise<boolean> {
+  const { status } = await client.get(definitions, { name: metadata?.name ?? '' })
+  if (!status?.conditions?.some((each) => each.type === 'Established' && each.status === 'True')) return false
+  const served = spec.versions.filter((version) => version.served)
+  const lists = served.map(({ name }) => client.getRaw(`/apis/${spec.group}/${name}/${spec.names.plural}?limit=1`))
+  return Promise.all(lists).then(
+    () => true,
+    (error: unknown) => {
+      if (hasCode(error, 'NotFound')) return false
+      throw error
+    },
+  )
+}
+
+async function untilServed(client: KubeClient, definition: Definition): Promise<void> {
+  const deadlineMs = realClock.monotonic() + timeoutMs
+  while (!(await isServed(client, definition))) {
+    if (realClock.monotonic() > deadlineMs)
+      throw new KmmError(`${definition.spec.names.kind} is not served ${timeoutMs / 1_000} s after its definition`, {
+        code: 'TimedOut',
+      })
+    await sleep(realClock, pollMs)
+  }
+}
+
+/** Puts into a new cluster what is in every one, and the definitions of KMM's resources; they are served afterwards. */
+export async function furnish(client: KubeClient, root: string): Promise<void> {
+  for (const name of firstNamespaces) await createMissing(client.create(namespaces, { metadata: { name } }))
+  const wanted = await readDefinitions(join(root, 'deploy/crds'))
+  for (const definition of wanted) await createMissing(client.create(definitions, definition))
+  await Promise.all(wanted.map((definition) => untilServed(client, definition)))
+}
