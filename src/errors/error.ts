@@ -29,6 +29,8 @@ export type ErrorCode =
   | 'MappingInvalid'
   // Kernel modules
   | 'ModuleFileInvalid'
+  | 'SigningKeyInvalid'
+  | 'FilesToSignInvalid'
   | 'ModprobeFailed'
   | 'Internal'
 

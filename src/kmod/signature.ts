@@ -11,6 +11,9 @@ export type SignatureForm = 'PGP' | 'X.509' | 'PKCS#7'
 
 const forms: readonly SignatureForm[] = ['PGP', 'X.509', 'PKCS#7']
 
+/** The most bytes at a file's end that a signature is looked for in; those of RSA keys of 4,096 bits have some 700. */
+export const signatureTailBytes = 64 * 1024
+
 /** A signature appended to a module file. Its presence says nothing of its validity. */
 export interface AppendedSignature {
   form: SignatureForm
@@ -38,4 +41,12 @@ export function findAppendedSignature(data: Uint8Array): AppendedSignature | und
     throw moduleFileInvalid('is damaged: the record of its appended signature makes no sense')
   }
   return { form, signedBytes, signature: data.subarray(signedBytes, trailerStart) }
+}
+
+/** What `sign-file` puts behind a module: the signature, its record and the marker. */
+export function formatAppendedSignature(signature: Uint8Array): Buffer {
+  const trailer = Buffer.alloc(trailerBytes)
+  trailer.writeUInt8(forms.indexOf('PKCS#7'), 2)
+  trailer.writeUInt32BE(signature.byteLength, 8)
+  return Buffer.concat([signature, trailer, marker])
 }
