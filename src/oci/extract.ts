@@ -1,13 +1,11 @@
 import { mkdir, rm } from 'node:fs/promises'
-import { addAbortSignal } from 'node:stream'
 import { KmmError } from '../errors/error.ts'
 import { applyEntry, type DroppedLink, type ExtractPass } from './extract-layer.ts'
 import { ExtractMeter, type ExtractLimits, defaultExtractLimits } from './extract-limits.ts'
 import { dropNestedTrees, normaliseImagePath, resolveTrees, type ResolvedTrees } from './extract-paths.ts'
 import { ExtractTree } from './extract-tree.ts'
-import { checkLayerMediaType, openTarBytes } from './layer-decompress.ts'
 import type { LayerSource } from './layer-source.ts'
-import { readTar } from './tar-reader.ts'
+import { describeFileError, readLayer } from './read-layer.ts'
 
 export type { DroppedLink } from './extract-layer.ts'
 export type { ExtractLimits } from './extract-limits.ts'
@@ -103,7 +101,16 @@ async function extractOnce(options: ExtractOptions, resolved: ResolvedTrees): Pr
     linksAbove: new Map(),
     droppedLinks: new Map(),
   }
-  for (const [at, layer] of options.layers.entries()) await extractLayer(options, pass, layer, at + 1)
+  for (const [at, layer] of options.layers.entries()) {
+    const layerPosition = { number: at + 1, digest: layer.descriptor.digest }
+    await readLayer({
+      layer,
+      position: { number: at + 1, of: options.layers.length },
+      meter: pass.meter,
+      onEntry: (entry) => applyEntry(pass, layerPosition, entry),
+      signal: options.signal,
+    })
+  }
   return pass
 }
 
@@ -113,79 +120,4 @@ function describeHostLinks(hostLink: string | undefined): ExtractPass['hostLinks
   const from = normaliseImagePath(hostLink)
   const kernel = from.slice(from.lastIndexOf('/') + 1)
   return { from: [from, `lib/modules/${kernel}`, `usr/lib/modules/${kernel}`], to: `/${from}` }
-}
-
-async function extractLayer(
-  options: ExtractOptions,
-  pass: ExtractPass,
-  layer: LayerSource,
-  number: number,
-): Promise<void> {
-  let entryName: string | undefined
-  try {
-    checkLayerMediaType(layer.descriptor)
-    const position = { number, digest: layer.descriptor.digest }
-    const source = addAbortSignal(options.signal, await layer.open(options.signal))
-    source.on('error', () => {}) // Whoever reads it gets the same error.
-    try {
-      const bytes = await openTarBytes(source)
-      await readTar(meterChunks(bytes, pass.meter), (entry) => {
-        entryName = entry.name
-        return applyEntry(pass, position, entry)
-      })
-    } finally {
-      source.destroy()
-    }
-  } catch (error) {
-    if (options.signal.aborted) throw new KmmError('extraction was stopped', { code: 'Aborted', cause: error })
-    throw describeLayerError(error, { number, of: options.layers.length, digest: layer.descriptor.digest, entryName })
-  }
-}
-
-async function* meterChunks(
-  bytes: { chunks: AsyncIterable<Uint8Array>; compressedBytes(): number },
-  meter: ExtractMeter,
-): AsyncGenerator<Uint8Array> {
-  let unpacked = 0
-  for await (const chunk of bytes.chunks) {
-    unpacked += chunk.byteLength
-    meter.addScannedBytes(chunk.byteLength)
-    meter.checkRatio(unpacked, bytes.compressedBytes())
-    yield chunk
-  }
-}
-
-interface LayerContext {
-  number: number
-  of: number
-  digest: string
-  entryName: string | undefined
-}
-
-/** Names layer and entry in what went wrong; a registry's own errors keep their code. */
-function describeLayerError(error: unknown, context: LayerContext): KmmError {
-  const known = error instanceof KmmError ? error : describeFileError(error)
-  const entry = context.entryName === undefined ? '' : `, entry ${JSON.stringify(context.entryName.slice(0, 256))}`
-  const place = `layer ${context.number} of ${context.of} (${context.digest.slice(0, 19)})${entry}`
-  return new KmmError(`${place}: ${known.message}`, { code: known.code, fate: known.fate, cause: known.cause })
-}
-
-function describeFileError(error: unknown): KmmError {
-  const code = (error as NodeJS.ErrnoException | null)?.code
-  const isSystemError = typeof (error as NodeJS.ErrnoException | null)?.syscall === 'string'
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new KmmError('no space is left for the extracted files: free some on the node', {
-      code: 'OutOfSpace',
-      cause: error,
-    })
-  }
-  if (code === 'ENAMETOOLONG') {
-    return new KmmError('its name is too long for the file system', { code: 'ImageInvalid', fate: 'terminal' })
-  }
-  if (isSystemError) return new KmmError('a file could not be written', { code: 'Internal', cause: error })
-  return new KmmError('its data are truncated or corrupted; push the image again', {
-    code: 'ImageInvalid',
-    fate: 'terminal',
-    cause: error,
-  })
 }

@@ -120,6 +120,8 @@ export function explainNetworkError(
   signal: AbortSignal | undefined,
 ): NetworkFailure {
   if (signal?.aborted) return { kind: 'aborted', isTransient: false, error: createAborted(signal.reason) }
+  // What was to be sent could not be read: that is not the fault of the one to whom it was sent.
+  if (error instanceof KmmError) return { kind: 'refused', isTransient: false, error }
   const codes = listCodes(error)
   if (codes.includes('UND_ERR_DESTROYED') || codes.includes('UND_ERR_CLOSED'))
     return { kind: 'aborted', isTransient: false, error: createAborted(error) }

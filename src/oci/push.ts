@@ -1,4 +1,4 @@
-import { KmmError } from '../errors/error.ts'
+import { hasCode, KmmError } from '../errors/error.ts'
 import type { Descriptor } from './manifest.ts'
 import { formatReference, type Reference } from './reference.ts'
 import type { Registry } from './registry.ts'
@@ -8,6 +8,8 @@ import type { BlobData, Uploader } from './upload.ts'
 export interface PushableBlob {
   descriptor: Descriptor
   data: BlobData
+  /** A repository of the same registry that has it: it is taken over from there where the registry does that. */
+  mountFrom?: string
 }
 
 /** An image to push. `digest` is that of the manifest's bytes. */
@@ -26,7 +28,31 @@ export interface PushableIndex {
 }
 
 async function pushParts(uploader: Uploader, image: PushableImage, signal: AbortSignal | undefined): Promise<void> {
-  for (const blob of [...image.layers, image.config]) await uploader.putBlob(blob.descriptor, blob.data, signal)
+  for (const blob of [...image.layers, image.config]) await pushBlob(uploader, blob, signal)
+}
+
+async function pushBlob(uploader: Uploader, blob: PushableBlob, signal: AbortSignal | undefined): Promise<void> {
+  const { descriptor, data, mountFrom } = blob
+  if (mountFrom !== undefined) {
+    if (await uploader.blobExists(descriptor.digest, signal)) return
+    if (await tryMount(uploader, descriptor.digest, mountFrom, signal)) return
+  }
+  await uploader.putBlob(descriptor, data, signal)
+}
+
+/** Mounting only spares work: where it is refused, for whatever reason, the bytes are sent. */
+async function tryMount(
+  uploader: Uploader,
+  digest: string,
+  from: string,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  try {
+    return await uploader.mountBlob(digest, from, signal)
+  } catch (error) {
+    if (hasCode(error, 'Aborted')) throw error
+    return false
+  }
 }
 
 /** The tag to push under. A digest alone names what is there already, or nothing. */

@@ -13,6 +13,17 @@ export interface TarEntry {
   linkName: string
   /** Extended attributes: their names tell formats that change what the bytes mean. */
   extensions: readonly string[]
+  owner: TarOwner
+  /** Seconds since 1970, with a fraction where the archive has one. */
+  modifiedAt: number
+  /** All of the entry's PAX records, the extended attributes among them. Bytes that are not UTF-8 are damaged in them. */
+  pax: Readonly<Record<string, string>>
+}
+
+/** Whom an entry belongs to. */
+export interface TarOwner {
+  uid: number
+  gid: number
 }
 
 /** Takes an entry's bytes as they come. */
@@ -104,13 +115,27 @@ function consumeEntry(open: () => TarEntrySink | undefined, stream: EntryStream,
 
 function describeEntry(header: Header): TarEntry {
   // The library's types leave out that either is null where the archive says nothing.
-  const { type, linkname, pax } = header as { type: Header['type'] | null; linkname: string | null; pax?: unknown }
+  const { type, linkname } = header as { type: Header['type'] | null; linkname: string | null }
+  const pax = readPax(header)
   return {
     name: header.name,
     type: type ?? undefined,
     size: header.size,
     mode: header.mode,
     linkName: linkname ?? '',
-    extensions: typeof pax === 'object' && pax !== null ? Object.keys(pax) : [],
+    extensions: Object.keys(pax),
+    owner: { uid: readNumber(pax['uid']) ?? header.uid, gid: readNumber(pax['gid']) ?? header.gid },
+    modifiedAt: readNumber(pax['mtime']) ?? header.mtime.getTime() / 1000,
+    pax,
   }
+}
+
+function readPax(header: Header): Readonly<Record<string, string>> {
+  const { pax } = header as { pax?: unknown }
+  return typeof pax === 'object' && pax !== null ? (pax as Record<string, string>) : {}
+}
+
+function readNumber(text: string | undefined): number | undefined {
+  const value = Number(text ?? Number.NaN)
+  return Number.isFinite(value) ? value : undefined
 }
