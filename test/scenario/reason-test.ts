@@ -14,6 +14,7 @@ const aboutWorkers: ReadonlySet<Reason> = new Set([
   'WorkerPodRefused',
   'WorkerPodPending',
   'WorkerImageUnavailable',
+  'ImageVolumeUnsupported',
   'WorkerLost',
 ] as const)
 
