@@ -6,7 +6,7 @@ export const workerTolerationsAnnotation = 'kmm.node.kubernetes.io/worker-tolera
 export const workerModuleVersionAnnotation = 'kmm.node.kubernetes.io/worker-module-version'
 /** On a worker pod: what proves that the operator made it. */
 export const workerHashAnnotation = 'kmm.node.kubernetes.io/worker-hash'
-/** On a worker pod that loads: the text of `softdep.conf`, when the Module has a loading order. */
+/** On a worker pod that loads: the text of a file for modprobe, when the Module has a loading order. */
 export const modulesOrderAnnotation = 'kmm.node.kubernetes.io/modules-order'
 /** On a worker pod: YAML of the registry settings that the worker pulls with. KMM's own, unknown upstream. */
 export const workerRegistryAnnotation = 'kmm.node.kubernetes.io/worker-registry'

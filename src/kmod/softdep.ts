@@ -1,5 +1,5 @@
 /**
- * The text of `/etc/modprobe.d/softdep.conf` for a `modulesLoadingOrder` (upstream: worker, soft dependencies). The first module
+ * The text of a file in `/etc/modprobe.d` for a `modulesLoadingOrder` (upstream: worker, soft dependencies). The first module
  * is loaded last: `[a, b, c]` gives `softdep a pre: b` and `softdep b pre: c`, a line each. Fewer than two names give no text.
  */
 export function formatSoftdeps(modulesLoadingOrder: readonly string[]): string {

@@ -134,8 +134,11 @@ describe('a worker pod', () => {
 })
 
 describe('a loading order', () => {
-  it('is mounted as softdep.conf for a load', () => {
-    const { metadata } = buildWorker(loadIntent(order))
+  it('is mounted for a load, as a file that modprobe reads before modules.softdep of the image', () => {
+    const { metadata, spec } = buildWorker(loadIntent(order))
+    const volume = spec?.volumes?.find(({ name }) => name === 'modules-order')
+    const [file] = volume?.downwardAPI?.items ?? []
+    expect([file?.path, 'modules.softdep'].sort()[0]).toMatch(/\.conf$/)
     expect(metadata?.annotations).toMatchObject({
       'kmm.node.kubernetes.io/modules-order': 'softdep mod pre: dep_a\nsoftdep dep_a pre: dep_b\n',
     })

@@ -97,6 +97,12 @@ interface Mounted {
   mounts: VolumeMount[]
 }
 
+/**
+ * modprobe reads its files in the order of their names, `modules.softdep` of the image among them, and of two softdep lines for
+ * a module the first one counts: the Module's must come first (upstream: `softdep.conf`, which an image's own lines hide).
+ */
+const softdepFile = 'kmm-softdep.conf'
+
 function buildOptionalMounts(input: WorkerPodInput): Mounted[] {
   const { intent, settings } = input
   const mounted: Mounted[] = []
@@ -108,7 +114,7 @@ function buildOptionalMounts(input: WorkerPodInput): Mounted[] {
     mounted.push({
       volume: {
         name: 'modules-order',
-        downwardAPI: { items: [annotationFile('softdep.conf', modulesOrderAnnotation)] },
+        downwardAPI: { items: [annotationFile(softdepFile, modulesOrderAnnotation)] },
       },
       mounts: [{ name: 'modules-order', mountPath: '/etc/modprobe.d', readOnly: true }],
     })
