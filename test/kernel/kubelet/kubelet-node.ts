@@ -1,0 +1,239 @@
+import { homedir } from 'node:os'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Node } from 'kubernetes-types/core/v1.js'
+import { hasCode } from '../../../src/errors/error.ts'
+import type { KubeClient } from '../../../src/kube/client.ts'
+import { nodes } from '../../../src/kube/core-resources.ts'
+import { cacheFolder } from '../../../src/sandbox/cache-folder.ts'
+import type { ControlPlane } from '../../../src/sandbox/kubernetes/control-plane.ts'
+import { buildBinaries, readSources } from '../../../src/sandbox/kubernetes/build.ts'
+import type { CacheOptions } from '../../../src/sandbox/qemu/kernels.ts'
+import { type Machine, startMachine } from '../../../src/sandbox/qemu/machine.ts'
+import type { LoadedModule, ProgramResult, TargetNode } from '../../conformance/target.ts'
+import { provideNodeLayer } from './guest-layer.ts'
+import { argumentsFile, buildNodeFiles } from './node-files.ts'
+import { rehearse } from './rehearse.ts'
+import { join } from 'node:path'
+
+/** What a node with a real kubelet is to be. */
+export interface KubeletNodeOptions {
+  controlPlane: ControlPlane
+  /** An administrator's. */
+  client: KubeClient
+  name: string
+  /** The stock Debian kernel that it boots. */
+  release: string
+  /** `127.0.0.1:port`. */
+  registry: string
+  progress?: (line: string) => void
+}
+
+const memoryMb = 1_024
+const dataMb = 4_096
+const readyMs = 120_000
+const awayMs = 180_000
+const pollMs = 200
+const bootIdFile = '/proc/sys/kernel/random/boot_id'
+
+/** A port of this computer's loopback that nobody listens on at the moment. */
+async function findFreePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** The kubelet of this package's Go module, built if need be: one that is installed somewhere may be of another version. */
+async function provideKubelet(cache: string, tell: (line: string) => void): Promise<string> {
+  const sources = await readSources('test/cluster')
+  await buildBinaries({ sources, cache, environment: process.env, tell })
+  return join(cache, 'kubernetes', sources.version, 'bin', 'kubelet')
+}
+
+const toLines = (text: Buffer): string[] => text.toString().split('\n').filter(Boolean)
+
+const isReady = (node: Node): boolean =>
+  node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
+
+/** A node of a real control plane: kubelet and containerd in a QEMU machine with a stock Debian kernel. */
+export class KubeletNode implements TargetNode {
+  readonly name: string
+  readonly machine: Machine
+  readonly #options: KubeletNodeOptions
+
+  /** Use `startKubeletNode`. */
+  constructor(machine: Machine, options: KubeletNodeOptions) {
+    this.name = options.name
+    this.machine = machine
+    this.#options = options
+  }
+
+  release(): Promise<string> {
+    return Promise.resolve(this.machine.release)
+  }
+
+  async bootId(): Promise<string> {
+    return (await this.machine.readFile(bootIdFile)).toString().trim()
+  }
+
+  async loadedModules(names: readonly string[] = []): Promise<LoadedModule[]> {
+    const all = await this.machine.modules()
+    return all
+      .filter(({ name, taint }) => taint.includes('O') || names.includes(name))
+      .map(({ name, srcversion, taint, refcnt, holders, parameters }) => ({
+        name,
+        srcversion,
+        taint,
+        refcnt,
+        holders: holders.toSorted(),
+        parameters,
+      }))
+  }
+
+  dmesg(): Promise<string[]> {
+    return this.machine.dmesg()
+  }
+
+  writeFile(path: string, content: string | Uint8Array): Promise<void> {
+    return this.machine.writeFile(path, Buffer.from(content))
+  }
+
+  async removeFile(path: string): Promise<void> {
+    await this.machine.runChecked(['rm', '-f', path])
+  }
+
+  async readFile(path: string): Promise<string | undefined> {
+    try {
+      return (await this.machine.readFile(path)).toString()
+    } catch (error) {
+      if (hasCode(error, 'NotFound')) return undefined
+      throw error
+    }
+  }
+
+  async modprobe(args: readonly string[]): Promise<ProgramResult> {
+    const { exitCode, stdout, stderr } = await this.machine.run(['modprobe', ...args])
+    return { status: exitCode, stdout: toLines(stdout), stderr: toLines(stderr) }
+  }
+
+  async hold(module: string): Promise<() => Promise<void>> {
+    const holder = this.machine.start(['sh', '-c', 'exec 3<"/dev/$0" && echo held && exec sleep 100000', module])
+    holder.errorOutput.resume()
+    const held = new Promise<void>((resolve) => holder.output.once('data', () => resolve()))
+    const ended = holder.answer.then(({ exitCode }) => {
+      throw new Error(`/dev/${module} of ${this.name} cannot be opened: status ${exitCode}`)
+    })
+    ended.catch(() => undefined)
+    await Promise.race([held, ended])
+    return async () => {
+      holder.signal('SIGKILL')
+      await holder.answer
+    }
+  }
+
+  async reboot({ kernel, downMs = 0 }: { kernel?: string; downMs?: number } = {}): Promise<void> {
+    await this.machine.powerOff()
+    if (downMs > 0) {
+      await sleep(downMs)
+      await this.#waitForNode('not Ready', awayMs, (node) => !isReady(node))
+    }
+    await this.machine.powerOn(kernel)
+    await this.untilReady()
+  }
+
+  /** Resolves when its Node is Ready as of the boot that the machine is in. */
+  async untilReady(): Promise<void> {
+    const bootId = await this.bootId()
+    await this.#waitForNode('Ready', readyMs, (node) => isReady(node) && node.status?.nodeInfo?.bootID === bootId)
+  }
+
+  enforce(): Promise<void> {
+    return Promise.reject(new Error('nodes with a kubelet trust every module'))
+  }
+
+  async label(labels: Readonly<Record<string, string | null>>): Promise<void> {
+    const patch = { type: 'merge' as const, body: { metadata: { labels } } }
+    await this.#options.client.patch(nodes, { name: this.name }, patch)
+  }
+
+  /** The last lines of what its kubelet and containerd have logged. */
+  async describe(lines = 20): Promise<string> {
+    const { stdout } = await this.machine.run(['tail', '-n', String(lines), '/run/kubelet.log', '/run/containerd.log'])
+    return stdout.toString()
+  }
+
+  /** Ends the machine and removes its Node. */
+  async close(): Promise<void> {
+    await this.machine.stop()
+    await this.#options.client.delete(nodes, { name: this.name }).catch((error: unknown) => {
+      if (!hasCode(error, 'NotFound')) throw error
+    })
+  }
+
+  /** Makes the machine this node and starts its kubelet. */
+  async join(port: number): Promise<void> {
+    // Containers have a /proc of their own, and so would know another boot than the kubelet.
+    await this.machine.run(['umount', bootIdFile])
+    const { controlPlane, registry } = this.#options
+    const files = buildNodeFiles({
+      name: this.name,
+      credentials: controlPlane.kubeletCredentials(this.name),
+      port,
+      registryPort: Number(registry.split(':')[1]),
+      leaseSeconds: Math.ceil(controlPlane.nodeGraceMs / 1_000),
+    })
+    await this.machine.runChecked(['hostname', this.name])
+    const { [argumentsFile]: last = '', ...others } = files
+    await Promise.all(Object.entries(others).map(([path, text]) => this.machine.writeFile(path, text, 0o600)))
+    await this.machine.writeFile(argumentsFile, last)
+    await this.untilReady()
+  }
+
+  async #waitForNode(what: string, timeoutMs: number, holds: (node: Node) => boolean): Promise<void> {
+    const started = Date.now()
+    for (;;) {
+      const node = await this.#options.client.get(nodes, { name: this.name }).catch((error: unknown) => {
+        if (!hasCode(error, 'NotFound')) throw error
+      })
+      if (node && holds(node)) return
+      if (Date.now() - started > timeoutMs) {
+        const last = this.machine.isOn ? await this.describe() : 'it is off'
+        throw new Error(
+          `node ${this.name} not ${what} within ${timeoutMs / 1_000} s: ${JSON.stringify(node?.status)}\n${last}`,
+        )
+      }
+      await sleep(pollMs)
+    }
+  }
+}
+
+/** Starts a node with a real kubelet and waits until it is Ready. */
+export async function startKubeletNode(options: KubeletNodeOptions): Promise<KubeletNode> {
+  const { name, release, progress = () => undefined } = options
+  const cache: CacheOptions = { cache: cacheFolder(process.env, homedir()), progress }
+  const layer = await provideNodeLayer(await provideKubelet(cache.cache, progress), cache)
+  const port = await findFreePort()
+  const machine = await startMachine({
+    ...cache,
+    name,
+    release,
+    agentProgram: 'dist/guest-agent.js',
+    path: process.env['PATH'] ?? '',
+    memoryMb,
+    dataMb,
+    layers: [layer],
+    hostForwards: [{ host: port, guest: port }],
+    saved: { key: 'kubelet-2', prepare: rehearse },
+  })
+  const node = new KubeletNode(machine, options)
+  try {
+    await node.join(port)
+    return node
+  } catch (error) {
+    await machine.stop()
+    throw error
+  }
+}
