@@ -158,6 +158,12 @@ const rules: readonly Rule[] = [
     'the kernel of the node has no memory left for it; free some, or give the node more',
   ),
   { source: 'modprobe', pattern: /Unknown symbol in module|unknown symbol in module/, explain: explainUnknownSymbol },
+  rule(
+    'modprobe',
+    /Numerical result out of range/,
+    'InvalidParameter',
+    'the value of a parameter is out of range; correct spec.moduleLoader.container.modprobe.parameters',
+  ),
   {
     source: 'modprobe',
     pattern: /unknown parameter|invalid parameter|Invalid argument/i,

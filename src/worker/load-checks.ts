@@ -4,6 +4,7 @@ import { listInTreeModules } from '../api/module-config.ts'
 import type { ModuleConfig } from '../api/node-modules-config.ts'
 import { cleanText } from '../kmod/clean-text.ts'
 import { modprobeDirectory } from '../kmod/modprobe-arguments.ts'
+import type { ModuleInfo } from '../kmod/modinfo.ts'
 import { isSameModule, normalizeModuleName } from '../kmod/module-name.ts'
 import { isBuiltFor, parseVermagic } from '../kmod/vermagic.ts'
 import { type Host, locate } from './host.ts'
@@ -84,10 +85,19 @@ function checkVermagic({ host, log }: RunContext, module: ImageModule | undefine
 const isListed = (config: ModuleConfig, loaded: LoadedModule): boolean =>
   !loaded.isOutOfTree && listInTreeModules(config).some((name) => isSameModule(name, loaded.name))
 
+/**
+ * True when what is loaded is what the image has, as far as can be seen. Most modules of the kernel's own tree have no
+ * srcversion: then one of its own is at least not taken for one that is not.
+ */
+export function isSameBuild(loaded: LoadedModule, { srcversion, inTree }: ModuleInfo): boolean {
+  if (srcversion !== loaded.srcversion) return false
+  return srcversion !== undefined || loaded.isOutOfTree === !inTree
+}
+
 function isAsInImage(loaded: LoadedModule, inImage: ImageModule | undefined, isToBeRemoved: boolean): boolean {
   // Nothing is known of the image's module, as for one that it links to on the host: modprobe leaves what is loaded.
   if (inImage?.info === undefined) return !isToBeRemoved
-  return inImage.info.srcversion === loaded.srcversion
+  return isSameBuild(loaded, inImage.info)
 }
 
 function checkMayBeReplaced(loaded: LoadedModule, inImage: ImageModule | undefined, isToBeRemoved: boolean): void {

@@ -7,6 +7,7 @@ import { removeFirmware } from './firmware.ts'
 import { locate } from './host.ts'
 import { ImageModules } from './image-modules.ts'
 import { type LoadedModule, readAllLoadedModules, readLoadedModules } from './kernel-state.ts'
+import { isSameBuild } from './load-checks.ts'
 import { runModprobe } from './modprobe.ts'
 import { describeModprobeStop } from './modprobe-stop.ts'
 import { findMountedBefore } from './mounted-image.ts'
@@ -56,7 +57,7 @@ async function findForeign(modules: ImageModules, loaded: readonly LoadedModule[
   for (const module of loaded) {
     if (module.isOutOfTree) continue
     const inImage = await modules.read(module.name).catch(() => undefined)
-    if (inImage?.info !== undefined && inImage.info.srcversion !== module.srcversion) foreign.push(module)
+    if (inImage?.info !== undefined && !isSameBuild(module, inImage.info)) foreign.push(module)
   }
   return foreign
 }
@@ -122,11 +123,16 @@ async function removeModules(context: RunContext, names: readonly string[]): Pro
     holders: left.flatMap((module) => module.holders),
   })
   if (result.status !== 0) throw new WorkerError(failure.reason, failure.message)
+  throw describeLeft(left)
+}
+
+/** modprobe with `--wait` ends well when the time is over, whether or not the module was freed. */
+function describeLeft(left: readonly LoadedModule[]): WorkerError {
   const still = left.map((module) => module.name).join(', ')
-  throw new WorkerError(
-    'Unknown',
-    `modprobe reported no error, but ${still} is still loaded; the log of the worker pod may say more.`,
-  )
+  const said = `modprobe reported no error, but ${still} is still loaded`
+  if (left.some(({ refcnt = 0 }) => refcnt > 0))
+    return new WorkerError('ModuleInUse', `${said}: it is in use; stop what uses it, KMM then tries again.`)
+  return new WorkerError('Unknown', `${said}; the log of the worker pod may say more.`)
 }
 
 async function removeInstalledFirmware(context: RunContext, unpacked: UnpackedImage | undefined): Promise<void> {

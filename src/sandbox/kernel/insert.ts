@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ModuleInfo } from '../../kmod/modinfo.ts'
 import { parseVermagic } from '../../kmod/vermagic.ts'
@@ -7,6 +7,7 @@ import { applyArguments } from './parameters.ts'
 import { checkSignature, type SignatureVerdict } from './signature-check.ts'
 import { exampleBehaviours, type KernelState, type LoadedModule, type ModuleBehaviour } from './state.ts'
 import type { ModuleSymbols } from './symbols.ts'
+import { layoutOf, layoutSymbol, readLayout } from './symbol-versions.ts'
 import { readFirmwarePath } from './sysfs.ts'
 
 /** A module file that is to go into the kernel, read beforehand. */
@@ -49,15 +50,34 @@ function checkTrust(
   return { verdict, errno: 'EKEYREJECTED', log: [`Loading of ${what} is rejected`] }
 }
 
-function checkKernel(state: KernelState, { name, info, force }: Insertion): InsertOutcome {
+/** A line that the kernel says once a boot: the first time, and nothing later. */
+function sayOnce(state: KernelState, key: string, line: string): string[] {
+  if (state.said.includes(key)) return []
+  state.said.push(key)
+  return [line]
+}
+
+/** A module that is forced in is not compared with the kernel at all. */
+function forceIn(state: KernelState, name: string): InsertOutcome {
+  const lines = [
+    ...sayOnce(state, 'forced', `${name}: ${layoutSymbol}: kernel tainted.`),
+    ...sayOnce(state, 'lock debugging', 'Disabling lock debugging due to kernel taint'),
+  ]
+  return { log: lines }
+}
+
+/** Whether a module is for this kernel: by the version of its symbols and, where it has none, by the kernel's name in it. */
+function checkKernel(state: KernelState, { name, data, info, force }: Insertion): InsertOutcome {
   const { architecture, vermagic = '' } = info
-  if (architecture !== undefined && architecture !== state.architecture)
-    return { errno: 'ENOEXEC', log: [`${name}: Invalid module ELF: it was built for ${architecture}`] }
-  const built = parseVermagic(vermagic)
-  if (built?.release === state.release) return { log: [] }
-  if (force) return { log: [`${name}: kernel tainted: version magic '${vermagic}' is overridden`] }
-  if (built?.flags.includes('modversions') === true)
-    return { errno: 'ENOEXEC', log: [`${name}: disagrees about version of symbol module_layout`] }
+  if (architecture !== undefined && architecture !== state.architecture) {
+    const machine = Buffer.from(data.buffer, data.byteOffset, data.byteLength).readUInt16LE(18)
+    return { errno: 'ENOEXEC', log: [`Invalid architecture in ELF header: ${machine}`] }
+  }
+  if (force) return forceIn(state, name)
+  const layout = readLayout(data)
+  if (layout !== undefined && layout !== layoutOf(state.release))
+    return { errno: 'ENOEXEC', log: [`${name}: disagrees about version of symbol ${layoutSymbol}`] }
+  if (layout !== undefined || parseVermagic(vermagic)?.release === state.release) return { log: [] }
   const wanted = `${state.release} SMP preempt mod_unload modversions `
   return { errno: 'ENOEXEC', log: [`${name}: version magic '${vermagic}' should be '${wanted}'`] }
 }
@@ -78,7 +98,7 @@ function resolveSymbols(state: KernelState, { info, symbols }: Insertion): { pro
   return { providers, missing }
 }
 
-function findFirmware(nodeRoot: string, release: string, file: string): boolean {
+function findFirmware(nodeRoot: string, release: string, file: string): string | undefined {
   const own = readFirmwarePath(nodeRoot)
   const folders = [
     own,
@@ -87,43 +107,59 @@ function findFirmware(nodeRoot: string, release: string, file: string): boolean 
     `/lib/firmware/${release}`,
     '/lib/firmware',
   ]
-  return folders.some((folder) => folder !== '' && existsSync(join(nodeRoot, folder, file)))
+  const paths = folders.filter((folder) => folder !== '').map((folder) => join(nodeRoot, folder, file))
+  return paths.find((path) => existsSync(path))
 }
 
-function checkFirmware(
+/** What Debian's kernel says when a file is nowhere, for a device that has its driver's name. */
+function sayMissing(state: KernelState, name: string, file: string): string[] {
+  const failed = `platform ${name}: firmware: failed to load ${file} (-2)`
+  const words = 'firmware_class: See https://wiki.debian.org/Firmware for information about missing firmware'
+  const direct = `platform ${name}: Direct firmware load for ${file} failed with error -2`
+  return [failed, ...sayOnce(state, 'firmware', words), failed, direct]
+}
+
+function loadFirmware(
   state: KernelState,
   { nodeRoot, name }: Insertion,
   values: Record<string, string>,
 ): InsertOutcome {
-  const { needsFirmware = [], firmwareOptionalBy } = behaviourOf(state, name)
-  const missing = needsFirmware.find((file) => !findFirmware(nodeRoot, state.release, file))
-  if (missing === undefined) return { log: [] }
-  const log = [`${name} ${name}: firmware: failed to load ${missing} (-2)`]
-  const optional = firmwareOptionalBy !== undefined && values[firmwareOptionalBy] === 'Y'
-  return optional ? { log } : { errno: 'ENOENT', log }
+  const { needsFirmware = [], firmwareOptionalBy = '' } = behaviourOf(state, name)
+  const log: string[] = []
+  for (const file of needsFirmware) {
+    const path = findFirmware(nodeRoot, state.release, file)
+    if (path !== undefined) {
+      log.push(`platform ${name}: firmware: direct-loading firmware ${file}`)
+      log.push(`${name}: read ${statSync(path).size} bytes of ${file}`)
+      continue
+    }
+    log.push(...sayMissing(state, name, file))
+    if (values[firmwareOptionalBy] !== 'Y') return { errno: 'ENOENT', log }
+    log.push(`${name}: goes on without ${file} (-2)`)
+  }
+  return { log }
 }
 
-/** Runs what stands for the module's init function. */
+/** Runs what stands for the module's init function; the kernel says nothing of its own about one that fails. */
 function runInit(state: KernelState, insertion: Insertion, values: Record<string, string>): InsertOutcome {
-  const { name } = insertion
-  const { parameterBounds = {}, failInit } = behaviourOf(state, name)
+  const { name, info } = insertion
+  if (info.inTree) return { log: [] }
+  const { parameterBounds = {}, absentBy = '', failInit, saysAtStart } = behaviourOf(state, name)
   for (const [parameter, { minimum, maximum }] of Object.entries(parameterBounds)) {
     const value = values[parameter]
     if (value !== undefined && (Number(value) < minimum || Number(value) > maximum))
       return { errno: 'EINVAL', log: [`${name}: ${parameter} is ${value} and has to be from ${minimum} to ${maximum}`] }
   }
-  if (failInit !== undefined) return { errno: failInit, log: [`${name}: initialization failed (${failInit})`] }
-  return checkFirmware(state, insertion, values)
+  const failure = values[absentBy] === 'Y' ? 'ENODEV' : failInit
+  if (failure !== undefined) return { errno: failure, log: [] }
+  const outcome = loadFirmware(state, insertion, values)
+  if (outcome.errno !== undefined || saysAtStart === undefined) return outcome
+  return { log: [...outcome.log, `${name}: ${saysAtStart}`] }
 }
 
-function taintOf({ info, force }: Insertion, verdict: SignatureVerdict, kernelMatches: boolean): string {
+function taintOf({ info, force }: Insertion, verdict: SignatureVerdict): string {
   const proprietary = !freeLicenses.includes(info.license ?? '')
-  const letters = [
-    proprietary ? 'P' : '',
-    force && !kernelMatches ? 'F' : '',
-    info.inTree ? '' : 'O',
-    verdict === 'trusted' ? '' : 'E',
-  ]
+  const letters = [proprietary ? 'P' : '', force ? 'F' : '', info.inTree ? '' : 'O', verdict === 'trusted' ? '' : 'E']
   return letters.join('')
 }
 
@@ -144,11 +180,22 @@ function linkModule(state: KernelState, insertion: Insertion, taint: string): In
   const { providers, missing } = resolveSymbols(state, insertion)
   if (missing.length > 0)
     return { errno: 'ENOENT', log: missing.map((symbol) => `${name}: Unknown symbol ${symbol} (err -2)`) }
-  const { values, errno, log } = applyArguments(name, info.parameters, insertion.parameters)
+  const { values: given, errno, log } = applyArguments(name, info.parameters, insertion.parameters)
   if (errno !== undefined) return { errno, log }
+  const values = info.inTree ? given : { ...behaviourOf(state, name).parameterDefaults, ...given }
   const init = runInit(state, insertion, values)
   if (init.errno === undefined) addModule(state, insertion, { taint, depends: providers, parameters: values })
   return { ...init, log: [...log, ...init.log] }
+}
+
+/** What taints the kernel is said of the first module of a boot that does it. */
+function sayTaints(state: KernelState, { name, info }: Insertion, verdict: SignatureVerdict): string[] {
+  const outOfTree = `${name}: loading out-of-tree module taints kernel.`
+  const unverified = `${name}: module verification failed: signature and/or required key missing - tainting kernel`
+  return [
+    ...(info.inTree ? [] : sayOnce(state, 'out of tree', outOfTree)),
+    ...(verdict === 'trusted' ? [] : sayOnce(state, 'unverified', unverified)),
+  ]
 }
 
 /** What init_module does, in the kernel's order. On success the module is in `state`; the caller shows it in sysfs. */
@@ -158,10 +205,10 @@ export function insertModule(state: KernelState, insertion: Insertion): InsertOu
   if (trust.errno !== undefined) return trust
   const kernel = checkKernel(state, insertion)
   if (kernel.errno !== undefined) return kernel
-  if (state.loaded[insertion.name] !== undefined) return { errno: 'EEXIST', log: [] }
-  const taint = taintOf(insertion, trust.verdict, kernel.log.length === 0)
-  const linked = linkModule(state, insertion, taint)
-  return { ...linked, log: [...kernel.log, ...linked.log] }
+  if (state.loaded[insertion.name] !== undefined) return { errno: 'EEXIST', log: kernel.log }
+  const taints = sayTaints(state, insertion, trust.verdict)
+  const linked = linkModule(state, insertion, taintOf(insertion, trust.verdict))
+  return { ...linked, log: [...kernel.log, ...taints, ...linked.log] }
 }
 
 /** What delete_module does; on success the module is out of `state`. */
@@ -170,9 +217,10 @@ export function removeModule(state: KernelState, name: string, references: numbe
   if (module === undefined) return { errno: 'ENOENT', log: [] }
   if (state.modulesDisabled) return { errno: 'EPERM', log: [] }
   if (references > 0) return { errno: 'EAGAIN', log: [] }
-  const { failRemove } = behaviourOf(state, name)
+  const { failRemove, saysAtEnd } = behaviourOf(state, name)
   if (failRemove !== undefined) return { errno: failRemove, log: [] }
+  const isOurs = module.taint.includes('O')
   delete state.loaded[name]
   state.history.push({ action: 'remove', module: name, srcversion: module.srcversion, bootId: state.bootId })
-  return { log: [] }
+  return { log: isOurs && saysAtEnd !== undefined ? [`${name}: ${saysAtEnd}`] : [] }
 }

@@ -1,3 +1,5 @@
+import { buildVersions } from './symbol-versions.ts'
+
 /** What a made-up module file says of itself. */
 export interface ModuleFileInput {
   name: string
@@ -105,6 +107,7 @@ export function buildModuleFile(input: ModuleFileInput): Buffer {
     { name: '__ksymtab_strings', type: 1, body: strings(input.exports ?? []) },
     { name: '.symtab', type: 2, body: symbols, link: 4, entryBytes: 24 },
     { name: '.strtab', type: 3, body: names },
+    { name: '__versions', type: 1, body: buildVersions(input.release) },
   ]
   return assemble(sections, machines[input.architecture ?? 'amd64'])
 }

@@ -94,11 +94,9 @@ function acceptArgument(type: string, value: string | undefined): Accepted {
   return failed ?? { text: parts.map((part) => ('text' in part ? part.text : '')).join(',') }
 }
 
-function complain(module: string, argument: Argument, errno: Errno): string {
-  const value = argument.value ?? ''
-  if (errno === 'ERANGE') return `${module}: \`${value}' out of range for parameter \`${argument.name}'`
-  return `${module}: \`${value}' invalid for parameter \`${argument.name}'`
-}
+/** The kernel has the same words for a value that is none and for one that is out of range. */
+const complain = (module: string, { name, value = '' }: Argument): string =>
+  `${module}: \`${value}' invalid for parameter \`${name}'`
 
 /** The values of a module's parameters, or the error that ends its insertion; `log` is what dmesg says. */
 export interface ParameterOutcome {
@@ -118,8 +116,7 @@ export function applyArguments(module: string, declared: readonly ModuleParamete
       continue
     }
     const accepted = acceptArgument(parameter.type ?? 'charp', argument.value)
-    if ('errno' in accepted)
-      return { values, errno: accepted.errno, log: [...log, complain(module, argument, accepted.errno)] }
+    if ('errno' in accepted) return { values, errno: accepted.errno, log: [...log, complain(module, argument)] }
     values[parameter.name] = accepted.text
   }
   return { values, log }

@@ -24,6 +24,13 @@ export interface ModuleBehaviour {
   needsFirmware?: string[]
   /** A bool parameter that makes the firmware optional. */
   firmwareOptionalBy?: string
+  /** What its parameters are unless they are given. */
+  parameterDefaults?: Record<string, string>
+  /** A bool parameter with which init finds no device. */
+  absentBy?: string
+  /** What its code prints when it is in the kernel, and when it leaves. */
+  saysAtStart?: string
+  saysAtEnd?: string
   /** Bounds that init checks; outside it fails with EINVAL. */
   parameterBounds?: Record<string, { minimum: number; maximum: number }>
   /** Init fails with this error. */
@@ -57,14 +64,33 @@ export interface KernelState {
   /** Symbols that this kernel does not export, whoever asks. */
   missingSymbols: string[]
   behaviours: Record<string, ModuleBehaviour>
+  /** What the kernel says once a boot, and has said. */
+  said: string[]
   loaded: Record<string, LoadedModule>
   history: KernelEvent[]
 }
 
-/** What the modules under examples/kmod do when their code runs. */
+/** What the modules under examples/kmod do when their code runs, but for the words in which they count. */
 export const exampleBehaviours: Readonly<Record<string, ModuleBehaviour>> = {
-  kmm_demo: { parameterBounds: { count: { minimum: 0, maximum: 100 } } },
-  kmm_demo_fw: { needsFirmware: ['kmm/demo.bin'], firmwareOptionalBy: 'optional' },
+  kmm_demo: {
+    parameterBounds: { count: { minimum: 0, maximum: 100 } },
+    parameterDefaults: { count: '1', greeting: 'hello' },
+    saysAtEnd: 'goodbye',
+  },
+  kmm_demo_dep: { saysAtStart: 'ready to count' },
+  kmm_demo_fw: {
+    needsFirmware: ['kmm/demo.bin'],
+    firmwareOptionalBy: 'optional',
+    parameterDefaults: { optional: 'N' },
+  },
+  kmm_demo_dev: {
+    absentBy: 'absent',
+    parameterDefaults: { absent: 'N' },
+    saysAtStart: 'is there',
+    saysAtEnd: 'is gone',
+  },
+  kmm_demo_crc: { saysAtStart: 'the sum is abe7', saysAtEnd: 'sums no more' },
+  dummy: { saysAtStart: "stands in for the kernel's own", saysAtEnd: 'stands in no more' },
 }
 
 /** The modules of a state that hold a reference to one, by name. */

@@ -37,6 +37,11 @@ export interface LoadedModuleView {
 export interface InTreeModule {
   srcversion?: string
   depends?: readonly string[]
+  exports?: readonly string[]
+  /** Its folder in the tree; default `kernel/drivers/misc`. */
+  folder?: string
+  /** The kernel in whose tree it is; default the one that runs. */
+  release?: string
 }
 
 /**
@@ -60,6 +65,7 @@ export class VirtualKernel {
       builtin: (options.builtin ?? []).map(normalizeModuleName),
       missingSymbols: [],
       behaviours: {},
+      said: [],
       loaded: {},
       history: [],
     }
@@ -131,10 +137,11 @@ export class VirtualKernel {
   /** Puts a module of the kernel's own tree on the node's disk. */
   addInTree(name: string, module: InTreeModule = {}): void {
     const state = this.#store.read()
-    const path = join(this.#tree(state), 'kernel/drivers/misc', `${name}.ko`)
+    const { folder = 'kernel/drivers/misc', release = state.release, ...rest } = module
+    const path = join(this.#tree({ release }), folder, `${name}.ko`)
     mkdirSync(dirname(path), { recursive: true })
-    writeFileSync(path, buildModuleFile({ name, release: state.release, inTree: true, ...module }))
-    this.#indexTree(state)
+    writeFileSync(path, buildModuleFile({ name, release, inTree: true, ...rest }))
+    this.#indexTree({ release, builtin: state.builtin })
   }
 
   /** Puts an in-tree module on the disk, if it is not there, and into the kernel, as the distribution does at boot. */
@@ -207,6 +214,7 @@ export class VirtualKernel {
   reboot(release?: string, bootId: string = randomUUID()): void {
     const state = this.#store.update((before) => {
       before.loaded = {}
+      before.said = []
       before.bootId = bootId
       before.release = release ?? before.release
       return before
@@ -225,17 +233,19 @@ export class VirtualKernel {
     this.#store.update((state) => Object.assign(state, change))
   }
 
-  #tree({ release }: KernelState): string {
+  #tree({ release }: Pick<KernelState, 'release'>): string {
     return join(this.nodeRoot, 'lib/modules', release)
   }
 
   #findInTree(name: string): string | undefined {
-    const path = join(this.#tree(this.#store.read()), 'kernel/drivers/misc', `${name}.ko`)
-    return existsSync(path) ? path : undefined
+    const tree = this.#tree(this.#store.read())
+    const files = existsSync(tree) ? readdirSync(tree, { recursive: true, encoding: 'utf8' }) : []
+    const file = files.find((path) => parseModuleFileName(path) === normalizeModuleName(name))
+    return file === undefined ? undefined : join(tree, file)
   }
 
   /** Runs what stands for depmod over the node's own tree. */
-  #indexTree(state: KernelState): void {
+  #indexTree(state: Pick<KernelState, 'release' | 'builtin'>): void {
     const tree = this.#tree(state)
     mkdirSync(join(tree, 'kernel'), { recursive: true })
     const files = readdirSync(tree, { recursive: true, encoding: 'utf8' }).sort()

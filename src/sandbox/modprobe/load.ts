@@ -69,6 +69,14 @@ function readParts(
   }
 }
 
+/** The kernel's words for a file that is no module; of what is wrong behind the header it is taken to be cut off. */
+function describeDamage(data: Uint8Array): string {
+  if (data.byteLength < 64) return `Invalid ELF header len ${data.byteLength}`
+  const magic = '\u007fELF'
+  if (Buffer.from(data.subarray(0, 4)).toString('latin1') !== magic) return `Invalid ELF header magic: != ${magic}`
+  return 'Invalid ELF section header overflow'
+}
+
 /** Hands one module file to the kernel; answers the kernel's error. */
 async function insert(session: Session, name: string, path: string, parameters: string): Promise<Errno | undefined> {
   const { container, store, options } = session
@@ -77,7 +85,10 @@ async function insert(session: Session, name: string, path: string, parameters: 
   if (typeof data === 'string') return data
   if (!mayLoadModules(container)) return 'EPERM'
   const parts = readParts(data)
-  if (parts === undefined) return 'ENOEXEC'
+  if (parts === undefined) {
+    store.log([describeDamage(data)])
+    return 'ENOEXEC'
+  }
   const { nodeRoot } = container
   const ofDistribution = real.startsWith(join(nodeRoot, 'lib/modules') + sep)
   const kernelName = parts.info.name ?? name

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -10,6 +10,7 @@ import { runModprobe } from './run.ts'
 
 const release = '6.1.0-56-amd64'
 const prebuilt = 'examples/kmod/prebuilt'
+const otherKernel = 'examples/kmod/prebuilt-cloud/6.1.0-56-cloud-amd64'
 const optTree = `/tmp/opt/lib/modules/${release}`
 
 let folder = ''
@@ -109,13 +110,15 @@ describe('loading', () => {
     expect(kernel.insertions('kmm_demo')).toBe(1)
   })
 
-  it('follows softdeps of /etc/modprobe.d, but those of modules.softdep come first', async () => {
+  it('follows softdeps of /etc/modprobe.d, and of modules.softdep in the order of the files’ names', async () => {
     writeFileSync(join(nodeRoot, 'etc/modprobe.d/softdep.conf'), 'softdep kmm_demo_fw post: kmm_demo\n')
     const after = await modprobe('-nvd', '/tmp/opt', 'kmm_demo_fw')
     expect(after.out).toEqual([insmod('kmm_demo_fw.ko'), insmod('kmm_demo_dep.ko'), insmod('kmm_demo.ko')])
     writeFileSync(join(nodeRoot, optTree, 'modules.softdep'), 'softdep kmm_demo_fw pre: kmm_demo\n')
     const before = await modprobe('-nvd', '/tmp/opt', 'kmm_demo_fw')
     expect(before.out).toEqual([insmod('kmm_demo_dep.ko'), insmod('kmm_demo.ko'), insmod('kmm_demo_fw.ko')])
+    renameSync(join(nodeRoot, 'etc/modprobe.d/softdep.conf'), join(nodeRoot, 'etc/modprobe.d/kmm-softdep.conf'))
+    expect((await modprobe('-nvd', '/tmp/opt', 'kmm_demo_fw')).out).toEqual(after.out)
     expect(names()).toEqual([])
   })
 
@@ -231,7 +234,7 @@ describe('refusals in the words of the real ones', () => {
     },
     {
       title: 'a module for another kernel',
-      prepare: () => cpSync(`${prebuilt}/6.1.0-55-amd64`, join(nodeRoot, optTree), { recursive: true }),
+      prepare: () => cpSync(otherKernel, join(nodeRoot, optTree), { recursive: true }),
       argv: ['-d', '/tmp/opt', 'kmm_demo_dep'],
       err: cannotInsert('kmm_demo_dep', 'Exec format error'),
       dmesg: 'kmm_demo_dep: disagrees about version of symbol module_layout',
@@ -241,13 +244,14 @@ describe('refusals in the words of the real ones', () => {
       prepare: () => writeTree([{ name: 'arm', release, architecture: 'arm64' }]),
       argv: ['-d', '/tmp/opt', 'arm'],
       err: cannotInsert('arm', 'Exec format error'),
-      dmesg: 'arm: Invalid module ELF: it was built for arm64',
+      dmesg: 'Invalid architecture in ELF header: 183',
     },
     {
       title: 'a file that is no module',
       prepare: () => writeFileSync(join(nodeRoot, optTree, 'kmm_demo_dep.ko'), 'no module'),
       argv: ['-d', '/tmp/opt', 'kmm_demo_dep'],
       err: cannotInsert('kmm_demo_dep', 'Exec format error'),
+      dmesg: 'Invalid ELF header len 9',
     },
     {
       title: 'a module whose dependency is in nobody’s list',
@@ -273,7 +277,7 @@ describe('refusals in the words of the real ones', () => {
       title: 'a parameter that is too large for its type',
       argv: ['-d', '/tmp/opt', 'kmm_demo', 'count=4294967296'],
       err: cannotInsert('kmm_demo', 'Numerical result out of range'),
-      dmesg: "kmm_demo: `4294967296' out of range for parameter `count'",
+      dmesg: "kmm_demo: `4294967296' invalid for parameter `count'",
     },
     {
       title: 'a parameter that the module itself refuses',
@@ -285,7 +289,7 @@ describe('refusals in the words of the real ones', () => {
       title: 'firmware that is missing',
       argv: ['-d', '/tmp/opt', 'kmm_demo_fw'],
       err: cannotInsert('kmm_demo_fw', unknownSymbol),
-      dmesg: 'kmm_demo_fw kmm_demo_fw: firmware: failed to load kmm/demo.bin (-2)',
+      dmesg: 'platform kmm_demo_fw: Direct firmware load for kmm/demo.bin failed with error -2',
     },
     {
       title: 'an unsigned module where signatures are enforced',
@@ -321,7 +325,6 @@ describe('refusals in the words of the real ones', () => {
       prepare: () => kernel.setBehaviour('kmm_demo_dep', { failInit: 'ENODEV' }),
       argv: ['-d', '/tmp/opt', 'kmm_demo'],
       err: cannotInsert('kmm_demo', 'No such device'),
-      dmesg: 'kmm_demo_dep: initialization failed (ENODEV)',
     },
     { title: 'no module', argv: ['-v'], err: 'modprobe: ERROR: missing parameters. See -h.' },
     { title: 'an unknown option', argv: ['--bogus', 'x'], err: "modprobe: unrecognized option '--bogus'" },
@@ -339,17 +342,20 @@ describe('refusals in the words of the real ones', () => {
     },
   ]
 
+  /** What the kernel has said but for what it says of any module that is not its own, and what the dependency prints. */
+  const dmesgOfCase = (): string[] => kernel.dmesg().filter((line) => !/taint|ready to count/.test(line))
+
   it.each(cases)('$title', async ({ prepare, argv, err, dmesg }) => {
     prepare?.()
     const result = await modprobe(...argv)
     expect([result.err, result.status]).toEqual([[err], 1])
-    expect(kernel.dmesg()).toEqual(dmesg === undefined ? [] : [dmesg])
+    expect(dmesgOfCase().at(-1)).toBe(dmesg)
     expect(names().filter((name) => name !== 'kmm_demo_dep')).toEqual([])
   })
 
   it('ignores an unknown parameter with a line in dmesg', async () => {
     expect(await modprobe('-d', '/tmp/opt', 'kmm_demo', 'colour=red')).toMatchObject({ status: 0, err: [] })
-    expect(kernel.dmesg()).toEqual(["kmm_demo: unknown parameter 'colour' ignored"])
+    expect(dmesgOfCase()).toEqual(["kmm_demo: unknown parameter 'colour' ignored"])
   })
 
   it('loads firmware from the class path first, and does without where the module can', async () => {
@@ -409,13 +415,11 @@ describe('removing', () => {
     expect(names()).toEqual([])
   })
 
-  it('waits for a busy module with -w, and gives up in the kernel’s words', async () => {
+  it('waits for a busy module with -w, and gives up without a word', async () => {
     kernel.setInUse('kmm_demo', 'someone')
-    expect(await modprobe('-rd', '/tmp/opt', '-w', '5', 'kmm_demo')).toEqual({
-      out: [],
-      err: ["modprobe: ERROR: could not remove 'kmm_demo': Resource temporarily unavailable"],
-      status: 1,
-    })
+    const result = await modprobe('-rd', '/tmp/opt', '-w', '5', 'kmm_demo')
+    expect(result).toEqual({ out: [], err: [], status: 0 })
+    expect(names()).toContain('kmm_demo')
   })
 
   it('removes holders where it is told to', async () => {

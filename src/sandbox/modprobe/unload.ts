@@ -10,13 +10,14 @@ function removeOnce({ container, store, bootId }: Session, name: string): Errno 
   return store.update((state) => {
     if (state.bootId !== bootId) return 'EIO'
     const depends = state.loaded[name]?.depends ?? []
-    const { errno } = removeModule(state, name, referencesOf(state, name))
+    const { errno, log } = removeModule(state, name, referencesOf(state, name))
+    store.log(log)
     if (errno === undefined) hideModule(container.nodeRoot, state, name, depends)
     return errno
   })
 }
 
-/** Asks the kernel to drop a module; with `--wait` again until the time is over. True when it is gone. */
+/** Asks the kernel to drop a module; with `--wait` again until the time is over. True when modprobe is content. */
 async function removeFromKernel(session: Session, name: string): Promise<boolean> {
   const { waitMs, dryRun } = session.options
   sayStep(session, `rmmod ${name}`)
@@ -27,8 +28,9 @@ async function removeFromKernel(session: Session, name: string): Promise<boolean
     await sleep(Math.min(pauseMs, Math.max(1, untilMs - Date.now())))
     errno = removeOnce(session, name)
   }
-  if (errno === undefined) return true
-  const place = waitMs > 0 ? '' : '../libkmod/libkmod-module.c:856 kmod_module_remove_module() '
+  // With --wait, kmod 30 says nothing of a module that is still there when the time is over, and ends well.
+  if (errno === undefined || waitMs > 0) return true
+  const place = '../libkmod/libkmod-module.c:856 kmod_module_remove_module() '
   sayError(session, `${place}could not remove '${name}': ${errnoWords[errno]}`)
   return false
 }
