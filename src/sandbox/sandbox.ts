@@ -18,6 +18,7 @@ import { type PodRule, PodRules } from './node/behaviour.ts'
 import type { Kubelet } from './node/kubelet.ts'
 import type { KubeletTimes } from './node/kubelet-settings.ts'
 import { PodFeed } from './node/pod-feed.ts'
+import type { MachineSettings } from './node/qemu-backend.ts'
 import { Slots } from './node/slots.ts'
 import { type NodeOptions, type NodeSurroundings, VirtualNode } from './node/virtual-node.ts'
 import { type RegistryOptions, type SandboxRegistry, startRegistry } from './registry/registry.ts'
@@ -38,6 +39,8 @@ export interface CommonOptions {
   /** How many worker processes run at once, on all nodes together; default one a processor, at least 2. */
   workerSlots?: number
   registry?: RegistryOptions
+  /** What nodes with real kernels (`qemu:<release>`) need; default there can be none. */
+  machines?: Pick<MachineSettings, 'cache' | 'path' | 'progress' | 'report'>
   /** How the kubelets pace themselves. */
   times?: Partial<KubeletTimes>
   /** What pods do that are no worker pods, and worker pods that are to fail. */
@@ -108,11 +111,20 @@ async function requireProgram(path: string): Promise<string> {
   })
 }
 
+/** Nodes with real kernels run the worker that ships, and reach the registry under the address that it has here. */
+function prepareMachines(options: CommonOptions, registry: SandboxRegistry): Pick<NodeSurroundings, 'machines'> {
+  if (options.machines === undefined) return {}
+  const programs = join(resolve(options.root ?? '.'), 'dist')
+  const port = Number(registry.address.slice(registry.address.lastIndexOf(':') + 1))
+  const ours = { agentProgram: join(programs, 'guest-agent.js'), workerProgram: join(programs, 'worker.js') }
+  return { machines: { ...options.machines, ...ours, forwardedPorts: [port] } }
+}
+
 /** What all virtual nodes share: their client, the watch of pods, the programs that they run. */
 async function prepareNodes(
   options: CommonOptions,
   { nodesKubeconfig, nodes: traits }: Engine,
-  { folder, rules, workerImage }: Pick<Sandbox, 'folder' | 'rules' | 'workerImage'>,
+  { folder, rules, workerImage, registry }: Pick<Sandbox, 'folder' | 'rules' | 'workerImage' | 'registry'>,
   stops: StopList,
 ): Promise<NodeSurroundings> {
   const programs = join(resolve(options.root ?? '.'), 'dist')
@@ -135,8 +147,8 @@ async function prepareNodes(
     rules,
     slots,
     workerImage,
-    workerProgram: resolve(workerProgram),
-    modprobePath,
+    programs: { workerProgram: resolve(workerProgram), modprobePath },
+    ...prepareMachines(options, registry),
     traits,
     ...times,
   }
@@ -161,7 +173,7 @@ async function furnishEngine(options: CommonOptions, engine: Engine, frame: Fram
   const rules = new PodRules(options.rules)
   const workerImage = options.workerImage ?? 'kmm-worker:sandbox'
   const registry = stops.add(await startRegistry(options.registry), (each) => each.stop())
-  const surroundings = await prepareNodes(options, engine, { folder, rules, workerImage }, stops)
+  const surroundings = await prepareNodes(options, engine, { folder, rules, workerImage, registry }, stops)
   stops.add(nodes, (all) => Promise.all(all.map((node) => node.stop())))
   const addNode = async (node: NodeOptions): Promise<VirtualNode> => {
     // A machine that takes the name of one that is gone has a disk of its own.

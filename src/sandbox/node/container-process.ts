@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import type { Container } from 'kubernetes-types/core/v1.js'
 import { containerFile } from '../modprobe/session.ts'
 import { keepLog } from './container-log.ts'
 import { mountVolumes } from './volumes.ts'
 
 /** The kubelet keeps this much of a termination message. */
-const terminationMessageBytes = 4_096
+export const terminationMessageBytes = 4_096
 
 /** How a process has ended. */
 export interface ProcessEnd {
@@ -51,7 +51,8 @@ export async function prepareRoot(
   await writeFile(join(root, containerFile), JSON.stringify(may))
 }
 
-const signalNumbers: Readonly<Record<string, number>> = { SIGKILL: 9, SIGTERM: 15, SIGSEGV: 11, SIGABRT: 6 }
+/** Numbers of signals by name, those that end containers. */
+export const signalNumbers: Readonly<Record<string, number>> = { SIGKILL: 9, SIGTERM: 15, SIGSEGV: 11, SIGABRT: 6 }
 
 async function readMessage(path: string): Promise<string> {
   try {
@@ -81,7 +82,6 @@ function watchEnd(child: ChildProcess, terminationLog: string): Promise<ProcessE
 export async function startContainer(start: ContainerStart): Promise<RunningContainer> {
   const terminationLog = join(start.root, 'dev/termination-log')
   await writeFile(terminationLog, '')
-  await mkdir(dirname(start.logFile), { recursive: true })
   const child = spawn(start.program, start.argv, {
     cwd: start.root,
     env: start.environment,

@@ -1,11 +1,12 @@
-import { join } from 'node:path'
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { Container, Pod } from 'kubernetes-types/core/v1.js'
 import { workerActionLabel } from '../../api/labels.ts'
 import type { WorkerReport } from '../../api/worker-report.ts'
 import { sleep } from '../../kube/clock.ts'
 import type { PodBehaviour } from './behaviour.ts'
 import { logFileOf } from './container-log.ts'
-import { prepareRoot, type ProcessEnd, type RunningContainer, startContainer } from './container-process.ts'
+import type { ProcessEnd, RunningContainer } from './container-process.ts'
 import { readDownwardField } from './downward.ts'
 import type { KubeletSettings } from './kubelet-settings.ts'
 
@@ -52,12 +53,12 @@ async function becomeReady(run: ContainerRun, afterMs: number): Promise<void> {
 }
 
 /** What the worker would report of work that needed nothing. */
-function reportNothingDone({ settings: { kernel }, pod }: ContainerRun): string {
+function reportNothingDone({ settings: { backend }, pod }: ContainerRun): string {
   const isLoad = pod.metadata?.labels?.[workerActionLabel] === 'Load'
   const report: WorkerReport = {
     v: 1,
-    bootID: kernel.bootId,
-    kernel: kernel.release,
+    bootID: backend.bootId,
+    kernel: backend.release,
     action: isLoad ? 'load' : 'unload',
     outcome: 'ok',
     alreadyLoaded: isLoad,
@@ -103,7 +104,7 @@ function environmentOf(pod: Pod, container: Container): Record<string, string> {
     const field = valueFrom?.fieldRef?.fieldPath
     return [name, field === undefined ? (value ?? '') : readDownwardField(pod, field)] as const
   })
-  return { PATH: process.env['PATH'] ?? '', ...Object.fromEntries(given) }
+  return Object.fromEntries(given)
 }
 
 /** SIGTERM when the pod is to end, SIGKILL after its grace period or when it is to end this instant. */
@@ -126,18 +127,16 @@ function endWith(run: ContainerRun, running: RunningContainer): () => void {
 }
 
 async function startWorker(run: ContainerRun, container: Container): Promise<RunningContainer> {
-  const { settings, pod, folder } = run
-  const { kernel } = settings
-  const root = join(folder, 'rootfs')
-  await prepareRoot(root, settings.nodeRoot, container, run.volumes)
-  const host = ['--root', root, '--kernel-release', kernel.release, '--boot-id', kernel.bootId]
-  const tools = ['--modprobe', settings.modprobePath, '--architecture', kernel.architecture]
-  return startContainer({
-    program: process.execPath,
-    argv: [settings.workerProgram, ...host, ...tools, ...(container.args ?? [])],
+  const { settings, pod, folder, volumes } = run
+  const logFile = logFileOf(folder, container.name, run.restartCount)
+  await mkdir(dirname(logFile), { recursive: true })
+  return settings.backend.startWorker({
+    pod,
+    container,
+    folder,
+    volumes,
     environment: environmentOf(pod, container),
-    root,
-    logFile: logFileOf(folder, container.name, run.restartCount),
+    logFile,
   })
 }
 

@@ -1,6 +1,6 @@
 import type { KubeClient } from '../../kube/client.ts'
 import type { Clock } from '../../kube/clock.ts'
-import type { VirtualKernel } from '../kernel/virtual-kernel.ts'
+import type { NodeBackend } from './backend.ts'
 import type { PodRules } from './behaviour.ts'
 import type { Gate } from './gate.ts'
 import type { NodeImages } from './node-images.ts'
@@ -32,14 +32,11 @@ export interface KubeletSettings {
   nodeRoot: string
   client: KubeClient
   clock: Clock
-  kernel: VirtualKernel
+  /** The node's kernel, disk and containers. */
+  backend: NodeBackend
   images: NodeImages
   /** Pods with a container of this image run the worker program. */
   workerImage: string
-  /** Path of the worker's bundle for sandboxes. */
-  workerProgram: string
-  /** Path of the executable that stands for modprobe. */
-  modprobePath: string
   rules: PodRules
   /** Shared by all nodes of a process: how many worker processes run at once. */
   slots: Slots

@@ -6,12 +6,13 @@ import type { PodBehaviour } from './behaviour.ts'
 import type { ProcessEnd } from './container-process.ts'
 import { actContainers, type ContainerRun, runWorker } from './container-run.ts'
 import type { KubeletSettings } from './kubelet-settings.ts'
+import { MountFailure } from './mount-failure.ts'
 import { ImagePullFailure } from './node-images.ts'
 import { warnOfPod } from './pod-event.ts'
 import { PodGone, PodReporter } from './pod-reporter.ts'
 import { resumeView } from './pod-resume.ts'
 import { formatTime, isTerminal, type PodView, type Termination, terminalPhase, wantsRestart } from './pod-status.ts'
-import { checkVolumes, MountFailure, setUpVolumes } from './volumes.ts'
+import { checkVolumes, setUpVolumes, type VolumePlace } from './volumes.ts'
 
 const creating = { waiting: { reason: 'ContainerCreating' } }
 
@@ -95,6 +96,7 @@ export class PodRun {
   /** Removes what the pod has left on the node. */
   async clean(): Promise<void> {
     await rm(this.#folder, { recursive: true, force: true })
+    await this.#settings.backend.removePod(this.#pod.metadata?.uid ?? '')
   }
 
   /** Makes a running pod ready or not, as its probe would. */
@@ -141,9 +143,10 @@ export class PodRun {
     const behaviour = this.#behaviour()
     if (behaviour?.do === 'hang') return { reason: creating.waiting.reason, message: '' }
     if (behaviour?.do === 'imagePullError') return this.#describePullError(behaviour.message, attempt)
-    const { client, nodeRoot, images } = this.#settings
+    const { client, backend, images } = this.#settings
     const signal = this.#killed.signal
-    const place = { client, pod: this.#pod, nodeRoot, images, folder: join(this.#folder, 'volumes'), signal }
+    const setUpHostPath: VolumePlace['setUpHostPath'] = (source) => backend.setUpHostPath(source)
+    const place = { client, pod: this.#pod, setUpHostPath, images, folder: join(this.#folder, 'volumes'), signal }
     try {
       if (behaviour === undefined) this.#volumes = await setUpVolumes(place)
       else await checkVolumes(place)

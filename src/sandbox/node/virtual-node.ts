@@ -1,12 +1,12 @@
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { LeaseSpec } from 'kubernetes-types/coordination/v1.js'
 import type { Node } from 'kubernetes-types/core/v1.js'
-import { hasCode } from '../../errors/error.ts'
+import { hasCode, KmmError } from '../../errors/error.ts'
 import type { KubeClient, Patch } from '../../kube/client.ts'
 import { type Clock, realClock, sleep, type Timer } from '../../kube/clock.ts'
 import { leases, nodes } from '../../kube/core-resources.ts'
-import { VirtualKernel } from '../kernel/virtual-kernel.ts'
+import type { VirtualKernel } from '../kernel/virtual-kernel.ts'
+import type { Machine } from '../qemu/machine.ts'
+import type { NodeBackend } from './backend.ts'
 import type { PodRules } from './behaviour.ts'
 import { Gate } from './gate.ts'
 import { Kubelet } from './kubelet.ts'
@@ -15,12 +15,14 @@ import { NodeImages } from './node-images.ts'
 import { buildNode, buildNodeStatus, type NodeFacts } from './node-object.ts'
 import type { NodeTraits } from './node-traits.ts'
 import type { PodFeed } from './pod-feed.ts'
+import { type MachineSettings, type NodeMachineOptions, parseMachineKernel, QemuBackend } from './qemu-backend.ts'
 import type { Slots } from './slots.ts'
+import { VirtualBackend, type VirtualPrograms } from './virtual-backend.ts'
 
 /** What a node of the sandbox is to be. */
 export interface NodeOptions {
   name: string
-  /** `uname -r`. */
+  /** `uname -r`; `qemu:` before it makes it a real one, a stock Debian kernel in a machine of its own. */
   kernel: string
   /** Default amd64. */
   architecture?: string
@@ -29,6 +31,8 @@ export interface NodeOptions {
   taints?: readonly { key: string; value?: string; effect: string }[]
   /** Modules that are part of its kernel. */
   builtin?: readonly string[]
+  /** How the machine of a real kernel differs from others. */
+  machine?: NodeMachineOptions
   /** Heartbeats at this interval; default none but on demand. */
   heartbeatMs?: number
 }
@@ -40,22 +44,33 @@ export interface NodeSurroundings {
   rules: PodRules
   slots: Slots
   workerImage: string
-  workerProgram: string
-  modprobePath: string
+  programs: VirtualPrograms
+  /** What nodes with real kernels need; without it there can be none. */
+  machines?: MachineSettings
   traits?: NodeTraits
   times?: Partial<KubeletTimes>
   clock?: Clock
   onError?: (error: unknown) => void
 }
 
-/** Folders that the host of a real node has. */
-const hostFolders = ['lib/firmware', 'var/lib/kubelet/device-plugins', 'var/lib/kubelet/plugins_registry', 'etc', 'dev']
+function createBackend(root: string, options: NodeOptions, surroundings: NodeSurroundings): NodeBackend {
+  const { name, kernel, architecture = 'amd64', builtin = [], machine } = options
+  const release = parseMachineKernel(kernel)
+  const { programs, machines } = surroundings
+  if (release === undefined)
+    return new VirtualBackend({ nodeRoot: root, release: kernel, architecture, builtin }, programs)
+  if (machines !== undefined) return new QemuBackend(name, release, machines, machine)
+  throw new KmmError(`node ${name} wants the real kernel ${release}, for which the sandbox has not been set up`, {
+    code: 'ConfigurationInvalid',
+    fate: 'terminal',
+  })
+}
 
 /** A node that exists in the API through an ordinary client, with a root directory, a virtual kernel and a kubelet. */
 export class VirtualNode {
   readonly name: string
   readonly root: string
-  readonly kernel: VirtualKernel
+  readonly backend: NodeBackend
   readonly kubelet: Kubelet
   readonly images: NodeImages
   readonly #options: NodeOptions
@@ -67,25 +82,22 @@ export class VirtualNode {
   readonly #timers = new Set<Timer>()
 
   constructor(root: string, options: NodeOptions, surroundings: NodeSurroundings) {
-    const { architecture = 'amd64', builtin = [] } = options
     this.name = options.name
     this.root = root
     this.#options = options
     this.#surroundings = surroundings
     this.#clock = surroundings.clock ?? realClock
-    this.kernel = new VirtualKernel({ nodeRoot: root, release: options.kernel, architecture, builtin })
-    this.images = new NodeImages(root, architecture)
-    const { client, rules, slots, workerImage, workerProgram, modprobePath, times, onError } = surroundings
+    this.backend = createBackend(root, options, surroundings)
+    this.images = new NodeImages(root, this.backend.architecture)
+    const { client, rules, slots, workerImage, times, onError } = surroundings
     this.kubelet = new Kubelet({
       nodeName: options.name,
       nodeRoot: root,
       client,
       clock: this.#clock,
-      kernel: this.kernel,
+      backend: this.backend,
       images: this.images,
       workerImage,
-      workerProgram,
-      modprobePath,
       rules,
       slots,
       times: { ...defaultKubeletTimes, ...times },
@@ -94,9 +106,21 @@ export class VirtualNode {
     })
   }
 
+  /** The virtual kernel of a node that has one. */
+  get kernel(): VirtualKernel {
+    if (this.backend instanceof VirtualBackend) return this.backend.kernel
+    throw new KmmError(`the kernel of node ${this.name} is real: look at its machine`, { code: 'Invalid' })
+  }
+
+  /** The machine of a node with a real kernel. */
+  get machine(): Machine {
+    if (this.backend instanceof QemuBackend) return this.backend.machine
+    throw new KmmError(`the kernel of node ${this.name} is virtual: it has no machine`, { code: 'Invalid' })
+  }
+
   /** Registers the node, or takes over the Node of its name, and begins to run its pods. */
   async start(): Promise<void> {
-    for (const folder of hostFolders) await mkdir(join(this.root, folder), { recursive: true })
+    await this.backend.start()
     await this.register()
     this.#surroundings.feed.subscribe(this.name, this.kubelet)
     this.#beat()
@@ -109,6 +133,7 @@ export class VirtualNode {
     for (const timer of this.#timers) timer.cancel()
     this.#surroundings.feed.unsubscribe(this.name)
     await this.kubelet.down()
+    await this.backend.stop()
   }
 
   /** Creates the Node object if it is not there; a kubelet does so when it starts. */
@@ -140,7 +165,7 @@ export class VirtualNode {
     // On a real cluster it takes a while until somebody notices.
     if (this.#traits.observer === undefined) await silent
     await this.kubelet.down()
-    this.kernel.reboot(kernel)
+    await this.backend.reboot(kernel)
     await silent
     await sleep(this.#clock, downMs, this.#stop.signal)
     if (this.#stop.signal.aborted) return
@@ -214,9 +239,9 @@ export class VirtualNode {
     const { labels = {}, taints = [] } = this.#options
     return {
       name: this.name,
-      kernelRelease: this.kernel.release,
-      bootId: this.kernel.bootId,
-      architecture: this.kernel.architecture,
+      kernelRelease: this.backend.release,
+      bootId: this.backend.bootId,
+      architecture: this.backend.architecture,
       labels,
       taints,
       ready: this.#ready,

@@ -1,4 +1,3 @@
-import { existsSync, statSync } from 'node:fs'
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, posix } from 'node:path'
 import type { Container, HostPathVolumeSource, KeyToPath, Pod, Volume } from 'kubernetes-types/core/v1.js'
@@ -6,16 +5,15 @@ import { hasCode } from '../../errors/error.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { configMaps, secrets } from '../../kube/core-resources.ts'
 import { readDownwardField } from './downward.ts'
+import { MountFailure } from './mount-failure.ts'
 import type { NodeImages } from './node-images.ts'
-
-/** Thrown while a volume cannot be set up; the kubelet tries again, and the pod stays in ContainerCreating. */
-export class MountFailure extends Error {}
 
 /** Where the volumes of one pod go. */
 export interface VolumePlace {
   client: KubeClient
   pod: Pod
-  nodeRoot: string
+  /** Finds or makes what a host path names. */
+  setUpHostPath: (source: HostPathVolumeSource) => Promise<string>
   images: NodeImages
   /** Below it each volume that is no host path has a folder. */
   folder: string
@@ -111,32 +109,13 @@ async function writeFiles(folder: string, files: Files): Promise<void> {
   }
 }
 
-const hostPathChecks: Readonly<Record<string, (path: string) => boolean>> = {
-  Directory: (path) => statSync(path).isDirectory(),
-  File: (path) => statSync(path).isFile(),
-  Socket: (path) => statSync(path).isSocket(),
-  CharDevice: (path) => statSync(path).isCharacterDevice(),
-  BlockDevice: (path) => statSync(path).isBlockDevice(),
-}
-
-async function setUpHostPath(nodeRoot: string, { path, type = '' }: HostPathVolumeSource): Promise<string> {
-  const real = pathOnNode(nodeRoot, path)
-  // A host path without a type is made as a directory by the runtime where it is missing.
-  if (type === 'DirectoryOrCreate' || (type === '' && !existsSync(real))) await mkdir(real, { recursive: true })
-  if (type === 'FileOrCreate' && !existsSync(real)) await writeFile(real, '')
-  const check = hostPathChecks[type.replace('OrCreate', '')]
-  if (check !== undefined && !(existsSync(real) && check(real)))
-    throw new MountFailure(`hostPath type check failed: ${path} is not a ${type.replace('OrCreate', '').toLowerCase()}`)
-  return real
-}
-
 /** A volume with the image source, which is younger than the published types. */
 interface AnyVolume extends Volume {
   image?: { reference?: string; pullPolicy?: string }
 }
 
 async function setUpVolume(place: VolumePlace, volume: AnyVolume): Promise<string> {
-  if (volume.hostPath) return setUpHostPath(place.nodeRoot, volume.hostPath)
+  if (volume.hostPath) return place.setUpHostPath(volume.hostPath)
   if (volume.image) {
     const { reference = '', pullPolicy = 'IfNotPresent' } = volume.image
     const { pod, client, signal } = place
@@ -171,7 +150,7 @@ export async function setUpVolumes(place: VolumePlace): Promise<Map<string, stri
 export async function checkVolumes(place: VolumePlace): Promise<void> {
   for (const volume of place.pod.spec?.volumes ?? []) {
     try {
-      if (volume.hostPath) await setUpHostPath(place.nodeRoot, volume.hostPath)
+      if (volume.hostPath) await place.setUpHostPath(volume.hostPath)
       else await readFiles(place, volume)
     } catch (error) {
       if (!(error instanceof MountFailure)) throw error

@@ -52,6 +52,8 @@ mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
 mount -t tmpfs tmpfs /tmp
+mount -t tracefs tracefs /sys/kernel/tracing
+for event in module_load module_free; do echo 1 > "/sys/kernel/tracing/events/module/$event/enable"; done
 ip link set lo up
 if [ -e /sys/class/net/eth0 ]; then
   ip link set eth0 up
@@ -69,27 +71,31 @@ done
 `
 
 /**
- * Starts a container in the guest: \`container.sh ROOT MOUNTS WORDS…\`, run in a mount namespace of its own, so that all
- * mounts go with it. Each line of MOUNTS is \`bind|tmpfs|proc ro|rw SOURCE TARGET\`, with blanks in paths not allowed.
+ * Starts a container in the guest: `container.sh ro|rw FOLDER WORDS…`, in a mount namespace of its own, so that all mounts go
+ * with it. The file FOLDER/mounts has a line for each mount: kind (bind or tmpfs), ro or rw, source, target, with tabs between.
  */
 export const containerScript = `#!/bin/sh
 set -e
-root=$1 mounts=$2
+access=$1 folder=$2
 shift 2
+root=$folder/root
 mount --make-rprivate /
-mkdir -p "$root"
-mount -t overlay -o "lowerdir=/run/kmm/image,upperdir=$root.upper,workdir=$root.work" overlay "$root"
-while read -r kind access source target; do
+rm -rf "$folder/upper" "$folder/work"
+mkdir -p "$root" "$folder/upper" "$folder/work"
+mount -t overlay -o "lowerdir=/run/kmm/image,upperdir=$folder/upper,workdir=$folder/work" overlay "$root"
+tab=$(printf '\\t')
+while IFS=$tab read -r kind mode source target; do
   at=$root$target
   if [ "$kind" = tmpfs ]; then
     mkdir -p "$at"
-    mount -t tmpfs tmpfs "$at"
+    mount -t tmpfs -o mode=755 tmpfs "$at"
     continue
   fi
   if [ -d "$source" ]; then mkdir -p "$at"; else mkdir -p "\${at%/*}"; [ -e "$at" ] || : > "$at"; fi
   mount --rbind "$source" "$at"
-  [ "$access" = rw ] || mount -o remount,bind,ro "$at"
-done < "$mounts"
+  [ "$mode" = rw ] || mount -o remount,bind,ro "$(realpath "$at")"
+done < "$folder/mounts"
+[ "$access" = rw ] || mount -o remount,ro "$root"
 exec chroot "$root" "$@"
 `
 

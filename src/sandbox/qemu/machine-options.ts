@@ -31,6 +31,8 @@ export interface MachineOptions extends CacheOptions {
    * `key` stands for all that `prepare` does and depends on.
    */
   saved?: { key: string; prepare?: (machine: PreparedMachine) => Promise<void> }
+  /** Told of what really happened in the machine; modules are counted when it goes off. */
+  report?: (event: MachineEvent) => void
   /** Default 180 s: emulated machines on a busy computer take long. */
   bootTimeoutMs?: number
 }
@@ -45,6 +47,17 @@ export interface MachineFirmware {
    * kernel accepts modules of this signer only. Needs the code that has system management mode (`OVMF_CODE_4M.secboot.fd`).
    */
   trusts?: string
+}
+
+/**
+ * Something that really happened in a machine. The kernel's own trace tells of modules, but for the drivers of the first file
+ * system; one whose init fails is inserted and removed.
+ */
+export interface MachineEvent {
+  what: 'booted' | 'restored' | 'inserted' | 'removed'
+  release: string
+  /** With `inserted` and `removed`. */
+  module?: string
 }
 
 /** What a machine can be asked to do before it is saved. */

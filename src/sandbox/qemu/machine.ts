@@ -23,6 +23,9 @@ import { goOn, openSaved, saveState } from './saved-state.ts'
 const defaultBootMs = 180_000
 const wakeMs = 60_000
 
+const traceFile = '/sys/kernel/tracing/trace'
+const traceMs = 5_000
+
 /** A QEMU machine with a stock Debian kernel, and an agent in it that does what it is asked. */
 export class Machine {
   readonly name: string
@@ -166,6 +169,7 @@ export class Machine {
 
   /** Leaves everything as it is written on the disks and ends; `kill` is a power cut. Its folder stays. */
   async powerOff(how: 'orderly' | 'kill' = 'orderly'): Promise<void> {
+    if (this.isOn) await this.#reportModules()
     if (how === 'orderly' && this.isOn) await this.run(['sync'], { timeoutMs: wakeMs }).catch(() => undefined)
     await this.#process?.kill()
     this.#process = undefined
@@ -215,6 +219,17 @@ export class Machine {
     } finally {
       await state.close()
     }
+  }
+
+  /** Tells what the kernel's trace says of modules; a machine that is stuck says nothing. */
+  async #reportModules(): Promise<void> {
+    const { report } = this.#options
+    if (report === undefined || this.#bootId === '') return
+    const trace = await Promise.race([this.readFile(traceFile), sleep(traceMs, Buffer.alloc(0), { ref: false })])
+      .then(String)
+      .catch(() => '')
+    for (const [, action, module = ''] of trace.matchAll(/ module_(load|free): (\S+)/g))
+      report({ what: action === 'load' ? 'inserted' : 'removed', release: this.release, module })
   }
 
   get #agent() {
@@ -270,6 +285,7 @@ export class Machine {
     }
     this.#bootId = (await this.readFile('/proc/sys/kernel/random/boot_id')).toString().trim()
     for (const port of this.#forwarded) await this.forward(port)
+    this.#options.report?.({ what: how === 'boot' ? 'booted' : 'restored', release: this.release })
   }
 }
 

@@ -1,12 +1,12 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { createReadStream } from 'node:fs'
-import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import { type Frame, frameKind, splitPayload } from '../frames.ts'
 import type { GuestEnd, GuestRequest } from '../requests.ts'
-import { readModules } from './modules.ts'
+import { performPlain } from './plain-requests.ts'
 import type { GuestPort } from './port.ts'
 
 /** Where user-mode network leads to the host's loopback. */
@@ -55,20 +55,16 @@ export class GuestAgent {
 
   #perform(stream: number, request: GuestRequest): Promise<unknown> {
     switch (request.op) {
-      case 'hello':
-        return Promise.resolve()
       case 'run':
         return this.#run(stream, request)
       case 'read':
         return this.#pass(stream, frameKind.output, createReadStream(request.path))
       case 'write':
         return this.#write(stream, request)
-      case 'list':
-        return readdir(request.path)
-      case 'modules':
-        return Promise.resolve(readModules())
       case 'forward':
         return this.#forward(request.port)
+      default:
+        return performPlain(request)
     }
   }
 

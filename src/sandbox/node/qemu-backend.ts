@@ -1,0 +1,125 @@
+import { readFile } from 'node:fs/promises'
+import type { HostPathVolumeSource } from 'kubernetes-types/core/v1.js'
+import { hasCode, KmmError } from '../../errors/error.ts'
+import { type Machine, startMachine } from '../qemu/machine.ts'
+import type { MachineOptions } from '../qemu/machine-options.ts'
+import type { GuestPathKind } from '../qemu/requests.ts'
+import type { NodeBackend, WorkerStart } from './backend.ts'
+import type { RunningContainer } from './container-process.ts'
+import { failCheck, type HostPathKind } from './host-path.ts'
+import { podsFolder, startInMachine, workerOnNode } from './machine-container.ts'
+
+/** What all nodes with real kernels share. */
+export interface MachineSettings
+  extends Pick<MachineOptions, 'cache' | 'path' | 'agentProgram' | 'progress' | 'report'> {
+  /** The bundle of the worker that ships. */
+  workerProgram: string
+  /** Ports of this computer's loopback that are reached on the guest's: those of registries. */
+  forwardedPorts: readonly number[]
+}
+
+/** How the machine of one node differs from others. */
+export type NodeMachineOptions = Partial<
+  Pick<MachineOptions, 'kernelParameters' | 'firmware' | 'type' | 'devices' | 'memoryMb' | 'layers' | 'saved'>
+>
+
+/** Begins the name of a kernel that is to be a real one. */
+const machinePrefix = 'qemu:'
+
+/** The release of a kernel that is to be a real one, named like `qemu:6.1.0-56-amd64`; undefined for a virtual one. */
+export function parseMachineKernel(kernel: string): string | undefined {
+  return kernel.startsWith(machinePrefix) ? kernel.slice(machinePrefix.length) : undefined
+}
+
+/** Folders that the host of a real node has. */
+const hostFolders = ['/var/lib/kubelet/device-plugins', '/var/lib/kubelet/plugins_registry']
+
+const kinds: Readonly<Record<HostPathKind, GuestPathKind>> = {
+  Directory: 'directory',
+  File: 'file',
+  Socket: 'socket',
+  CharDevice: 'character device',
+  BlockDevice: 'block device',
+}
+
+async function statOrNothing(machine: Machine, path: string): Promise<GuestPathKind | undefined> {
+  try {
+    return await machine.stat(path)
+  } catch (error) {
+    if (hasCode(error, 'NotFound')) return undefined
+    throw error
+  }
+}
+
+/** A node whose kernel is a stock Debian one in a QEMU machine; worker containers run there. */
+export class QemuBackend implements NodeBackend {
+  readonly architecture = 'amd64'
+  readonly #name: string
+  readonly #release: string
+  readonly #settings: MachineSettings
+  readonly #options: NodeMachineOptions
+  readonly #stopped = new AbortController()
+  #machine: Machine | undefined
+
+  constructor(name: string, release: string, settings: MachineSettings, options: NodeMachineOptions = {}) {
+    this.#name = name
+    this.#release = release
+    this.#settings = settings
+    this.#options = options
+  }
+
+  get release(): string {
+    return this.#machine?.release ?? this.#release
+  }
+
+  get bootId(): string {
+    return this.#machine?.bootId ?? ''
+  }
+
+  /** The machine itself, once the node has been started. */
+  get machine(): Machine {
+    if (this.#machine !== undefined) return this.#machine
+    throw new KmmError(`the machine of node ${this.#name} is not started`, { code: 'Unreachable' })
+  }
+
+  async start(): Promise<void> {
+    const { workerProgram, forwardedPorts, ...shared } = this.#settings
+    const own = { name: this.#name, release: this.#release, signal: this.#stopped.signal, saved: { key: 'node' } }
+    this.#machine = await startMachine({ ...shared, ...own, ...this.#options })
+    await this.machine.writeFile(workerOnNode, await readFile(workerProgram))
+    for (const folder of hostFolders) await this.machine.makeFolder(folder)
+    for (const port of forwardedPorts) await this.machine.forward(port)
+    await this.machine.runChecked(['hostname', this.#name])
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    await this.#machine?.stop()
+  }
+
+  async reboot(release: string | undefined): Promise<void> {
+    const next = release === undefined ? undefined : (parseMachineKernel(release) ?? release)
+    await this.machine.reboot(next === undefined ? {} : { release: next })
+    await this.machine.remove(podsFolder)
+    await this.machine.runChecked(['hostname', this.#name])
+  }
+
+  async setUpHostPath({ path, type = '' }: HostPathVolumeSource): Promise<string> {
+    const { machine } = this
+    const before = await statOrNothing(machine, path)
+    // A host path without a type is made as a directory by the runtime where it is missing.
+    if (before === undefined && (type === 'DirectoryOrCreate' || type === '')) await machine.makeFolder(path)
+    if (before === undefined && type === 'FileOrCreate') await machine.writeFile(path, '')
+    const found = before ?? (await statOrNothing(machine, path))
+    failCheck(path, type, (kind) => found === kinds[kind])
+    return path
+  }
+
+  startWorker(start: WorkerStart): Promise<RunningContainer> {
+    return startInMachine(this.machine, start)
+  }
+
+  async removePod(uid: string): Promise<void> {
+    if (this.#machine?.isOn) await this.#machine.remove(`${podsFolder}/${uid}`)
+  }
+}
