@@ -140,16 +140,27 @@ function loadFirmware(
   return { log }
 }
 
+/** What a module says of a parameter that its init refuses. */
+function checkBounds(
+  name: string,
+  bounds: NonNullable<ModuleBehaviour['parameterBounds']>,
+  values: Record<string, string>,
+): string | undefined {
+  for (const [parameter, { minimum, maximum }] of Object.entries(bounds)) {
+    const value = values[parameter]
+    if (value !== undefined && (Number(value) < minimum || Number(value) > maximum))
+      return `${name}: ${parameter} is ${value} and has to be from ${minimum} to ${maximum}`
+  }
+  return undefined
+}
+
 /** Runs what stands for the module's init function; the kernel says nothing of its own about one that fails. */
 function runInit(state: KernelState, insertion: Insertion, values: Record<string, string>): InsertOutcome {
   const { name, info } = insertion
   if (info.inTree) return { log: [] }
   const { parameterBounds = {}, absentBy = '', failInit, saysAtStart } = behaviourOf(state, name)
-  for (const [parameter, { minimum, maximum }] of Object.entries(parameterBounds)) {
-    const value = values[parameter]
-    if (value !== undefined && (Number(value) < minimum || Number(value) > maximum))
-      return { errno: 'EINVAL', log: [`${name}: ${parameter} is ${value} and has to be from ${minimum} to ${maximum}`] }
-  }
+  const refusal = checkBounds(name, parameterBounds, values)
+  if (refusal !== undefined) return { errno: 'EINVAL', log: [refusal] }
   const failure = values[absentBy] === 'Y' ? 'ENODEV' : failInit
   if (failure !== undefined) return { errno: failure, log: [] }
   const outcome = loadFirmware(state, insertion, values)
