@@ -5,7 +5,8 @@ import { KmmError } from '../errors/error.ts'
 import { collectionPath } from '../kube/api-path.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { createKubeClient } from '../kube/http-client.ts'
-import { type Environment, loadKubeconfig } from '../kube/kubeconfig.ts'
+import { type Environment, type KubeconfigSource, loadKubeconfig } from '../kube/kubeconfig.ts'
+import type { RunPlugin } from '../kube/plugin-process.ts'
 import { findResource } from './api-resources.ts'
 import { formatTable, type Table } from './table.ts'
 
@@ -21,6 +22,8 @@ export interface SandboxGetOptions {
   environment: Environment
   /** Where sandboxes keep their folders. */
   temporaryFolder: string
+  /** Starts credential plugins. */
+  runPlugin?: RunPlugin
 }
 
 /** The kubeconfig of the sandbox that was started last by this user and is still there; undefined when none is. */
@@ -36,9 +39,12 @@ export function findSandboxKubeconfig(temporaryFolder: string): string | undefin
   return byAge[0]?.path
 }
 
-function chooseKubeconfig({ kubeconfig }: Flags, { environment, temporaryFolder }: SandboxGetOptions): string {
-  const chosen = kubeconfig ?? environment['KUBECONFIG'] ?? findSandboxKubeconfig(temporaryFolder)
-  if (chosen !== undefined && chosen !== '') return chosen
+function chooseKubeconfig({ kubeconfig }: Flags, options: SandboxGetOptions): KubeconfigSource {
+  const { environment, temporaryFolder } = options
+  const isListed = (environment['KUBECONFIG'] ?? '') !== ''
+  if (kubeconfig === undefined && isListed) return { environment }
+  const path = kubeconfig ?? findSandboxKubeconfig(temporaryFolder)
+  if (path !== undefined && path !== '') return { path, environment }
   throw new KmmError('no sandbox is up: start one with kmm sandbox up, or name its file with --kubeconfig', {
     code: 'ConfigurationInvalid',
     fate: 'terminal',
@@ -88,8 +94,9 @@ export function createSandboxGetCommand(options: SandboxGetOptions): Command {
     .option('-A, --all-namespaces', 'look into all namespaces')
     .option('--kubeconfig <path>', 'default KUBECONFIG, else the sandbox that was started last')
     .action(async (resource: string, name: string | undefined, flags: Flags) => {
-      const connection = loadKubeconfig({ path: chooseKubeconfig(flags, options) })
-      const client = createKubeClient({ connection, userAgent: 'kmm-cli/1' })
+      const connection = loadKubeconfig(chooseKubeconfig(flags, options))
+      const { runPlugin } = options
+      const client = createKubeClient({ connection, userAgent: 'kmm-cli/1', ...(runPlugin ? { runPlugin } : {}) })
       try {
         options.write(await printResource(client, { resource, ...(name === undefined ? {} : { name }) }, flags))
       } finally {

@@ -1,10 +1,14 @@
 import { Command, InvalidArgumentError } from 'commander'
+import type { Environment } from '../kube/kubeconfig.ts'
+import type { EngineName } from '../sandbox/engine.ts'
 import type { NodeOptions } from '../sandbox/node/virtual-node.ts'
-import { type Sandbox, startSandbox } from '../sandbox/sandbox.ts'
+import { type EmbeddedSandbox, type KubernetesSandbox, type Sandbox, startSandbox } from '../sandbox/sandbox.ts'
+import { createEngineOption, prepareEngine } from './engine.ts'
 
 interface Flags {
   nodes: number
   kernel: string[]
+  engine: EngineName
   json?: boolean
 }
 
@@ -14,6 +18,9 @@ export interface SandboxUpOptions {
   root: string
   /** How the user can start the program again. */
   program: string
+  /** Where to look for a control plane, besides the user's home folder. */
+  environment: Environment
+  home: string
   write: (line: string) => void
   createStopSignal: () => AbortSignal
 }
@@ -49,9 +56,11 @@ function describeNodes(sandbox: Sandbox): { name: string; kernel: string }[] {
 }
 
 function tellJson(sandbox: Sandbox): string {
-  const { kubeconfigPath, url, registry, workerImage } = sandbox
+  const { engine, version, kubeconfigPath, url, registry, workerImage } = sandbox
   return JSON.stringify({
     event: 'up',
+    engine,
+    kubernetes: version,
     kubeconfig: kubeconfigPath,
     api: url,
     registry: registry.address,
@@ -61,11 +70,12 @@ function tellJson(sandbox: Sandbox): string {
 }
 
 function tellPerson(sandbox: Sandbox, program: string): string[] {
-  const { kubeconfigPath, url, registry, workerImage } = sandbox
+  const { engine, version, kubeconfigPath, url, registry, workerImage } = sandbox
   return [
     'The sandbox is up; Ctrl-C stops and removes it.',
     '',
     `  kubeconfig   ${kubeconfigPath}`,
+    `  Kubernetes   ${version}${engine === 'embedded' ? '' : ', real'}`,
     `  API server   ${url}`,
     `  registry     ${registry.address} (plain HTTP)`,
     ...describeNodes(sandbox).map(({ name, kernel }) => `  ${name.padEnd(12)} kernel ${kernel}`),
@@ -78,20 +88,30 @@ function tellPerson(sandbox: Sandbox, program: string): string[] {
   ]
 }
 
-/** `kmm sandbox up`: an embedded cluster that stays until it is interrupted. */
-export function createSandboxUpCommand({ root, program, write, createStopSignal }: SandboxUpOptions): Command {
+/** Waits to be interrupted; fails when the cluster does not live as long. */
+async function stay(sandbox: EmbeddedSandbox | KubernetesSandbox, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  const interrupted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+  await Promise.race([interrupted, ...(sandbox.engine === 'kubernetes' ? [sandbox.controlPlane.failed] : [])])
+}
+
+/** `kmm sandbox up`: a cluster that stays until it is interrupted. */
+export function createSandboxUpCommand(options: SandboxUpOptions): Command {
+  const { root, program, write, createStopSignal } = options
   return new Command('up')
     .description('start a sandbox and stay until interrupted')
     .option('--nodes <number>', 'how many virtual nodes', parseNodes, 3)
     .option('--kernel <release>', 'kernel of the nodes; given several times, in turn', parseKernel, [])
+    .addOption(createEngineOption())
     .option('--json', 'print one JSON object a line')
-    .action(async ({ nodes, kernel, json = false }: Flags) => {
+    .action(async ({ nodes, kernel, engine, json = false }: Flags) => {
       const signal = createStopSignal()
-      const sandbox = await startSandbox({ root, nodes: planNodes(nodes, kernel) })
+      const tell = (text: string): void => write(json ? JSON.stringify({ event: 'progress', text }) : text)
+      const choice = await prepareEngine(engine, { ...options, tell, signal })
+      const sandbox = await startSandbox({ root, nodes: planNodes(nodes, kernel), ...choice })
       try {
         for (const line of json ? [tellJson(sandbox)] : tellPerson(sandbox, program)) write(line)
-        if (!signal.aborted)
-          await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+        await stay(sandbox, signal)
       } finally {
         await sandbox.stop()
       }

@@ -31,6 +31,8 @@ function up(...argv: string[]): Promise<unknown> {
   const command = createSandboxUpCommand({
     root: '.',
     program: 'node kmm.js',
+    environment: {},
+    home: folder,
     write,
     createStopSignal: () => stop.signal,
   })

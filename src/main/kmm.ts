@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The `kmm` program: the operator and the tools for a terminal. */
-import { tmpdir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { basename, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command, Option } from 'commander'
@@ -8,6 +8,7 @@ import { createDemoCommand } from '../cli/demo/command.ts'
 import { createSandboxGetCommand } from '../cli/sandbox-get.ts'
 import { createSandboxUpCommand } from '../cli/sandbox-up.ts'
 import { describeError } from '../errors/error.ts'
+import { createPluginRunner } from '../kube/plugin-process.ts'
 import { runOperator } from './compose/run-operator.ts'
 import { version } from './compose/version.ts'
 
@@ -40,6 +41,12 @@ function nameProgram(): string {
   return basename(path) === 'kmm' ? 'kmm' : `node ${path}`
 }
 
+const runPlugin = createPluginRunner({
+  environment: process.env,
+  hasTerminal: process.stdin.isTTY,
+  writeError: (text) => void process.stderr.write(text),
+})
+
 const program = new Command('kmm').description('Kernel Module Management for Kubernetes').version(version)
 
 program
@@ -53,12 +60,14 @@ program
       .default('info'),
   )
   .action(async (flags: OperatorFlags) => {
-    await runOperator({ ...flags, environment: process.env, signal: createStopSignal() })
+    await runOperator({ ...flags, environment: process.env, runPlugin, signal: createStopSignal() })
   })
 
 const terminal = {
   // The bundle is dist/kmm.js of the package.
   root: dirname(dirname(fileURLToPath(import.meta.url))),
+  environment: process.env,
+  home: homedir(),
   write: (line: string) => void process.stdout.write(`${line}\n`),
   createStopSignal,
 }
@@ -69,8 +78,8 @@ program
   .addCommand(
     createSandboxGetCommand({
       ...terminal,
-      environment: process.env,
       temporaryFolder: tmpdir(),
+      runPlugin,
     }),
   )
   .addCommand(createDemoCommand(terminal))

@@ -13,6 +13,7 @@ import { parseReference } from '../../oci/reference.ts'
 import { createRegistry } from '../../oci/registry.ts'
 import { startSandbox, type Sandbox } from '../../sandbox/sandbox.ts'
 import { describeObject } from '../describe.ts'
+import type { EngineChoice } from '../engine.ts'
 import { fetchTable } from '../table.ts'
 import { type ClusterWatch, watchCluster } from './cluster-watch.ts'
 import { readModulesTree } from './modules-image.ts'
@@ -25,6 +26,7 @@ export interface DemoOptions {
   /** The folder with `examples/`, `deploy/` and `dist/`. */
   root: string
   narrator: Narrator
+  engine: EngineChoice
   /** Stays up at the end until the signal is aborted, and deletes nothing. */
   keep: boolean
   signal: AbortSignal
@@ -196,6 +198,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
       { name: 'node-3', kernel: kernels[1], labels: workerLabel },
     ],
     root,
+    ...options.engine,
   })
   // Ports of the operator's own could be taken on this machine.
   await sandbox.client.create(configMaps, {
@@ -213,8 +216,8 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   try {
     narrator.tell({
       event: 'sandbox',
-      fields: { api: sandbox.url, registry: sandbox.registry.address },
-      text: `API server ${sandbox.url}, registry ${sandbox.registry.address}`,
+      fields: { api: sandbox.url, kubernetes: sandbox.version, registry: sandbox.registry.address },
+      text: `Kubernetes ${sandbox.version}, API server ${sandbox.url}, registry ${sandbox.registry.address}`,
     })
     cluster = await watchCluster(sandbox.client, (error) => {
       if (!hasCode(error, 'Aborted')) narrator.tell({ event: 'watchFailed', text: describeError(error) })
