@@ -1,3 +1,5 @@
+import type { ExecPlugin } from './exec-plugin.ts'
+
 /** How to reach one API server and as whom. */
 export interface ConnectionSettings {
   /** http or https, without a slash at the end; may have a path. */
@@ -9,6 +11,8 @@ export interface ConnectionSettings {
   token?: string
   /** Read again every minute and whenever the server answers 401; wins over `token` while it can be read. */
   tokenFile?: string
+  /** Gives token or certificate where there is neither here. */
+  exec?: ExecPlugin
   insecureSkipTlsVerify: boolean
   /** Checked against the server's certificate in place of the URL's host. */
   tlsServerName?: string

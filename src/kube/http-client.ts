@@ -17,6 +17,7 @@ import type { ConnectionSettings } from './connection.ts'
 import { readLines } from './json-lines.ts'
 import { isDeparting, type KubeObject } from './object.ts'
 import { apiVersionOf, type Resource } from './resource.ts'
+import type { RunPlugin } from './plugin-process.ts'
 import { type ApiRequest, createTransport, type RequestOutcome, type Transport } from './transport.ts'
 import { parseWatchEvent } from './watch-event.ts'
 
@@ -32,6 +33,8 @@ export interface KubeClientOptions {
   maxWatchLineBytes?: number
   /** How many connections are open at once, each watch one of them; as many as are asked for unless given. */
   mostConnections?: number
+  /** Starts the credential plugin of a kubeconfig; without it such a kubeconfig is refused. */
+  runPlugin?: RunPlugin
   /** Told of every request, for metrics. */
   onRequest?: (outcome: RequestOutcome) => void
 }
@@ -103,9 +106,17 @@ async function* watchEvents<T extends KubeObject>(
 
 /** A client of one API server over HTTP. */
 export function createKubeClient(options: KubeClientOptions): HttpKubeClient {
-  const { connection, userAgent, clock = realClock, timeoutMs = 30_000, mostConnections, onRequest } = options
+  const {
+    connection,
+    userAgent,
+    clock = realClock,
+    timeoutMs = 30_000,
+    mostConnections,
+    runPlugin,
+    onRequest,
+  } = options
   const maxLineBytes = options.maxWatchLineBytes ?? 16 * 1_024 * 1_024
-  const transport = createTransport({ connection, userAgent, clock, timeoutMs, mostConnections, onRequest })
+  const transport = createTransport({ connection, userAgent, clock, timeoutMs, mostConnections, runPlugin, onRequest })
   const sendForText = async (request: ApiRequest): Promise<string> => readText(await transport.send(request), request)
   const exchange = async <T>(request: ApiRequest): Promise<T> => parseAnswer(await sendForText(request), request) as T
 

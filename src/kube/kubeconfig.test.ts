@@ -46,6 +46,15 @@ function refusal(load: () => unknown): string {
   throw new Error('the kubeconfig was accepted')
 }
 
+const execV1 = 'client.authentication.k8s.io/v1'
+
+const plugin = (changes: Record<string, unknown> = {}): Record<string, unknown> => ({
+  apiVersion: execV1,
+  command: 'aws',
+  interactiveMode: 'Never',
+  ...changes,
+})
+
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
 
 describe('loadKubeconfig', () => {
@@ -94,6 +103,37 @@ describe('loadKubeconfig', () => {
     })
   })
 
+  it.each([
+    ['aws', 'aws'],
+    ['./bin/aws', 'bin/aws'],
+    ['bin/aws', 'bin/aws'],
+  ])('finds the plugin %s in PATH, or where a path leads from the kubeconfig', (command, found) => {
+    const path = write('config', kubeconfig({ user: { exec: plugin({ command, args: ['get'] }) } }))
+    const expected = command.includes('/') ? join(folder, found) : found
+    expect(loadKubeconfig({ path }).exec).toEqual({
+      apiVersion: execV1,
+      command: expected,
+      args: ['get'],
+      environment: {},
+      interactiveMode: 'Never',
+    })
+  })
+
+  it('does without the plugin where the file has credentials, and fills in what the beta left open', () => {
+    const exec = plugin({ apiVersion: `${execV1}beta1`, interactiveMode: undefined })
+    expect(loadKubeconfig({ text: kubeconfig({ user: { exec, token: 't' } }) })).not.toHaveProperty('exec')
+    expect(loadKubeconfig({ text: kubeconfig({ user: { exec } }) }).exec?.interactiveMode).toBe('IfAvailable')
+  })
+
+  it('goes through the proxy that the environment names, unless the kubeconfig names one', () => {
+    const environment = { HTTPS_PROXY: 'proxy.example:3128', no_proxy: '.internal' }
+    expect(loadKubeconfig({ text: kubeconfig({}), environment }).proxyUrl).toBe('http://proxy.example:3128')
+    const own = kubeconfig({ cluster: { 'proxy-url': 'http://other:1' } })
+    expect(loadKubeconfig({ text: own, environment }).proxyUrl).toBe('http://other:1')
+    const near = kubeconfig({ cluster: { server: 'https://api.internal' } })
+    expect(loadKubeconfig({ text: near, environment })).not.toHaveProperty('proxyUrl')
+  })
+
   it('merges the files of KUBECONFIG: the first that says something wins, missing files are passed over', () => {
     const first = write('first', kubeconfig({ user: { token: 'first' } }))
     const other = JSON.stringify({
@@ -117,7 +157,17 @@ describe('loadKubeconfig', () => {
   })
 
   it.each([
-    ['an exec plugin', { user: { exec: { command: 'aws' } } }, /exec plugin.*kubectl create token/],
+    ['a plugin of no version', { user: { exec: { command: 'aws' } } }, /apiVersion "": it must be .*\/v1 or/],
+    [
+      'a plugin of an old version',
+      { user: { exec: plugin({ apiVersion: `${execV1}alpha1` }) } },
+      /v1alpha1.*it must be/,
+    ],
+    ['a plugin without command', { user: { exec: plugin({ command: '' }) } }, /names no command/],
+    ['a plugin without mode', { user: { exec: plugin({ interactiveMode: undefined }) } }, /Never, IfAvailable, Always/],
+    ['a plugin of another mode', { user: { exec: plugin({ interactiveMode: 'Maybe' }) } }, /needs an interactiveMode/],
+    ['arguments that are none', { user: { exec: plugin({ args: 'get token' }) } }, /no list of strings/],
+    ['variables that are none', { user: { exec: plugin({ env: [{ value: 'x' }] }) } }, /without name or value/],
     ['an auth-provider', { user: { 'auth-provider': { name: 'gcp' } } }, /auth-provider/],
     ['a password', { user: { username: 'a', password: 'b' } }, /password/],
     ['impersonation', { user: { token: 't', as: 'somebody' } }, /impersonation/],

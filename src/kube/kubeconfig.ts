@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import type { ConnectionSettings } from './connection.ts'
+import { findEnvironmentProxy } from './environment-proxy.ts'
+import { readExecPlugin } from './exec-plugin.ts'
 import {
   type KubeconfigEntry,
   kubeconfigInvalid,
@@ -18,6 +20,7 @@ export type Environment = Readonly<Record<string, string | undefined>>
 export interface KubeconfigSource {
   text?: string
   path?: string
+  /** KUBECONFIG, and the proxy for a cluster that names none. */
   environment?: Environment
   homeFolder?: string
   /** Instead of the file's current context. */
@@ -58,7 +61,6 @@ function readPem(entry: KubeconfigEntry, name: string): string | undefined {
 }
 
 const unsupportedUserFields: Readonly<Record<string, string>> = {
-  exec: 'an exec plugin',
   'auth-provider': 'an auth-provider',
   username: 'a user name and password',
   as: 'impersonation',
@@ -66,22 +68,62 @@ const unsupportedUserFields: Readonly<Record<string, string>> = {
   'as-groups': 'impersonation',
 }
 
-function readUser(name: string, entry: KubeconfigEntry): Partial<ConnectionSettings> {
-  const unsupported = Object.entries(unsupportedUserFields).find(([field]) => entry.fields[field] !== undefined)
+function refuseUnsupported(name: string, { fields }: KubeconfigEntry): void {
+  const unsupported = Object.entries(unsupportedUserFields).find(([field]) => fields[field] !== undefined)
   if (unsupported)
     throw kubeconfigInvalid(
       `user ${name} of the kubeconfig uses ${unsupported[1]}, which KMM does not support yet: use a token, a token file or a client certificate, for example of a service account (kubectl create token)`,
     )
+}
+
+function readClientCertificate(name: string, entry: KubeconfigEntry): ConnectionSettings['clientCertificate'] {
   const certificate = readPem(entry, 'client-certificate')
   const key = readPem(entry, 'client-key')
   if ((certificate === undefined) !== (key === undefined))
     throw kubeconfigInvalid(`user ${name} of the kubeconfig needs both client-certificate and client-key`)
+  return certificate !== undefined && key !== undefined ? { certificate, key } : undefined
+}
+
+function readUser(name: string, entry: KubeconfigEntry, cluster: Cluster): Partial<ConnectionSettings> {
+  refuseUnsupported(name, entry)
+  const clientCertificate = readClientCertificate(name, entry)
   const token = textField(entry, 'token')
   const tokenFile = pathField(entry, 'tokenFile')
-  return {
-    ...(certificate !== undefined && key !== undefined ? { clientCertificate: { certificate, key } } : {}),
+  const plain = {
+    ...(clientCertificate ? { clientCertificate } : {}),
     ...(token === undefined ? {} : { token }),
     ...(tokenFile === undefined ? {} : { tokenFile }),
+  }
+  // As kubectl: what stands in the file itself goes before a plugin.
+  const hasPlugin = Object.keys(plain).length === 0 && (entry.fields['exec'] ?? undefined) !== undefined
+  return hasPlugin ? { exec: readExecPlugin(name, entry, () => describeCluster(cluster)) } : plain
+}
+
+interface Cluster {
+  settings: ConnectionSettings
+  entry: KubeconfigEntry
+}
+
+/** What the kubeconfig says of a cluster for plugins alone. */
+function findExecConfig({ fields: { extensions } }: KubeconfigEntry): unknown {
+  const list: unknown[] = Array.isArray(extensions) ? extensions : []
+  const found = list.find((each) => (each as { name?: unknown } | null)?.name === 'client.authentication.k8s.io/exec')
+  return (found as { extension?: unknown } | undefined)?.extension
+}
+
+/** What a plugin is told of the cluster, as ExecCredential spells it. */
+function describeCluster({ settings, entry }: Cluster): Record<string, unknown> {
+  const { server, certificateAuthority, insecureSkipTlsVerify, tlsServerName, proxyUrl } = settings
+  const config = findExecConfig(entry)
+  const authority = certificateAuthority === undefined ? undefined : Buffer.from(certificateAuthority)
+  return {
+    // As it is written: plugins compare it.
+    server: textField(entry, 'server') ?? server,
+    ...(tlsServerName === undefined ? {} : { 'tls-server-name': tlsServerName }),
+    ...(insecureSkipTlsVerify ? { 'insecure-skip-tls-verify': true } : {}),
+    ...(authority === undefined ? {} : { 'certificate-authority-data': authority.toString('base64') }),
+    ...(proxyUrl === undefined ? {} : { 'proxy-url': proxyUrl }),
+    ...(config === undefined ? {} : { config }),
   }
 }
 
@@ -131,9 +173,13 @@ export function loadKubeconfig(source: KubeconfigSource): ConnectionSettings {
   const clusterName = textField(context, 'cluster') ?? ''
   const userName = textField(context, 'user')
   const namespace = textField(context, 'namespace')
+  const entry = find(file.clusters, 'cluster', clusterName)
+  const cluster = { settings: readCluster(clusterName, entry), entry }
+  const proxyUrl = cluster.settings.proxyUrl ?? findEnvironmentProxy(cluster.settings.server, source.environment ?? {})
   return {
-    ...readCluster(clusterName, find(file.clusters, 'cluster', clusterName)),
-    ...(userName === undefined ? {} : readUser(userName, find(file.users, 'user', userName))),
+    ...cluster.settings,
+    ...(proxyUrl === undefined ? {} : { proxyUrl }),
+    ...(userName === undefined ? {} : readUser(userName, find(file.users, 'user', userName), cluster)),
     ...(namespace === undefined ? {} : { namespace }),
   }
 }

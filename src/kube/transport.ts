@@ -1,10 +1,12 @@
 import { setMaxListeners } from 'node:events'
 import type { Dispatcher } from 'undici'
 import { type RequestSubject, toAnswerError, toTransportError } from './api-error.ts'
-import { createTokenSource } from './bearer-token.ts'
 import type { Clock } from './clock.ts'
 import type { ConnectionSettings } from './connection.ts'
-import { createDispatcher } from './dispatcher.ts'
+import { createCredentialSource } from './credential-source.ts'
+import { createDispatcherPool } from './dispatcher-pool.ts'
+import type { Credentials } from './exec-credential.ts'
+import type { RunPlugin } from './plugin-process.ts'
 
 /** One request to the API server. */
 export interface ApiRequest {
@@ -45,6 +47,8 @@ export interface TransportOptions {
   /** How long the server may take for headers, and then between two pieces of a body. */
   timeoutMs: number
   mostConnections?: number | undefined
+  /** Starts credential plugins. */
+  runPlugin?: RunPlugin | undefined
   onRequest?: ((outcome: RequestOutcome) => void) | undefined
 }
 
@@ -70,27 +74,44 @@ function buildHeaders(request: ApiRequest, userAgent: string, token: string | un
   }
 }
 
+/** Waits for a promise that others wait for too, at most until the signal is aborted. */
+async function waitFor<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise
+  // Many requests at once share the signal of whoever sends them; each listens only while it is under way.
+  setMaxListeners(0, signal)
+  let stop: (() => void) | undefined
+  const stopped = new Promise<never>((_resolve, reject) => {
+    stop = () => reject(signal.reason as Error)
+    if (signal.aborted) stop()
+    else signal.addEventListener('abort', stop, { once: true })
+  })
+  try {
+    return await Promise.race([promise, stopped])
+  } finally {
+    if (stop !== undefined) signal.removeEventListener('abort', stop)
+  }
+}
+
 /** Opens nothing until the first request; `close` ends all connections, also those of watches. */
 export function createTransport(options: TransportOptions): Transport {
-  const { connection, userAgent, clock, timeoutMs, mostConnections, onRequest } = options
-  const dispatcher = createDispatcher(connection, mostConnections)
-  const tokens = createTokenSource(connection, clock)
+  const { connection, userAgent, clock, timeoutMs, mostConnections, runPlugin, onRequest } = options
+  const pool = createDispatcherPool(connection, mostConnections)
+  const source = createCredentialSource(connection, clock, runPlugin)
   const { origin, pathname, host } = new URL(connection.server)
   const basePath = pathname.replace(/\/$/, '')
 
-  const attempt = async (request: ApiRequest, token: string | undefined): Promise<Dispatcher.ResponseData> => {
+  const attempt = async (request: ApiRequest, credentials: Credentials): Promise<Dispatcher.ResponseData> => {
     const startedMs = clock.monotonic()
-    // Many requests at once share the signal of whoever sends them; each listens only while it is under way.
     if (request.signal) setMaxListeners(0, request.signal)
     const { verb, resource } = request.subject
     const report = (code: string): void =>
       onRequest?.({ method: request.method, host, code, verb, resource, durationMs: clock.monotonic() - startedMs })
     try {
-      const answer = await dispatcher.request({
+      const answer = await pool.use(credentials.clientCertificate).request({
         origin,
         path: basePath + request.path,
         method: request.method,
-        headers: buildHeaders(request, userAgent, token),
+        headers: buildHeaders(request, userAgent, credentials.token),
         ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
         // undici would end the connection after each DELETE with a body, which every deletion here has.
         reset: false,
@@ -107,11 +128,11 @@ export function createTransport(options: TransportOptions): Transport {
   }
 
   const sendOnce = async (request: ApiRequest): Promise<Dispatcher.ResponseData> => {
-    const token = await tokens.get()
-    const answer = await attempt(request, token)
-    if (answer.statusCode !== 401 || !(await tokens.refresh(token))) return answer
+    const credentials = await waitFor(source.get(), request.signal)
+    const answer = await attempt(request, credentials)
+    if (answer.statusCode !== 401 || !(await waitFor(source.refresh(credentials), request.signal))) return answer
     await answer.body.dump()
-    return attempt(request, await tokens.get())
+    return attempt(request, await waitFor(source.get(), request.signal))
   }
 
   return {
@@ -130,6 +151,9 @@ export function createTransport(options: TransportOptions): Transport {
         throw toTransportError(request.subject, error, request.signal)
       }
     },
-    close: () => dispatcher.destroy(),
+    close: () => {
+      source.close()
+      return pool.close()
+    },
   }
 }

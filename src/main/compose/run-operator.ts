@@ -6,6 +6,7 @@ import type { KubeClient } from '../../kube/client.ts'
 import { realClock } from '../../kube/clock.ts'
 import { createKubeClient } from '../../kube/http-client.ts'
 import { loadConnection } from '../../kube/in-cluster.ts'
+import type { RunPlugin } from '../../kube/plugin-process.ts'
 import { runWithLease } from '../../kube/lease.ts'
 import { startHealthServer } from '../../runtime/health-server.ts'
 import { createLogger, type Logger } from '../../runtime/logger.ts'
@@ -21,6 +22,8 @@ export interface OperatorArguments {
   kubeconfig?: string
   logLevel: 'debug' | 'info' | 'warn' | 'error'
   environment: Readonly<Record<string, string | undefined>>
+  /** Starts the credential plugin of a kubeconfig. */
+  runPlugin?: RunPlugin
   signal: AbortSignal
 }
 
@@ -39,6 +42,7 @@ export async function runOperator({
   kubeconfig,
   logLevel,
   environment,
+  runPlugin,
   signal,
 }: OperatorArguments): Promise<void> {
   const namespace = requireVariable(environment, 'OPERATOR_NAMESPACE', "the operator's namespace")
@@ -49,6 +53,7 @@ export async function runOperator({
   const client = createKubeClient({
     connection,
     userAgent: `kmm-operator/${version}`,
+    ...(runPlugin ? { runPlugin } : {}),
     onRequest: ({ method, code, host }) => metrics.requested(method, code, host),
   })
   const settings = await loadOperatorConfig(client, { namespace, name: config }, logger)
