@@ -1,0 +1,95 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type AcceptedDifference, describeDisagreement, type Json, judge } from '../compare.ts'
+import type { Target } from '../target.ts'
+import { collectModprobeLines } from './modprobe-lines.ts'
+import { readRecording, record, type Recording } from './recording.ts'
+import type { Scenario } from './scenario.ts'
+import { Stage } from './stage.ts'
+import { Story } from './story.ts'
+
+/** How the scenarios are played on a target. */
+export interface ScenariosOptions {
+  open: () => Promise<Target>
+  scenarios: readonly Scenario[]
+  /** Play those that may be at the same time. */
+  concurrently?: boolean
+  /** A scenario may take this long. */
+  timeoutMs?: number
+  /** What is told otherwise on this target, and why that is right. */
+  accepted?: readonly AcceptedDifference[]
+}
+
+/** Plays a scenario; answers what was told in its course. */
+export async function playScenario(stage: Stage, scenario: Scenario): Promise<Json> {
+  const story = await Story.open(stage, scenario)
+  try {
+    await scenario.play(story)
+    await story.until('the last event', () => story.words.hasAllEvents)
+    return story.words.toJson()
+  } finally {
+    await story.close()
+  }
+}
+
+/** Why a target cannot play a scenario; undefined when it can. */
+export function findLack(target: Target, { needs = [] }: Scenario): string | undefined {
+  const lacking = needs.filter((feature) => target.lacks[feature] !== undefined)
+  return lacking.length === 0 ? undefined : lacking.map((feature) => target.lacks[feature]).join('; ')
+}
+
+/** Demands that what was seen is what was recorded on a real kernel, but for accepted differences that there still are. */
+export function expectRecorded(
+  recording: Recording,
+  seen: Readonly<Record<string, Json>>,
+  accepted: readonly AcceptedDifference[],
+): void {
+  record(recording, seen)
+  const rows = accepted.filter((row) => Object.hasOwn(seen, row.case))
+  const verdict = judge(readRecording(recording), seen, rows)
+  expect(verdict.disagreements.map(describeDisagreement)).toEqual([])
+  expect(verdict.needless, 'rows of the table that are not needed any more').toEqual([])
+}
+
+/**
+ * Defines a test a scenario: that it ends well, and that workers, conditions and events tell what they told on a real kernel.
+ * A test of what the target cannot do is skipped with the reason that the target gives.
+ */
+export function defineScenarios(name: string, options: ScenariosOptions): void {
+  const { scenarios, concurrently = false, timeoutMs = 60_000, accepted = [] } = options
+  describe(name, () => {
+    let stage: Stage
+    beforeAll(async () => {
+      stage = await Stage.open(await options.open())
+    }, 600_000)
+    afterAll(async () => {
+      await stage.close()
+      await stage.target.stop()
+    }, 60_000)
+
+    const play = async (scenario: Scenario, skip: (why: string) => never): Promise<void> => {
+      const lack = findLack(stage.target, scenario)
+      if (lack !== undefined) skip(`${stage.target.name}: ${lack}`)
+      const told = await playScenario(stage, scenario)
+      expectRecorded('words', { [scenario.name]: told }, accepted)
+    }
+    it(
+      'has modprobe and the kernel answer command lines as real ones do',
+      async () => {
+        const [release = '', otherRelease = release] = stage.target.releases
+        const node = await stage.target.openNode({ name: 'modprobe-lines', release, inTree: ['dummy', 'ifb'] })
+        try {
+          expectRecorded('modprobe', await collectModprobeLines(node, otherRelease), accepted)
+        } finally {
+          await node.close()
+        }
+      },
+      timeoutMs * 2,
+    )
+
+    const inParallel = concurrently ? it.concurrent : it
+    for (const scenario of scenarios.filter(({ alone }) => alone !== true))
+      inParallel(scenario.title, ({ skip }) => play(scenario, skip), timeoutMs)
+    for (const scenario of scenarios.filter(({ alone }) => alone === true))
+      it(scenario.title, ({ skip }) => play(scenario, skip), timeoutMs)
+  })
+}

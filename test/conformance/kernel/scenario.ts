@@ -1,0 +1,15 @@
+import type { Feature } from '../target.ts'
+import type { Story } from './story.ts'
+
+/** Something that happens to a kernel, written once for every target. */
+export interface Scenario {
+  /** Names it in the recording; letters and hyphens. */
+  name: string
+  /** A sentence. */
+  title: string
+  /** What a target must be able to do for it. */
+  needs?: readonly Feature[]
+  /** It shakes what others use (operator, registry, worker image), and so is played by itself. */
+  alone?: boolean
+  play: (story: Story) => Promise<void>
+}

@@ -1,0 +1,19 @@
+import type { Scenario } from './scenario.ts'
+import { bootScenarios } from './scenarios/boot.ts'
+import { imageScenarios } from './scenarios/image.ts'
+import { loadScenarios } from './scenarios/load.ts'
+import { outageScenarios } from './scenarios/outage.ts'
+import { refuseScenarios } from './scenarios/refuse.ts'
+import { replaceScenarios } from './scenarios/replace.ts'
+import { unloadScenarios } from './scenarios/unload.ts'
+
+/** What happens to kernels, on every target. */
+export const scenarios: readonly Scenario[] = [
+  ...loadScenarios,
+  ...replaceScenarios,
+  ...refuseScenarios,
+  ...unloadScenarios,
+  ...bootScenarios,
+  ...imageScenarios,
+  ...outageScenarios,
+]
