@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { BuiltBlob, BuiltImage } from '../../../src/oci/image-builder.ts'
 import type { Descriptor } from '../../../src/oci/manifest.ts'
 import { findProgram, fingerprint } from '../../../src/sandbox/qemu/guest-base.ts'
@@ -20,11 +20,13 @@ export const baseName = 'kmm.test/worker-base:1'
 const hash = (parts: unknown): string => createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)
 
 /** Runs buildah with a storage of its own, which goes when `use` has ended. */
-async function withBuildah(use: (run: (argv: readonly string[]) => Promise<unknown>) => Promise<void>): Promise<void> {
+async function withBuildah(
+  use: (run: (argv: readonly string[], cwd?: string) => Promise<unknown>) => Promise<void>,
+): Promise<void> {
   const storage = await mkdtemp(join(tmpdir(), 'kmm-buildah-'))
   const own = ['--root', join(storage, 'root'), '--runroot', join(storage, 'run')]
   try {
-    await use((argv) => runTool('buildah', [...own, ...argv]))
+    await use((argv, cwd) => runTool('buildah', [...own, ...argv], cwd === undefined ? {} : { cwd }))
   } finally {
     await rm(storage, { recursive: true, force: true })
   }
@@ -108,8 +110,10 @@ export async function provideWorkerImage(options: CacheOptions): Promise<BuiltIm
       const context = join(temporary, 'context')
       await mkdir(context)
       await copyFile('dist/worker.js', join(context, 'worker.js'))
-      const build = ['build', '--quiet', '--isolation', 'chroot', '--build-arg', `BASE=oci:${base}:${baseName}`]
-      await buildah([...build, '-f', recipe, '-t', 'kmm-worker', context])
+      // buildah makes a name of the path, which may hold what names may not.
+      await symlink(base, join(temporary, 'base'))
+      const build = ['build', '--quiet', '--isolation', 'chroot', '--build-arg', `BASE=oci:base:${baseName}`]
+      await buildah([...build, '-f', resolve(recipe), '-t', 'kmm-worker', 'context'], temporary)
       await buildah(['push', '--quiet', 'kmm-worker', `oci:${join(temporary, 'image')}:kmm-worker`])
     }),
   )

@@ -1,21 +1,19 @@
-import { homedir } from 'node:os'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Node } from 'kubernetes-types/core/v1.js'
 import { hasCode } from '../../../src/errors/error.ts'
 import type { KubeClient } from '../../../src/kube/client.ts'
 import { nodes } from '../../../src/kube/core-resources.ts'
-import { cacheFolder } from '../../../src/sandbox/cache-folder.ts'
 import type { ControlPlane } from '../../../src/sandbox/kubernetes/control-plane.ts'
 import { buildBinaries, readSources } from '../../../src/sandbox/kubernetes/build.ts'
-import type { CacheOptions } from '../../../src/sandbox/qemu/kernels.ts'
 import { type Machine, startMachine } from '../../../src/sandbox/qemu/machine.ts'
 import type { LoadedModule, ProgramResult, TargetNode } from '../../conformance/target.ts'
+import { testMachines } from '../machines.ts'
 import { provideNodeLayer } from './guest-layer.ts'
 import { argumentsFile, buildNodeFiles } from './node-files.ts'
 import { rehearse } from './rehearse.ts'
-import { join } from 'node:path'
 
 /** What a node with a real kubelet is to be. */
 export interface KubeletNodeOptions {
@@ -27,7 +25,6 @@ export interface KubeletNodeOptions {
   release: string
   /** `127.0.0.1:port`. */
   registry: string
-  progress?: (line: string) => void
 }
 
 const memoryMb = 1_024
@@ -212,16 +209,16 @@ export class KubeletNode implements TargetNode {
 
 /** Starts a node with a real kubelet and waits until it is Ready. */
 export async function startKubeletNode(options: KubeletNodeOptions): Promise<KubeletNode> {
-  const { name, release, progress = () => undefined } = options
-  const cache: CacheOptions = { cache: cacheFolder(process.env, homedir()), progress }
-  const layer = await provideNodeLayer(await provideKubelet(cache.cache, progress), cache)
+  const { name, release } = options
+  const machines = testMachines()
+  const kubelet = await provideKubelet(machines.cache, machines.progress ?? (() => undefined))
+  const layer = await provideNodeLayer(kubelet, machines)
   const port = await findFreePort()
   const machine = await startMachine({
-    ...cache,
+    ...machines,
     name,
     release,
     agentProgram: 'dist/guest-agent.js',
-    path: process.env['PATH'] ?? '',
     memoryMb,
     dataMb,
     layers: [layer],

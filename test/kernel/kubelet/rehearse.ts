@@ -7,7 +7,8 @@ const rehearsalMs = 60_000
 async function check(machine: PreparedMachine, argv: readonly string[], timeoutMs?: number): Promise<void> {
   const limit = timeoutMs === undefined ? {} : { timeoutMs }
   const { exitCode, stdout, stderr } = await machine.run(argv, limit)
-  if (exitCode !== 0) throw new Error(`${argv.join(' ')} ended with status ${exitCode}: ${stdout}${stderr}`)
+  if (exitCode !== 0)
+    throw new Error(`${argv.join(' ')} ended with status ${exitCode}: ${stdout.toString()}${stderr.toString()}`)
 }
 
 /** Waits in the machine until a shell's condition holds. */
@@ -16,7 +17,7 @@ async function waitUntil(machine: PreparedMachine, condition: string): Promise<v
     await check(machine, ['sh', '-c', `until ${condition}; do sleep 0.2; done`], rehearsalMs)
   } catch (cause) {
     const { stdout } = await machine.run(['sh', '-c', 'tail -n 20 /run/containerd.log /run/kubelet.log'])
-    throw new Error(`the machine's first pod did not come to "${condition}":\n${stdout}`, { cause })
+    throw new Error(`the machine's first pod did not come to "${condition}":\n${stdout.toString()}`, { cause })
   }
 }
 
