@@ -17,10 +17,17 @@ interface Rule {
 const mostWords = 700
 
 const unauthorized: Rule = {
-  words: /unauthori[sz]ed|denied|forbidden|may require authorization|no basic auth|authentication required|\b40[13]\b/i,
+  words:
+    /unauthori[sz]ed|denied|forbidden|may require authorization|authorization failed|no basic auth|authentication required|\b40[13]\b/i,
   reason: 'RegistryUnauthorized',
   advice:
     'give the kubelet credentials: in the Module (imageRepoSecret), in its service account (imagePullSecrets), or on the node',
+}
+
+const noSpace: Rule = {
+  words: /no space left|disk quota/i,
+  reason: 'OutOfSpace',
+  advice: "free space on the node's disk for images",
 }
 
 /** How kubelets and container runtimes word a pull that failed; the first rule that fits counts. */
@@ -33,11 +40,7 @@ const pullRules: readonly Rule[] = [
     advice:
       "see that the node's container runtime reaches the registry: its mirrors, proxy and certificates count, not the Module's registryTLS",
   },
-  {
-    words: /no space left|disk quota/i,
-    reason: 'OutOfSpace',
-    advice: "free space on the node's disk for images",
-  },
+  noSpace,
   {
     words: /no match for platform|signature|mediatype|media type|mismatch|failed to extract|unexpected commit|invalid/i,
     reason: 'ImageInvalid',
@@ -99,6 +102,8 @@ const subjects: Readonly<Record<string, 'pull' | 'presence' | 'name' | 'containe
   RunContainerError: 'container',
 }
 
+const chooseMountRule = (message: string): Omit<Rule, 'words'> => (noSpace.words.test(message) ? noSpace : unsupported)
+
 function chooseRule({ reason, message }: WaitingWords, image: string): Omit<Rule, 'words'> | undefined {
   switch (subjects[reason]) {
     case 'pull':
@@ -108,7 +113,7 @@ function chooseRule({ reason, message }: WaitingWords, image: string): Omit<Rule
     case 'name':
       return badName
     case 'container':
-      return mountWords.test(message) ? unsupported : undefined
+      return mountWords.test(message) ? chooseMountRule(message) : undefined
     default:
       return undefined
   }

@@ -21,7 +21,7 @@ const entry = buildItem()
 
 const imageOf = (config: Partial<ModuleConfig>): ImageVolume['image'] | undefined => {
   const pod = buildWorker(loadIntent({ config: buildModuleConfig(config) }), volume)
-  return (pod.spec?.volumes as ImageVolume[]).find((each) => each.image !== undefined)?.image
+  return ((pod.spec?.volumes ?? []) as ImageVolume[]).find((each) => each.image !== undefined)?.image
 }
 
 describe('a worker pod that loads from an image volume', () => {
@@ -127,6 +127,8 @@ describe('what the kubelet says of an image volume', () => {
     ],
     ['CreateContainerError', 'ImageVolumeMountFailed: failed to mount image volume', 'ImageVolumeUnsupported'],
     ['CreateContainerError', 'failed to set the seccomp profile', 'WorkerImageUnavailable'],
+    ['CreateContainerError', 'failed to mount image volume: no space left on device', 'OutOfSpace'],
+    ['ErrImagePull', `${resolving}server message: invalid_token: authorization failed`, 'RegistryUnauthorized'],
   ])('%s %s means %s', (reason, message, expected) => {
     expect(tell(reason, message)).toMatchObject({ reason: expected, action: 'Load' })
   })
