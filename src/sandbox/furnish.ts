@@ -67,8 +67,12 @@ async function untilServed(client: KubeClient, definition: Definition): Promise<
 
 /** Puts into a new cluster what is in every one, and the definitions of KMM's resources; they are served afterwards. */
 export async function furnish(client: KubeClient, root: string): Promise<void> {
-  for (const name of firstNamespaces) await createMissing(client.create(namespaces, { metadata: { name } }))
   const wanted = await readDefinitions(join(root, 'deploy/crds'))
-  for (const definition of wanted) await createMissing(client.create(definitions, definition))
-  await Promise.all(wanted.map((definition) => untilServed(client, definition)))
+  await Promise.all([
+    ...firstNamespaces.map((name) => createMissing(client.create(namespaces, { metadata: { name } }))),
+    ...wanted.map(async (definition) => {
+      await createMissing(client.create(definitions, definition))
+      await untilServed(client, definition)
+    }),
+  ])
 }

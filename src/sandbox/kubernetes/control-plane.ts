@@ -27,6 +27,11 @@ export interface ControlPlaneOptions {
   folder: string
   /** How long a node may be silent before the node lifecycle controller finds it not ready; default 6 s. */
   nodeGraceMs?: number
+  /**
+   * Puts things into the cluster before its controllers start. They learn of later kinds half a minute late only, and until
+   * then no object of these is garbage-collected.
+   */
+  prepare?: (kubeconfig: string) => Promise<void>
   signal?: AbortSignal
 }
 
@@ -164,7 +169,9 @@ async function begin(options: ControlPlaneOptions, stops: StopList): Promise<Con
   start.run('etcd', etcdFlags(layout))
   start.run('kube-apiserver', apiServerFlags(layout))
   const kubeconfig = kubeconfigFor(adminUser)
-  await awaitReady(kubeconfig, Promise.race(start.failures), signal)
+  const serverFailed = Promise.race(start.failures)
+  await awaitReady(kubeconfig, serverFailed, signal)
+  await Promise.race([options.prepare?.(kubeconfig), serverFailed])
   for (const [command, makeFlags] of [
     ['kube-controller-manager', (path: string) => controllerManagerFlags(layout, path)],
     ['kube-scheduler', schedulerFlags],

@@ -54,23 +54,20 @@ export async function startKubernetesEngine(
   { root, folder, findKubelets }: { root: string; folder: string; findKubelets: FindKubelets },
   stops: StopList,
 ): Promise<KubernetesEngine> {
-  const controlPlane = stops.add(
-    await startControlPlane({
-      binaries,
-      folder: join(folder, 'kubernetes'),
-      ...(nodeGraceMs === undefined ? {} : { nodeGraceMs }),
-      ...(signal === undefined ? {} : { signal }),
-    }),
-    (each) => each.stop(),
-  )
+  const given = { ...(nodeGraceMs === undefined ? {} : { nodeGraceMs }), ...(signal === undefined ? {} : { signal }) }
+  const prepare = async (text: string): Promise<void> => {
+    const early = createAdminClient(text)
+    await furnish(early, root).finally(() => early.close())
+  }
+  const options = { binaries, folder: join(folder, 'kubernetes'), prepare, ...given }
+  const controlPlane = stops.add(await startControlPlane(options), (each) => each.stop())
   const { url, kubeconfig, credentials } = controlPlane
   const client = stops.add(createAdminClient(kubeconfig), (each) => each.close())
   const endpoint = stops.add(
     await startKubeletEndpoint({ authority: credentials.authority, clientName: kubeletClientName, findKubelets }),
     (each) => each.stop(),
   )
-  const work = Promise.all([furnish(client, root), untilServiceAccount(client, 'default')])
-  await Promise.race([work, controlPlane.failed])
+  await Promise.race([untilServiceAccount(client, 'default'), controlPlane.failed])
   const observer = stops.add(new NodeWatch(client, controlPlane.nodeGraceMs + patienceMs), (each) => each.stop())
   return {
     controlPlane,
