@@ -57,7 +57,11 @@ export async function startKubernetesEngine(
   const given = { ...(nodeGraceMs === undefined ? {} : { nodeGraceMs }), ...(signal === undefined ? {} : { signal }) }
   const prepare = async (text: string): Promise<void> => {
     const early = createAdminClient(text)
-    await furnish(early, root).finally(() => early.close())
+    try {
+      await furnish(early, root)
+    } finally {
+      await early.close()
+    }
   }
   const options = { binaries, folder: join(folder, 'kubernetes'), prepare, ...given }
   const controlPlane = stops.add(await startControlPlane(options), (each) => each.stop())
