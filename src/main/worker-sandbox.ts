@@ -1,8 +1,10 @@
 /**
  * The worker on a virtual node: the same program, with the node given by flags. It is in no shipped image.
  * `worker-sandbox --root R --kernel-release V --boot-id B --modprobe PATH --architecture A kmod load|unload CONFIG …`
+ * `worker-sandbox --root R … image sign …`
  */
 import { parseArgs } from 'node:util'
+import { runImageSign } from '../worker/image-sign.ts'
 import { runWorker } from '../worker/program.ts'
 
 const stop = new AbortController()
@@ -16,7 +18,8 @@ const flags = {
   architecture: { type: 'string', default: 'amd64' },
 } as const
 
-const start = process.argv.indexOf('kmod')
+const start = process.argv.findIndex((word) => word === 'kmod' || word === 'image')
+const argv = start < 0 ? [] : process.argv.slice(start)
 const { values } = parseArgs({ args: process.argv.slice(2, start < 0 ? undefined : start), options: flags })
 const need = (name: 'root' | 'kernel-release' | 'boot-id' | 'modprobe'): string => {
   const value = values[name]
@@ -24,21 +27,29 @@ const need = (name: 'root' | 'kernel-release' | 'boot-id' | 'modprobe'): string 
   return value
 }
 const root = need('root')
-const kernelRelease = need('kernel-release')
+const { architecture } = values
+const common = { log: (line: string) => console.log(line), signal: stop.signal }
 
-process.exitCode = await runWorker(start < 0 ? [] : process.argv.slice(start), {
-  host: {
-    root,
-    kernelRelease,
-    bootId: need('boot-id'),
-    modprobePath: need('modprobe'),
-    architecture: values.architecture,
-    modprobeEnvironment: {
-      PATH: process.env['PATH'] ?? '',
-      KMM_NODE_ROOT: root,
-      KMM_KERNEL_RELEASE: kernelRelease,
+async function runKmod(): Promise<number> {
+  const kernelRelease = need('kernel-release')
+  return runWorker(argv, {
+    host: {
+      root,
+      kernelRelease,
+      bootId: need('boot-id'),
+      modprobePath: need('modprobe'),
+      architecture,
+      modprobeEnvironment: {
+        PATH: process.env['PATH'] ?? '',
+        KMM_NODE_ROOT: root,
+        KMM_KERNEL_RELEASE: kernelRelease,
+      },
     },
-  },
-  log: (line) => console.log(line),
-  signal: stop.signal,
-})
+    ...common,
+  })
+}
+
+process.exitCode =
+  argv[0] === 'image' && argv[1] === 'sign'
+    ? await runImageSign(argv.slice(2), { host: { root, architecture }, temporaryFolder: '/tmp', ...common })
+    : await runKmod()

@@ -16,6 +16,6 @@ export interface Host {
 }
 
 /** Where an absolute path of the host really is. */
-export function locate(host: Host, path: string): string {
+export function locate(host: Pick<Host, 'root'>, path: string): string {
   return join(host.root, path)
 }

@@ -8,12 +8,12 @@ import { type Host, locate } from './host.ts'
 const folder = '/etc/kmm-worker'
 
 /** The namespace of the Module, as the pod says it; empty where it does not. */
-export async function readNamespace(host: Host): Promise<string> {
+export async function readNamespace(host: Pick<Host, 'root'>): Promise<string> {
   return (await readFile(locate(host, `${folder}/namespace`), 'utf8').catch(() => '')).trim()
 }
 
 /** How registries are reached: mirrors, proxy and certificates from the operator's configuration. */
-export async function readSettings(host: Host): Promise<RegistrySettings> {
+export async function readSettings(host: Pick<Host, 'root'>): Promise<RegistrySettings> {
   return parseRegistrySettings(await readFile(locate(host, `${folder}/registry.yaml`), 'utf8').catch(() => ''))
 }
 
@@ -21,7 +21,7 @@ export async function readSettings(host: Host): Promise<RegistrySettings> {
  * All pull secrets of the pod, the Module's own first. One that cannot be read is logged and left out, never quoted: an
  * image that needs it then fails with the registry's answer.
  */
-export async function readCredentials(host: Host, log: (line: string) => void): Promise<CredentialStore> {
+export async function readCredentials(host: Pick<Host, 'root'>, log: (line: string) => void): Promise<CredentialStore> {
   const root = locate(host, `${folder}/pull-secrets`)
   const names = (await readdir(root).catch(() => [])).sort((a, b) => Number(a) - Number(b))
   const stores: CredentialStore[] = []

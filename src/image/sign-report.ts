@@ -1,0 +1,154 @@
+import { describeError, type ErrorCode, hasCode, KmmError } from '../errors/error.ts'
+import { isDigest } from '../oci/digest.ts'
+import { isRecord, quoteUntrusted } from '../oci/text.ts'
+import type { SignedFile, SignImageResult } from './sign-image.ts'
+
+/** The reasons that a sign pod's report can carry; closed. Each failure is the code of the error that was the end of it. */
+export const signReasons = [
+  'Signed',
+  'SigningKeyInvalid',
+  'FilesToSignInvalid',
+  'ModuleFileInvalid',
+  'ImageNotFound',
+  'ImageInvalid',
+  'LimitExceeded',
+  'ReferenceInvalid',
+  'RegistryUnauthorized',
+  'RegistryUnreachable',
+  'ConfigurationInvalid',
+  'OutOfSpace',
+  'Aborted',
+  'Unknown',
+] as const satisfies readonly (ErrorCode | 'Signed' | 'Unknown')[]
+
+export type SignReason = (typeof signReasons)[number]
+
+/** What a sign pod tells about its work, in the termination message of its container. */
+export interface SignReport {
+  /** The version of this format. */
+  v: 1
+  outcome: 'ok' | 'failed'
+  reason: SignReason
+  /** What happened, why, and what to do about it. */
+  message: string
+  /** Digest of the signed image, which was pushed. */
+  digest?: string
+  /** Digest of the image that was signed. */
+  sourceDigest?: string
+  /** SHA-256 of the certificate, as in the image's label. */
+  signedBy?: string
+  files: SignedFile[]
+  /** How many files were left out to keep the report small. */
+  more?: number
+}
+
+/** The kubelet cuts termination messages at 4,096 bytes. */
+const mostBytes = 4000
+const mostInput = 16_384
+const mostFiles = 256
+const longestText = 2000
+const longestPath = 1024
+
+/** The report of a run that signed and pushed. */
+export function describeSigned(result: SignImageResult, fingerprint: string): SignReport {
+  const signed = result.files.filter(({ outcome }) => outcome === 'signed').length
+  const kept = result.files.length - signed
+  return {
+    v: 1,
+    outcome: 'ok',
+    reason: 'Signed',
+    message: `signed ${signed} files${kept === 0 ? '' : `, ${kept} were signed by this key already`}`,
+    digest: result.digest,
+    sourceDigest: result.sourceDigest,
+    signedBy: fingerprint,
+    files: result.files,
+  }
+}
+
+/** The report of a run that failed. */
+export function describeFailure(error: unknown): SignReport {
+  const reason = error instanceof KmmError ? parseReason(error.code) : findSystemReason(error)
+  return { v: 1, outcome: 'failed', reason, message: describeError(error), files: [] }
+}
+
+/** Writes a report as JSON of at most 4,000 bytes: a long message is cut, then files are left out and counted in `more`. */
+export function formatSignReport(report: SignReport): string {
+  const short = { ...report, message: cutText(report.message), files: [...report.files] }
+  let left = 0
+  const write = (): string => JSON.stringify(left === 0 ? short : { ...short, more: left })
+  while (Buffer.byteLength(write()) > mostBytes && short.files.length > 0) {
+    const drop = Math.ceil(short.files.length / 10)
+    short.files.length -= drop
+    left += drop
+  }
+  return write()
+}
+
+/** At most 1,000 characters of a message are kept, which is at most 3,000 bytes of JSON unless it is full of control characters. */
+function cutText(message: string): string {
+  const plain = quoteUntrusted(message, 1000)
+  return Buffer.byteLength(JSON.stringify(plain)) > 3000 ? `${plain.slice(0, 450)}…` : plain
+}
+
+/**
+ * Reads a report from a container's termination message; undefined when it is none. Nothing in it is trusted: everything is
+ * bounded, unknown fields are dropped, and an unknown reason is `Unknown`.
+ */
+export function parseSignReport(text: string): SignReport | undefined {
+  const document = text.length > mostInput ? undefined : parseJson(text)
+  if (!isRecord(document) || document['v'] !== 1) return undefined
+  const { outcome, message } = document
+  if (outcome !== 'ok' && outcome !== 'failed') return undefined
+  const names = readNames(document)
+  // Without its digest a success is worth nothing.
+  if (outcome === 'ok' && names.digest === undefined) return undefined
+  return {
+    v: 1,
+    outcome,
+    reason: parseReason(document['reason']),
+    message: typeof message === 'string' ? quoteUntrusted(message, longestText) : '',
+    ...names,
+    ...readFiles(document),
+  }
+}
+
+function readFiles({ files, more }: Record<string, unknown>): Pick<SignReport, 'files' | 'more'> {
+  return {
+    files: Array.isArray(files) ? files.slice(0, mostFiles).flatMap(readFile) : [],
+    ...(typeof more === 'number' && Number.isSafeInteger(more) && more > 0 ? { more } : {}),
+  }
+}
+
+function readNames(document: Record<string, unknown>): Pick<SignReport, 'digest' | 'sourceDigest' | 'signedBy'> {
+  const { digest, sourceDigest, signedBy } = document
+  return {
+    ...(typeof digest === 'string' && isDigest(digest) ? { digest } : {}),
+    ...(typeof sourceDigest === 'string' && isDigest(sourceDigest) ? { sourceDigest } : {}),
+    ...(typeof signedBy === 'string' && /^[0-9a-f]{64}$/.test(signedBy) ? { signedBy } : {}),
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function readFile(value: unknown): SignedFile[] {
+  if (!isRecord(value) || typeof value['path'] !== 'string') return []
+  const { outcome } = value
+  if (outcome !== 'signed' && outcome !== 'alreadySigned') return []
+  return [{ path: quoteUntrusted(value['path'], longestPath), outcome }]
+}
+
+function parseReason(value: unknown): SignReason {
+  return signReasons.find((reason) => reason === value) ?? 'Unknown'
+}
+
+function findSystemReason(error: unknown): SignReason {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
+  if (code === 'ENOSPC' || code === 'EDQUOT') return 'OutOfSpace'
+  return hasCode(error, 'Aborted') || (error instanceof Error && error.name === 'AbortError') ? 'Aborted' : 'Unknown'
+}
