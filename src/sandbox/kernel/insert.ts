@@ -2,13 +2,14 @@ import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ModuleInfo } from '../../kmod/modinfo.ts'
 import { parseVermagic } from '../../kmod/vermagic.ts'
+import { findElfFault } from './elf-check.ts'
 import type { Errno } from './errno.ts'
 import { applyArguments } from './parameters.ts'
-import { checkSignature, type SignatureVerdict } from './signature-check.ts'
 import { exampleBehaviours, type KernelState, type LoadedModule, type ModuleBehaviour } from './state.ts'
 import type { ModuleSymbols } from './symbols.ts'
 import { layoutOf, layoutSymbol, readLayout } from './symbol-versions.ts'
 import { readFirmwarePath } from './sysfs.ts'
+import { checkTrust, type TrustOutcome } from './trust.ts'
 
 /** A module file that is to go into the kernel, read beforehand. */
 export interface Insertion {
@@ -39,17 +40,6 @@ export function behaviourOf(state: KernelState, name: string): ModuleBehaviour {
   return state.behaviours[name] ?? exampleBehaviours[name] ?? {}
 }
 
-function checkTrust(
-  state: KernelState,
-  { data, info, ofDistribution }: Insertion,
-): InsertOutcome & { verdict: SignatureVerdict } {
-  if (ofDistribution) return { verdict: 'trusted', log: [] }
-  const verdict = checkSignature(data, info.signature, state.trustedCertificates)
-  if (verdict === 'trusted' || !state.enforceSignatures) return { verdict, log: [] }
-  const what = verdict === 'unsigned' ? 'unsigned module' : 'module with unavailable key'
-  return { verdict, errno: 'EKEYREJECTED', log: [`Loading of ${what} is rejected`] }
-}
-
 /** A line that the kernel says once a boot: the first time, and nothing later. */
 function sayOnce(state: KernelState, key: string, line: string): string[] {
   if (state.said.includes(key)) return []
@@ -57,29 +47,45 @@ function sayOnce(state: KernelState, key: string, line: string): string[] {
   return [line]
 }
 
-/** A module that is forced in is not compared with the kernel at all. */
-function forceIn(state: KernelState, name: string): InsertOutcome {
-  const lines = [
-    ...sayOnce(state, 'forced', `${name}: ${layoutSymbol}: kernel tainted.`),
-    ...sayOnce(state, 'lock debugging', 'Disabling lock debugging due to kernel taint'),
-  ]
-  return { log: lines }
+interface KernelOutcome extends InsertOutcome {
+  /** It goes in although nothing says that it is for this kernel. */
+  isForced: boolean
 }
 
-/** Whether a module is for this kernel: by the version of its symbols and, where it has none, by the kernel's name in it. */
-function checkKernel(state: KernelState, { name, data, info, force }: Insertion): InsertOutcome {
-  const { architecture, vermagic = '' } = info
-  if (architecture !== undefined && architecture !== state.architecture) {
-    const machine = Buffer.from(data.buffer, data.byteOffset, data.byteLength).readUInt16LE(18)
-    return { errno: 'ENOEXEC', log: [`Invalid architecture in ELF header: ${machine}`] }
-  }
-  if (force) return forceIn(state, name)
+function forceIn(state: KernelState, name: string, why: string): KernelOutcome {
+  const log = [
+    ...sayOnce(state, 'forced', `${name}: ${why}: kernel tainted.`),
+    ...sayOnce(state, 'lock debugging', 'Disabling lock debugging due to kernel taint'),
+  ]
+  return { log, isForced: true }
+}
+
+const kernelFlags = ['SMP', 'preempt', 'mod_unload', 'modversions']
+
+/** Whether a module is for this kernel: by the version of its symbols, then by its version magic. */
+function checkKernel(state: KernelState, { name, data, info, force }: Insertion): KernelOutcome {
+  const { vermagic = '' } = info
+  const refuse = (why: string): KernelOutcome => ({ errno: 'ENOEXEC', log: [`${name}: ${why}`], isForced: false })
+  // A module that is forced in is not compared with the kernel at all.
+  if (force) return forceIn(state, name, layoutSymbol)
   const layout = readLayout(data)
   if (layout !== undefined && layout !== layoutOf(state.release))
-    return { errno: 'ENOEXEC', log: [`${name}: disagrees about version of symbol ${layoutSymbol}`] }
-  if (layout !== undefined || parseVermagic(vermagic)?.release === state.release) return { log: [] }
-  const wanted = `${state.release} SMP preempt mod_unload modversions `
-  return { errno: 'ENOEXEC', log: [`${name}: version magic '${vermagic}' should be '${wanted}'`] }
+    return refuse(`disagrees about version of symbol ${layoutSymbol}`)
+  const built = parseVermagic(vermagic)
+  if (built === undefined) return forceIn(state, name, 'bad vermagic')
+  // The versions of symbols stand for the name of the kernel where there are some.
+  const isOfRelease = layout !== undefined || built.release === state.release
+  if (isOfRelease && built.flags.join() === kernelFlags.join()) return { log: [], isForced: false }
+  const format = (release: string, flags: readonly string[]): string => `'${[release, ...flags].join(' ')} '`
+  return refuse(`version magic ${format(built.release, built.flags)} should be ${format(state.release, kernelFlags)}`)
+}
+
+function findDuplicate(state: KernelState, { name, symbols }: Insertion): string | undefined {
+  for (const owner of Object.values(state.loaded)) {
+    const symbol = symbols.exports.find((each) => owner.exports.includes(each))
+    if (symbol !== undefined) return `${name}: exports duplicate symbol ${symbol} (owned by ${owner.name})`
+  }
+  return undefined
 }
 
 /** Where a module gets what it needs: the loaded modules that export it, and the symbols that nobody has. */
@@ -168,10 +174,9 @@ function runInit(state: KernelState, insertion: Insertion, values: Record<string
   return { log: [...outcome.log, `${name}: ${saysAtStart}`] }
 }
 
-function taintOf({ info, force }: Insertion, verdict: SignatureVerdict): string {
+function taintOf({ info }: Insertion, isForced: boolean, isTrusted: boolean): string {
   const proprietary = !freeLicenses.includes(info.license ?? '')
-  const letters = [proprietary ? 'P' : '', force ? 'F' : '', info.inTree ? '' : 'O', verdict === 'trusted' ? '' : 'E']
-  return letters.join('')
+  return [proprietary ? 'P' : '', isForced ? 'F' : '', info.inTree ? '' : 'O', isTrusted ? '' : 'E'].join('')
 }
 
 function addModule(
@@ -191,6 +196,8 @@ function linkModule(state: KernelState, insertion: Insertion, taint: string): In
   const { providers, missing } = resolveSymbols(state, insertion)
   if (missing.length > 0)
     return { errno: 'ENOENT', log: missing.map((symbol) => `${name}: Unknown symbol ${symbol} (err -2)`) }
+  const duplicate = findDuplicate(state, insertion)
+  if (duplicate !== undefined) return { errno: 'ENOEXEC', log: [duplicate] }
   const { values: given, errno, log } = applyArguments(name, info.parameters, insertion.parameters)
   if (errno !== undefined) return { errno, log }
   const values = info.inTree ? given : { ...behaviourOf(state, name).parameterDefaults, ...given }
@@ -200,26 +207,40 @@ function linkModule(state: KernelState, insertion: Insertion, taint: string): In
 }
 
 /** What taints the kernel is said of the first module of a boot that does it. */
-function sayTaints(state: KernelState, { name, info }: Insertion, verdict: SignatureVerdict): string[] {
+function sayTaints(state: KernelState, { name, info }: Insertion, isTrusted: boolean): string[] {
   const outOfTree = `${name}: loading out-of-tree module taints kernel.`
   const unverified = `${name}: module verification failed: signature and/or required key missing - tainting kernel`
   return [
     ...(info.inTree ? [] : sayOnce(state, 'out of tree', outOfTree)),
-    ...(verdict === 'trusted' ? [] : sayOnce(state, 'unverified', unverified)),
+    ...(isTrusted ? [] : sayOnce(state, 'unverified', unverified)),
   ]
+}
+
+/** What the kernel looks at before it reads a module's own tables: the signature, then the ELF header. */
+function checkFile(state: KernelState, data: Uint8Array, ofDistribution: boolean): TrustOutcome {
+  if (state.modulesDisabled) return { errno: 'EPERM', log: [] }
+  const trust: TrustOutcome = ofDistribution ? { isTrusted: true, log: [] } : checkTrust(state, data)
+  if (trust.errno !== undefined) return trust
+  const fault = findElfFault(data, state.architecture)
+  return fault === undefined ? trust : { errno: 'ENOEXEC', log: [...trust.log, fault] }
+}
+
+/** What init_module does with a file that nothing can be read from. */
+export function refuseFile(state: KernelState, data: Uint8Array): InsertOutcome & { errno: Errno } {
+  const { errno = 'ENOEXEC', log } = checkFile(state, data, false)
+  return { errno, log }
 }
 
 /** What init_module does, in the kernel's order. On success the module is in `state`; the caller shows it in sysfs. */
 export function insertModule(state: KernelState, insertion: Insertion): InsertOutcome {
-  if (state.modulesDisabled) return { errno: 'EPERM', log: [] }
-  const trust = checkTrust(state, insertion)
-  if (trust.errno !== undefined) return trust
+  const file = checkFile(state, insertion.data, insertion.ofDistribution)
+  if (file.errno !== undefined) return file
   const kernel = checkKernel(state, insertion)
-  if (kernel.errno !== undefined) return kernel
-  if (state.loaded[insertion.name] !== undefined) return { errno: 'EEXIST', log: kernel.log }
-  const taints = sayTaints(state, insertion, trust.verdict)
-  const linked = linkModule(state, insertion, taintOf(insertion, trust.verdict))
-  return { ...linked, log: [...kernel.log, ...taints, ...linked.log] }
+  if (kernel.errno !== undefined) return { ...kernel, log: [...file.log, ...kernel.log] }
+  if (state.loaded[insertion.name] !== undefined) return { errno: 'EEXIST', log: [...file.log, ...kernel.log] }
+  const taints = sayTaints(state, insertion, file.isTrusted)
+  const linked = linkModule(state, insertion, taintOf(insertion, kernel.isForced, file.isTrusted))
+  return { ...linked, log: [...file.log, ...kernel.log, ...taints, ...linked.log] }
 }
 
 /** What delete_module does; on success the module is out of `state`. */

@@ -69,8 +69,9 @@ type Accepted = { text: string } | { errno: Errno }
 const invalid: Accepted = { errno: 'EINVAL' }
 
 function acceptNumber({ minimum, maximum }: Range, value: string | undefined): Accepted {
-  const number = parseInteger((value ?? '').trim())
-  if (number === undefined) return invalid
+  const text = value ?? ''
+  const number = parseInteger(text.trim())
+  if (number === undefined || (minimum === 0n && text.startsWith('-'))) return invalid
   return number < minimum || number > maximum ? { errno: 'ERANGE' } : { text: String(number) }
 }
 
@@ -94,9 +95,11 @@ function acceptArgument(type: string, value: string | undefined): Accepted {
   return failed ?? { text: parts.map((part) => ('text' in part ? part.text : '')).join(',') }
 }
 
-/** The kernel has the same words for a value that is none and for one that is out of range. */
-const complain = (module: string, { name, value = '' }: Argument): string =>
-  `${module}: \`${value}' invalid for parameter \`${name}'`
+/** The kernel has the same words for a value that is none and for one that is out of range; of a list it names the first. */
+function complain(module: string, { name, value = '' }: Argument, type: string): string {
+  const [first = ''] = type.startsWith('array of ') ? value.split(',') : [value]
+  return `${module}: \`${first}' invalid for parameter \`${name}'`
+}
 
 /** The values of a module's parameters, or the error that ends its insertion; `log` is what dmesg says. */
 export interface ParameterOutcome {
@@ -115,8 +118,9 @@ export function applyArguments(module: string, declared: readonly ModuleParamete
       log.push(`${module}: unknown parameter '${argument.name}' ignored`)
       continue
     }
-    const accepted = acceptArgument(parameter.type ?? 'charp', argument.value)
-    if ('errno' in accepted) return { values, errno: accepted.errno, log: [...log, complain(module, argument)] }
+    const { type = 'charp' } = parameter
+    const accepted = acceptArgument(type, argument.value)
+    if ('errno' in accepted) return { values, errno: accepted.errno, log: [...log, complain(module, argument, type)] }
     values[parameter.name] = accepted.text
   }
   return { values, log }

@@ -34,22 +34,38 @@ const digests: ReadonlyMap<string, string> = new Map([
 ])
 
 interface Signer {
+  /** DER of the name of who issued the signer's certificate, and that certificate's number. */
+  issuer: Buffer
+  serial: string
   digest: string
   signature: Buffer
 }
 
+const plainNumber = (hex: string): string => hex.toLowerCase().replace(/^0+/, '')
+
+const nothing = Buffer.alloc(0)
+
+/** The content of one of some elements; nothing where there are fewer. */
+const bodyAt = (elements: readonly Element[], index: number): Buffer => elements[index]?.body ?? nothing
+
+/** The elements in the first element of `bytes`. */
+const readInside = (bytes: Buffer): Element[] => readElements(bodyAt(readElements(bytes), 0))
+
+/** Reads a SignerInfo (RFC 5652, 5.3) that names its certificate by issuer and number, as the kernel's sign-file does. */
+function readSigner(body: Buffer): Signer[] {
+  const fields = readElements(body)
+  const names = readElements(bodyAt(fields, 1))
+  const digest = digests.get(bodyAt(readElements(bodyAt(fields, 2)), 0).toString('hex'))
+  const signature = fields.find(({ tag }) => tag === 0x04)?.body
+  if (digest === undefined || signature === undefined) return []
+  return [{ issuer: bodyAt(names, 0), serial: plainNumber(bodyAt(names, 1).toString('hex')), digest, signature }]
+}
+
 /** The signers of a PKCS#7 message without attributes, as module signatures are. */
 function readSigners(message: Buffer): Signer[] {
-  const content = readElements(readElements(message)[0]?.body ?? Buffer.alloc(0))
-  const signedData = readElements(readElements(content[1]?.body ?? Buffer.alloc(0))[0]?.body ?? Buffer.alloc(0))
-  const signers = readElements(signedData.findLast(({ tag }) => tag === 0x31)?.body ?? Buffer.alloc(0))
-  return signers.flatMap(({ body }) => {
-    const fields = readElements(body)
-    const algorithm = readElements(fields[2]?.body ?? Buffer.alloc(0))[0]?.body.toString('hex') ?? ''
-    const signature = fields.find(({ tag }) => tag === 0x04)?.body
-    const digest = digests.get(algorithm)
-    return signature === undefined || digest === undefined ? [] : [{ digest, signature }]
-  })
+  const signedData = readInside(bodyAt(readInside(message), 1))
+  const signers = readElements(signedData.findLast(({ tag }) => tag === 0x31)?.body ?? nothing)
+  return signers.flatMap(({ body }) => readSigner(body))
 }
 
 function isSignedWith(data: Buffer, signer: Signer, key: KeyObject): boolean {
@@ -60,23 +76,36 @@ function isSignedWith(data: Buffer, signer: Signer, key: KeyObject): boolean {
   }
 }
 
-/** The public key of a PEM certificate or PEM public key. */
-function readKey(pem: string): KeyObject {
-  return pem.includes('CERTIFICATE') ? new X509Certificate(pem).publicKey : createPublicKey(pem)
+interface Trusted {
+  key: KeyObject
+  certificate: X509Certificate | undefined
 }
 
-/** What the kernel finds out about a module's signature. */
-export type SignatureVerdict = 'unsigned' | 'unknown key' | 'trusted'
+/** A PEM certificate or PEM public key. */
+function readTrusted(pem: string): Trusted {
+  const certificate = pem.includes('CERTIFICATE') ? new X509Certificate(pem) : undefined
+  return { key: certificate?.publicKey ?? createPublicKey(pem), certificate }
+}
+
+/** True when the message names this certificate as the signer's, whether or not the signature holds. */
+function namesSigner({ certificate }: Trusted, { issuer, serial }: Signer): boolean {
+  if (certificate === undefined) return false
+  return plainNumber(certificate.serialNumber) === serial && certificate.raw.includes(issuer)
+}
+
+/** What the kernel finds out about a signature; `wrong`: by a trusted key, and of something else. */
+export type SignatureVerdict = 'damaged' | 'unknown key' | 'wrong' | 'trusted'
 
 /** Checks the signature appended to a plain module file against the certificates that the kernel trusts. */
 export function checkSignature(
   data: Uint8Array,
-  signature: AppendedSignature | undefined,
+  signature: AppendedSignature,
   trustedCertificates: readonly string[],
 ): SignatureVerdict {
-  if (signature === undefined) return 'unsigned'
   const signed = Buffer.from(data.buffer, data.byteOffset, signature.signedBytes)
-  const keys = trustedCertificates.map(readKey)
   const signers = readSigners(Buffer.from(signature.signature))
-  return signers.some((signer) => keys.some((key) => isSignedWith(signed, signer, key))) ? 'trusted' : 'unknown key'
+  if (signers.length === 0) return 'damaged'
+  const trusted = trustedCertificates.map(readTrusted)
+  if (signers.some((signer) => trusted.some(({ key }) => isSignedWith(signed, signer, key)))) return 'trusted'
+  return signers.some((signer) => trusted.some((each) => namesSigner(each, signer))) ? 'wrong' : 'unknown key'
 }

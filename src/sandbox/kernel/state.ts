@@ -56,6 +56,8 @@ export interface KernelState {
   bootId: string
   /** Unsigned modules, and those of unknown signers, are refused (`module.sig_enforce`). */
   enforceSignatures: boolean
+  /** Where they are not: the same is refused as of `lockdown=integrity`, in other words. */
+  lockdown: boolean
   /** PEM certificates whose signatures are accepted. */
   trustedCertificates: string[]
   /** Nothing can be inserted or removed (`kernel.modules_disabled`). */

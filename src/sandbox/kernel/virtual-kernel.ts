@@ -60,6 +60,7 @@ export class VirtualKernel {
       architecture: options.architecture ?? 'amd64',
       bootId: options.bootId ?? randomUUID(),
       enforceSignatures: false,
+      lockdown: false,
       trustedCertificates: [],
       modulesDisabled: false,
       builtin: (options.builtin ?? []).map(normalizeModuleName),
@@ -191,6 +192,11 @@ export class VirtualKernel {
   /** Refuses modules without a trusted signature (`module.sig_enforce`), or stops doing so. */
   setEnforce(enforce: boolean): void {
     this.#change({ enforceSignatures: enforce })
+  }
+
+  /** Refuses the same as a kernel that is locked down and does not enforce signatures (`lockdown=integrity`). */
+  setLockdown(lockdown: boolean): void {
+    this.#change({ lockdown })
   }
 
   /** Refuses every insertion and removal (`kernel.modules_disabled`), or stops doing so. */

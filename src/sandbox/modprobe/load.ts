@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join, sep } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { decompressModule } from '../../kmod/compression.ts'
+import { decompressModule, detectCompression } from '../../kmod/compression.ts'
 import { readModuleInfo } from '../../kmod/modinfo.ts'
 import { resolveInContainer } from '../kernel/container-paths.ts'
 import { type Errno, errnoWords } from '../kernel/errno.ts'
-import { behaviourOf, insertModule, type InsertOutcome } from '../kernel/insert.ts'
+import { behaviourOf, insertModule, type InsertOutcome, refuseFile } from '../kernel/insert.ts'
 import { readModuleSymbols } from '../kernel/symbols.ts'
 import { showModule } from '../kernel/sysfs.ts'
 import { isInKernel, mayLoadModules, sayError, sayFatal, sayStep, type Session } from './session.ts'
@@ -16,11 +16,33 @@ interface Planned {
   required: boolean
 }
 
+/** Where a module's file is, in modprobe's words; undefined where the tree has none. */
+function locate({ tree }: Session, name: string): string | undefined {
+  const relative = tree.pathOf(name)
+  return relative === undefined || relative.startsWith('/') ? relative : `${tree.label}/${relative}`
+}
+
+/** A file that `modules.dep` names for a module's sake and that nobody has; modprobe then goes on without dependencies. */
+function findGap(session: Session, name: string): string | undefined {
+  const paths = session.tree.dependenciesOf(name).map((each) => locate(session, each) ?? '')
+  return paths.find((path) => !existsSync(resolveInContainer(session.container, path)))
+}
+
+function sayGap(session: Session, name: string): void {
+  const path = findGap(session, name)
+  if (path === undefined) return
+  const where = '../libkmod/libkmod-module.c:191 kmod_module_parse_depline()'
+  const line = `${where} ctx=0x55c6057db320 path=${path} error=No such file or directory`
+  for (let times = 0; times < 2; times += 1) sayError(session, line)
+}
+
 /** Everything to load for a module, in order: soft and hard dependencies, itself, what comes after. */
-function planLoad({ tree, configuration }: Session, wanted: string): Planned[] {
+function planLoad(session: Session, wanted: string): Planned[] {
+  const { tree, configuration } = session
   const planned: string[] = []
   const visited = new Set<string>()
-  const required = new Set([wanted, ...tree.dependenciesOf(wanted)])
+  const needsOf = (name: string): string[] => (findGap(session, name) === undefined ? tree.dependenciesOf(name) : [])
+  const required = new Set([wanted, ...needsOf(wanted)])
   const visitSoft = (names: readonly string[]): void => {
     for (const name of names) {
       const found = tree.find(name)
@@ -36,7 +58,7 @@ function planLoad({ tree, configuration }: Session, wanted: string): Planned[] {
   const visit = (name: string): void => {
     if (visited.has(name)) return
     visited.add(name)
-    for (const dependency of tree.dependenciesOf(name)) append(dependency)
+    for (const dependency of needsOf(name)) append(dependency)
     append(name)
   }
   visit(wanted)
@@ -50,13 +72,18 @@ function formatParameters({ configuration }: Session, name: string, extra: strin
   return `${configured} ${extra ?? ''}`
 }
 
+/** As Debian's kmod reads a file: it knows xz and zstd, and hands what gzip has compressed to the kernel as it is. */
 async function readPlain(path: string): Promise<Uint8Array | Errno> {
+  let data: Buffer
   try {
-    const data = readFileSync(path)
-    return data.length === 0 ? 'EINVAL' : await decompressModule(data)
+    data = readFileSync(path)
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'ENOENT' ? 'ENOENT' : 'EINVAL'
   }
+  const compression = detectCompression(data)
+  if (data.length === 0) return 'EINVAL'
+  if (compression === 'gzip') return data
+  return decompressModule(data).catch((): Errno => (compression === 'zstd' ? 'ENOEXEC' : 'EINVAL'))
 }
 
 function readParts(
@@ -69,14 +96,6 @@ function readParts(
   }
 }
 
-/** The kernel's words for a file that is no module; of what is wrong behind the header it is taken to be cut off. */
-function describeDamage(data: Uint8Array): string {
-  if (data.byteLength < 64) return `Invalid ELF header len ${data.byteLength}`
-  const magic = '\u007fELF'
-  if (Buffer.from(data.subarray(0, 4)).toString('latin1') !== magic) return `Invalid ELF header magic: != ${magic}`
-  return 'Invalid ELF section header overflow'
-}
-
 /** Hands one module file to the kernel; answers the kernel's error. */
 async function insert(session: Session, name: string, path: string, parameters: string): Promise<Errno | undefined> {
   const { container, store, options } = session
@@ -86,8 +105,9 @@ async function insert(session: Session, name: string, path: string, parameters: 
   if (!mayLoadModules(container)) return 'EPERM'
   const parts = readParts(data)
   if (parts === undefined) {
-    store.log([describeDamage(data)])
-    return 'ENOEXEC'
+    const refusal = refuseFile(store.read(), data)
+    store.log(refusal.log)
+    return refusal.errno
   }
   const { nodeRoot } = container
   const ofDistribution = real.startsWith(join(nodeRoot, 'lib/modules') + sep)
@@ -107,9 +127,8 @@ async function insert(session: Session, name: string, path: string, parameters: 
 async function loadOne(session: Session, planned: Planned, extra: string | undefined): Promise<Errno | undefined> {
   const { tree, store, options } = session
   if (!options.showDepends && isInKernel(session, store.read(), planned.name)) return 'EEXIST'
-  const relative = tree.pathOf(planned.name)
-  if (relative === undefined) return tree.isBuiltin(planned.name) ? undefined : 'ENOENT'
-  const path = relative.startsWith('/') ? relative : `${tree.label}/${relative}`
+  const path = locate(session, planned.name)
+  if (path === undefined) return tree.isBuiltin(planned.name) ? undefined : 'ENOENT'
   const parameters = formatParameters(session, planned.name, extra)
   sayStep(session, `insmod ${path} ${parameters}`)
   return options.dryRun ? undefined : insert(session, planned.name, path, parameters)
@@ -125,6 +144,7 @@ function complain(session: Session, name: string, errno: Errno): void {
 async function loadFound(session: Session, name: string, extra: string): Promise<Errno | undefined> {
   const { options, store } = session
   if (!options.showDepends && isInKernel(session, store.read(), name)) return options.firstTime ? 'EEXIST' : undefined
+  sayGap(session, name)
   for (const planned of planLoad(session, name)) {
     const wanted = planned.name === name
     const errno = await loadOne(session, planned, wanted ? extra : undefined)
