@@ -61,6 +61,12 @@ const rules: readonly Rule[] = [
   ),
   rule(
     'kernel',
+    /Invalid architecture in ELF header/,
+    'KernelMismatch',
+    `the module was built for another processor; ${rebuild}`,
+  ),
+  rule(
+    'kernel',
     /Invalid (?:module )?ELF|ELF header.*overflow|invalid ELF/,
     'ImageInvalid',
     'the module file in the image is damaged; build and push the image again',
@@ -73,7 +79,13 @@ const rules: readonly Rule[] = [
   ),
   rule(
     'kernel',
-    /unsigned module (?:is rejected|loading is restricted)|unsigned module loading/i,
+    /unsigned module loading is restricted/,
+    'SignatureRejected',
+    `the node is locked down and loads only modules that are signed with a key that it trusts; ${sign}`,
+  ),
+  rule(
+    'kernel',
+    /unsigned module is rejected/i,
     'SignatureRejected',
     `the node loads signed modules only and this one is not signed; ${sign}`,
   ),
@@ -96,6 +108,12 @@ const rules: readonly Rule[] = [
     'the value of parameter $1 is too large; correct spec.moduleLoader.container.modprobe.parameters',
   ),
   rule(
+    'modprobe',
+    /kmod_module_parse_depline\(\).*path=(\S+) error=No such file/,
+    'ModuleNotInImage',
+    'modules.dep of the image names the file $1, which the image does not have; put it in, or run depmod again when the image is built',
+  ),
+  rule(
     'kernel',
     /Unknown symbol (\S+) \(err/,
     'UnknownSymbol',
@@ -109,16 +127,21 @@ const rules: readonly Rule[] = [
   ),
   rule(
     'modprobe',
-    /Key was rejected by service|Required key not available|Package not installed|Bad message/,
+    /Bad message/,
     'SignatureRejected',
-    `the node does not accept its signature; ${sign}`,
+    'the signature at the end of the file is damaged; sign the module again, and push the image again',
   ),
   rule(
     'modprobe',
-    /Exec format error|Invalid module format|wrong symbol version/,
-    'KernelMismatch',
-    `the file is not a module for the node's kernel; ${rebuild}`,
+    /Key was rejected by service|Required key not available|Package not installed/,
+    'SignatureRejected',
+    `the node does not accept its signature; ${sign}`,
   ),
+  {
+    source: 'modprobe',
+    pattern: /Exec format error|Invalid module format|wrong symbol version/,
+    explain: explainFormat,
+  },
   { source: 'modprobe', pattern: /Module (\S+) is in use(?: by:? (.*))?/, explain: explainInUse },
   rule(
     'modprobe',
@@ -145,12 +168,7 @@ const rules: readonly Rule[] = [
     'PermissionDenied',
     'the node does not let the worker do it; see that the pod has CAP_SYS_MODULE, and look for kernel.modules_disabled, lockdown and SELinux on the node',
   ),
-  rule(
-    'modprobe',
-    /No space left on device|Disk quota exceeded/,
-    'OutOfSpace',
-    'the node has no space left; free some on its disk',
-  ),
+  { source: 'modprobe', pattern: /No space left on device|Disk quota exceeded/, explain: explainNoSpace },
   rule(
     'modprobe',
     /Cannot allocate memory|Out of memory/,
@@ -193,6 +211,29 @@ export function findFailureRule(lines: FailureLines, input: ModprobeFailureInput
     if (found !== undefined) return found
   }
   return undefined
+}
+
+/** Debian's modprobe hands a file that gzip has compressed to the kernel as it is. */
+function explainFormat(_words: readonly string[], { stdout = '' }: ModprobeFailureInput): FoundFailure {
+  const inserting = stdout.split('\n').findLast((line) => line.startsWith('insmod '))
+  if (inserting !== undefined && /\.ko\.gz(?:\s|$)/.test(inserting))
+    return {
+      reason: 'ImageInvalid',
+      explanation:
+        'the module file is compressed with gzip, which the modprobe of the worker cannot read; compress it with xz or zstd, or not at all, and run depmod again when the image is built',
+    }
+  return { reason: 'KernelMismatch', explanation: `the file is not a module for the node's kernel; ${rebuild}` }
+}
+
+/** The kernel has these words, too, for a text that is longer than the parameter that is to hold it. */
+function explainNoSpace(_words: readonly string[], { action, hasParameters }: ModprobeFailureInput): FoundFailure {
+  if (action === 'load' && hasParameters === true)
+    return {
+      reason: 'InvalidParameter',
+      explanation:
+        'a parameter is longer than it may be, or the module found no space for what it needs; correct spec.moduleLoader.container.modprobe.parameters',
+    }
+  return { reason: 'OutOfSpace', explanation: 'the node has no space left; free some on its disk' }
 }
 
 function explainNotFound(words: readonly string[], { action }: ModprobeFailureInput): FoundFailure {
@@ -242,7 +283,8 @@ function explainInvalidArgument(_words: readonly string[], { hasParameters }: Mo
   }
 }
 
-function explainBusy(_words: readonly string[], input: ModprobeFailureInput): FoundFailure {
+/** On removal the kernel says "busy" of a module that cannot be removed at all, and "unavailable" of one that is in use. */
+function explainBusy(words: readonly string[], input: ModprobeFailureInput): FoundFailure {
   if (input.action === 'load') {
     return {
       reason: 'Unknown',
@@ -250,5 +292,10 @@ function explainBusy(_words: readonly string[], input: ModprobeFailureInput): Fo
         'another driver holds a device or resource that it needs; remove that driver first (inTreeModulesToRemove)',
     }
   }
+  if (words[0] === 'Device or resource busy')
+    return {
+      reason: 'ModuleInUse',
+      explanation: 'it has no way out of the kernel, or is still starting; reboot the node to be rid of it',
+    }
   return explainInUse([], input)
 }

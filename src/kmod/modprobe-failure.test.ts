@@ -83,7 +83,53 @@ const cases: Case[] = [
       kernelLog: 'Lockdown: modprobe: unsigned module loading is restricted; see man kernel_lockdown.7',
     },
     'SignatureRejected',
-    'is not signed',
+    'the node is locked down',
+  ],
+  [
+    'a damaged signature',
+    { stderr: couldNotInsert('Bad message') },
+    'SignatureRejected',
+    'the signature at the end of the file is damaged',
+  ],
+  [
+    'a module for another processor',
+    { stderr: couldNotInsert('Exec format error'), kernelLog: 'Invalid architecture in ELF header: 183' },
+    'KernelMismatch',
+    'another processor',
+  ],
+  [
+    'a file that gzip has compressed',
+    {
+      stderr: couldNotInsert('Exec format error'),
+      stdout: 'insmod /tmp/opt/lib/modules/6.1/kmm_demo.ko.gz \n',
+    },
+    'ImageInvalid',
+    'compressed with gzip',
+  ],
+  [
+    'a dependency whose file is not there',
+    {
+      stderr: `modprobe: ERROR: ../libkmod/libkmod-module.c:191 kmod_module_parse_depline() ctx=0x55c6057db320 path=/tmp/opt/lib/modules/6.1/kmm_demo_dep.ko error=No such file or directory\n${ambiguous}`,
+      kernelLog: 'kmm_demo: Unknown symbol kmm_demo_dep_count_greeting (err -2)',
+    },
+    'ModuleNotInImage',
+    'names the file /tmp/opt/lib/modules/6.1/kmm_demo_dep.ko, which the image does not have',
+  ],
+  [
+    'a text that is longer than its parameter',
+    { stderr: couldNotInsert('No space left on device'), hasParameters: true },
+    'InvalidParameter',
+    'longer than it may be',
+  ],
+  [
+    'a module without an exit',
+    {
+      action: 'unload',
+      stderr:
+        "modprobe: ERROR: ../libkmod/libkmod-module.c:856 kmod_module_remove_module() could not remove 'x': Device or resource busy",
+    },
+    'ModuleInUse',
+    'reboot the node',
   ],
   [
     'a module in use',
