@@ -19,8 +19,8 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'scripts/**/*.test.ts'],
-    // Needs machines: npm run test:kernel.
-    exclude: ['test/kernel/**'],
+    // Need real parts: npm run test:kernel, npm run test:cluster.
+    exclude: ['test/kernel/**', 'test/control-plane/**'],
     globalSetup: ['test/global-setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,

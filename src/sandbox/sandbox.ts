@@ -100,6 +100,9 @@ export interface KubernetesSandbox extends Sandbox {
   readonly controlPlane: ControlPlane
 }
 
+/** A sandbox on either engine. */
+export type AnySandbox = EmbeddedSandbox | KubernetesSandbox
+
 /** All virtual nodes together; thousands that came at once would overrun the server's queue of new connections. */
 const nodesConnections = 64
 
@@ -252,7 +255,7 @@ function startKubernetes(options: KubernetesOptions): Promise<KubernetesSandbox>
  */
 export function startSandbox(options?: EmbeddedOptions): Promise<EmbeddedSandbox>
 export function startSandbox(options: KubernetesOptions): Promise<KubernetesSandbox>
-export function startSandbox(options: SandboxOptions): Promise<EmbeddedSandbox | KubernetesSandbox>
-export function startSandbox(options: SandboxOptions = {}): Promise<EmbeddedSandbox | KubernetesSandbox> {
+export function startSandbox(options: SandboxOptions): Promise<AnySandbox>
+export function startSandbox(options: SandboxOptions = {}): Promise<AnySandbox> {
   return options.engine === 'kubernetes' ? startKubernetes(options) : startEmbedded(options)
 }

@@ -243,5 +243,5 @@ it.concurrent('unloads from its own namespace when the namespace of the Module i
   expect(scene.kernel.loadedModules()).toEqual([])
   const listNames = async () =>
     (await cluster.sandbox.client.list(namespaces)).items.map(({ metadata }) => metadata?.name)
-  await vi.waitFor(async () => expect(await listNames()).not.toContain(scene.name), 30_000)
+  await vi.waitFor(async () => expect(await listNames()).not.toContain(scene.name), 60_000)
 })

@@ -8,13 +8,14 @@ import { pushImage } from '../../src/oci/push.ts'
 import { parseReference } from '../../src/oci/reference.ts'
 import { createRegistry } from '../../src/oci/registry.ts'
 import {
+  type AnySandbox,
   type CommonOptions,
   type EmbeddedOptions,
   type EmbeddedSandbox,
-  type Sandbox,
   startSandbox,
 } from '../../src/sandbox/sandbox.ts'
-import { chooseEngine } from './engine.ts'
+import { tally } from '../control-plane/tally.ts'
+import { chooseEngine, patience } from './engine.ts'
 import { type OperatorOverrides, startTestOperator } from './test-operator.ts'
 import { createView, moduleResource, startView, stopView, type View } from './view.ts'
 
@@ -29,7 +30,7 @@ export const workerLabel = { 'node-role.kubernetes.io/worker': '' }
 const usualNodes = [{ name: 'n1', kernel: kernel56, labels: workerLabel }]
 
 /** A sandbox with an operator in this process, and a view of both. */
-export class Cluster<S extends Sandbox = Sandbox> {
+export class Cluster<S extends AnySandbox = AnySandbox> {
   readonly sandbox: S
   readonly view: View
   readonly log: string[] = []
@@ -50,7 +51,7 @@ export class Cluster<S extends Sandbox = Sandbox> {
     return this.#around(await startSandbox({ nodes: usualNodes, ...options }))
   }
 
-  static async #around<S extends Sandbox>(sandbox: S): Promise<Cluster<S>> {
+  static async #around<S extends AnySandbox>(sandbox: S): Promise<Cluster<S>> {
     const cluster = new Cluster(sandbox)
     await startView(cluster.view)
     return cluster
@@ -70,14 +71,16 @@ export class Cluster<S extends Sandbox = Sandbox> {
   async stop(): Promise<void> {
     for (const end of this.#operators) await end()
     await stopView(this.view)
-    await this.sandbox.stop()
+    const sandbox: AnySandbox = this.sandbox
+    if (sandbox.engine === 'kubernetes') tally(sandbox.controlPlane)
+    await sandbox.stop()
   }
 
   /** Resolves when `holds` does, looking again at each change of anything; fails with the operator's last words. */
   async until(what: string, holds: () => unknown, timeoutMs = 30_000): Promise<void> {
     const started = Date.now()
     while (!holds()) {
-      if (Date.now() - started > timeoutMs)
+      if (Date.now() - started > timeoutMs * patience)
         throw new Error(
           `not within ${timeoutMs / 1000} s: ${what}\n${this.describe()}\n${this.log.slice(-25).join('\n')}`,
         )

@@ -1,6 +1,9 @@
 import { homedir } from 'node:os'
 import { type EngineChoice, prepareEngine } from '../../src/cli/engine.ts'
 
+/** How much longer than the embedded one a real cluster may take: it collects a dead node's pods after a minute. */
+export const patience = process.env['KMM_TEST_ENGINE'] === 'kubernetes' ? 3 : 1
+
 /** Makes ready the engine that KMM_TEST_ENGINE names; without it, the embedded one. */
 export async function chooseEngine(): Promise<EngineChoice> {
   const { KMM_TEST_ENGINE: engine = 'embedded' } = process.env

@@ -9,6 +9,7 @@ import { buildModuleFile, type ModuleFileInput } from '../../src/sandbox/kernel/
 import type { VirtualKernel } from '../../src/sandbox/kernel/virtual-kernel.ts'
 import type { NodeOptions, VirtualNode } from '../../src/sandbox/node/virtual-node.ts'
 import type { LayerEntry, PushedImage } from '../../src/sandbox/registry/types.ts'
+import { patience } from './engine.ts'
 import { type Cluster, demoModule, exampleFiles, kernel56, moduleResource, nmcResource } from './cluster.ts'
 
 /** How a scene differs from a node with the usual kernel, in a namespace that allows everything. */
@@ -156,7 +157,7 @@ export class Scene {
   async until(what: string, holds: () => unknown, timeoutMs = 40_000): Promise<void> {
     const started = Date.now()
     while (!holds()) {
-      if (Date.now() - started > timeoutMs)
+      if (Date.now() - started > timeoutMs * patience)
         throw new Error(`not within ${timeoutMs / 1000} s: ${what}\n${this.describe()}`)
       await new Promise((resolve) => setTimeout(resolve, 5))
     }

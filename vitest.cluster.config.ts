@@ -1,0 +1,19 @@
+import { defineConfig } from 'vitest/config'
+
+/** The suite on a real control plane: `npm run test:cluster`. */
+export default defineConfig({
+  test: {
+    include: ['test/control-plane/**/*.test.ts', 'test/conformance/**/*.test.ts', 'test/scenario/**/*.test.ts'],
+    // Looks at every write from inside the API server, which only the one in this process allows.
+    exclude: ['test/scenario/kill.test.ts'],
+    globalSetup: ['test/global-setup.ts', 'test/control-plane/setup.ts'],
+    env: { KMM_TEST_ENGINE: 'kubernetes' },
+    // A real cluster takes 6 s to miss a node and a minute to collect the pods of one that is gone.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
+    pool: 'forks',
+    isolate: false,
+    // Each has a control plane of its own, which takes a processor while it starts.
+    maxWorkers: 2,
+  },
+})
