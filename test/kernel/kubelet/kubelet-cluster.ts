@@ -38,8 +38,7 @@ export interface KubeletClusterOptions {
 const hasRun = ({ status }: Pod): boolean =>
   status?.containerStatuses?.some(({ containerID = '' }) => containerID.startsWith('containerd://')) ?? false
 
-async function pushWorker(address: string, image: BuiltImage): Promise<string> {
-  const name = `${address}/${workerRepository}:${workerTag}`
+async function pushBuilt(name: string, image: BuiltImage): Promise<string> {
   const registry = createRegistry({ settings: {}, tls: { insecure: true, insecureSkipTLSVerify: false } })
   try {
     await pushImage(registry, parseReference(name), image)
@@ -85,7 +84,7 @@ export class KubeletCluster implements Target {
     const cluster = new KubeletCluster(sandbox, worker)
     try {
       tally({ what: 'kubernetes', version: sandbox.version })
-      cluster.#workerImage = await pushWorker(sandbox.registry.address, worker)
+      cluster.#workerImage = await pushBuilt(`${sandbox.registry.address}/${workerRepository}:${workerTag}`, worker)
       await startView(cluster.view)
       return cluster
     } catch (error) {
@@ -126,6 +125,11 @@ export class KubeletCluster implements Target {
     return startTargetOperator({ kubeconfig: this.kubeconfig, workerImage }, rest)
   }
 
+  /** Puts the worker image into the registry under another name and tag. */
+  async pushWorkerAs(name: string): Promise<void> {
+    await pushBuilt(`${this.registry.address}/${name}`, this.#worker)
+  }
+
   async loseWorkerImage(): Promise<() => Promise<void>> {
     const { registry } = this.sandbox
     registry.lose(workerRepository, workerTag)
@@ -134,7 +138,7 @@ export class KubeletCluster implements Target {
     const running = this.#nodes.filter(({ machine }) => machine.isOn)
     await Promise.all(running.map(({ machine }) => machine.run(remove)))
     return async () => {
-      await pushWorker(registry.address, this.#worker)
+      await pushBuilt(this.#workerImage, this.#worker)
     }
   }
 
