@@ -3,7 +3,7 @@ import type { TargetNode } from '../target.ts'
 import { exampleLayer, writeTree } from './images.ts'
 
 /** One thing done on a node: a command line of modprobe, or something around it. */
-type Step =
+export type Step =
   | { modprobe: string }
   /** Opens the device file of kmm_demo_dev, and closes it. */
   | { hold: true }
@@ -11,7 +11,8 @@ type Step =
   | { write: string; content: string }
   | { remove: string }
 
-interface LineCase {
+/** Steps that belong together; nothing is loaded after them. */
+export interface LineCase {
   name: string
   steps: readonly Step[]
 }
@@ -144,6 +145,12 @@ const cases: readonly LineCase[] = [
 /** What the code of the example modules prints when it counts: a virtual kernel runs no code. */
 const isCounting = (line: string): boolean => /^kmm_demo.*(?:\(greeting \d+\)|counted \d+ greetings)$/.test(line)
 
+/** What the kernel says of modules; a real one also speaks of its clock and other things in between. */
+const isAboutModules = (line: string): boolean => /kmm_|dummy|ifb|[Mm]odule|ELF|firmware|taint/.test(line)
+
+/** Pointers differ from run to run. */
+const withoutPointers = (line: string): string => line.replaceAll(/ctx=0x[0-9a-f]+/g, 'ctx=POINTER')
+
 async function writeTrees(node: TargetNode, release: string, otherRelease: string): Promise<void> {
   const cloud = release.replace(/-amd64$/, '-cloud-amd64')
   const prebuilt = await exampleLayer('prebuilt', release)
@@ -194,13 +201,14 @@ export async function collectModprobeLines(node: TargetNode, otherRelease: strin
   return lines
 }
 
-async function runLine(node: TargetNode, line: string): Promise<Json> {
+/** Runs one command line of modprobe; answers what was said and what is loaded then. */
+export async function runLine(node: TargetNode, line: string): Promise<Json> {
   const before = (await node.dmesg()).length
   const { status, stdout, stderr } = await node.modprobe(line.split(' '))
-  const dmesg = (await node.dmesg()).slice(before).filter((each) => !isCounting(each))
+  const dmesg = (await node.dmesg()).slice(before).filter((each) => isAboutModules(each) && !isCounting(each))
   const loaded = (await node.loadedModules(['dummy', 'ifb'])).map(
     ({ name, taint, refcnt, holders, parameters, srcversion }) =>
       `${name} ${srcversion} ${taint} ${refcnt} [${holders.join(' ')}] ${JSON.stringify(parameters)}`,
   )
-  return { line, status, stdout, stderr, dmesg, loaded }
+  return { line, status, stdout, stderr: stderr.map(withoutPointers), dmesg, loaded }
 }
