@@ -1,13 +1,22 @@
 import { Command, InvalidArgumentError } from 'commander'
 import type { Environment } from '../kube/kubeconfig.ts'
+import { cacheFolder } from '../sandbox/cache-folder.ts'
 import type { EngineName } from '../sandbox/engine.ts'
+import { parseMachineKernel } from '../sandbox/node/qemu-backend.ts'
 import type { NodeOptions } from '../sandbox/node/virtual-node.ts'
-import { type EmbeddedSandbox, type KubernetesSandbox, type Sandbox, startSandbox } from '../sandbox/sandbox.ts'
+import {
+  type CommonOptions,
+  type EmbeddedSandbox,
+  type KubernetesSandbox,
+  type Sandbox,
+  startSandbox,
+} from '../sandbox/sandbox.ts'
 import { createEngineOption, prepareEngine } from './engine.ts'
 
 interface Flags {
-  nodes: number
+  nodes?: number
   kernel: string[]
+  nodeKernel: string[]
   engine: EngineName
   json?: boolean
 }
@@ -27,6 +36,7 @@ export interface SandboxUpOptions {
 
 /** The kernels that the example modules are compiled for. */
 const exampleKernels = ['6.1.0-56-amd64', '6.1.0-55-amd64']
+const usualNodes = 3
 const mostNodes = 1_000
 
 function parseNodes(text: string): number {
@@ -41,6 +51,12 @@ function parseKernel(text: string, before: string[]): string[] {
   return [...before, text]
 }
 
+function parseMachine(text: string, before: string[]): string[] {
+  if (parseMachineKernel(text) === undefined)
+    throw new InvalidArgumentError('give qemu: and the release of a Debian kernel, such as qemu:6.1.0-56-amd64.')
+  return [...before, text]
+}
+
 /** Worker nodes by the names `node-1`, `node-2`, …, the kernels given out in turn. */
 export function planNodes(count: number, kernels: readonly string[]): NodeOptions[] {
   const used = kernels.length > 0 ? kernels : exampleKernels
@@ -51,8 +67,10 @@ export function planNodes(count: number, kernels: readonly string[]): NodeOption
   }))
 }
 
-function describeNodes(sandbox: Sandbox): { name: string; kernel: string }[] {
-  return sandbox.nodes.map(({ name, kernel }) => ({ name, kernel: kernel.release }))
+function describeNodes(sandbox: Sandbox): { name: string; kernel: string; real?: true }[] {
+  return sandbox.nodes.map(({ name, backend, hasMachine }) => {
+    return { name, kernel: backend.release, ...(hasMachine && { real: true as const }) }
+  })
 }
 
 function tellJson(sandbox: Sandbox): string {
@@ -78,7 +96,9 @@ function tellPerson(sandbox: Sandbox, program: string): string[] {
     `  Kubernetes   ${version}${engine === 'embedded' ? '' : ', real'}`,
     `  API server   ${url}`,
     `  registry     ${registry.address} (plain HTTP)`,
-    ...describeNodes(sandbox).map(({ name, kernel }) => `  ${name.padEnd(12)} kernel ${kernel}`),
+    ...describeNodes(sandbox).map(
+      ({ name, kernel, real }) => `  ${name.padEnd(12)} kernel ${kernel}${real ? ', real, in a machine' : ''}`,
+    ),
     '',
     'In another terminal:',
     '',
@@ -95,20 +115,39 @@ async function stay(sandbox: EmbeddedSandbox | KubernetesSandbox, signal: AbortS
   await Promise.race([interrupted, ...(sandbox.engine === 'kubernetes' ? [sandbox.controlPlane.failed] : [])])
 }
 
+interface MachineNeeds extends Pick<SandboxUpOptions, 'environment' | 'home'> {
+  tell: (text: string) => void
+  signal: AbortSignal
+}
+
+/** The nodes that the flags ask for, and what real kernels need. */
+function chooseNodes({ nodes, kernel, nodeKernel }: Omit<Flags, 'engine'>, needs: MachineNeeds): CommonOptions {
+  if (nodeKernel.length === 0) return { nodes: planNodes(nodes ?? usualNodes, kernel) }
+  const { environment, home, tell: progress, signal } = needs
+  const machines = { cache: cacheFolder(environment, home), path: environment['PATH'] ?? '', progress, signal }
+  return { nodes: planNodes(nodes ?? nodeKernel.length, nodeKernel), machines }
+}
+
 /** `kmm sandbox up`: a cluster that stays until it is interrupted. */
 export function createSandboxUpCommand(options: SandboxUpOptions): Command {
   const { root, program, write, createStopSignal } = options
   return new Command('up')
     .description('start a sandbox and stay until interrupted')
-    .option('--nodes <number>', 'how many virtual nodes', parseNodes, 3)
-    .option('--kernel <release>', 'kernel of the nodes; given several times, in turn', parseKernel, [])
+    .option('--nodes <number>', 'how many nodes (default: 3, or one a --node-kernel)', parseNodes)
+    .option('--kernel <release>', 'virtual kernel of the nodes; given several times, in turn', parseKernel, [])
+    .option(
+      '--node-kernel <kernel>',
+      'qemu:<release>: nodes with that stock Debian kernel in QEMU machines, in place of virtual ones; given several times, in turn',
+      parseMachine,
+      [],
+    )
     .addOption(createEngineOption())
     .option('--json', 'print one JSON object a line')
-    .action(async ({ nodes, kernel, engine, json = false }: Flags) => {
+    .action(async ({ engine, json = false, ...flags }: Flags) => {
       const signal = createStopSignal()
       const tell = (text: string): void => write(json ? JSON.stringify({ event: 'progress', text }) : text)
       const choice = await prepareEngine(engine, { ...options, tell, signal })
-      const sandbox = await startSandbox({ root, nodes: planNodes(nodes, kernel), ...choice })
+      const sandbox = await startSandbox({ root, ...chooseNodes(flags, { ...options, tell, signal }), ...choice })
       try {
         for (const line of json ? [tellJson(sandbox)] : tellPerson(sandbox, program)) write(line)
         await stay(sandbox, signal)

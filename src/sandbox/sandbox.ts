@@ -40,7 +40,7 @@ export interface CommonOptions {
   workerSlots?: number
   registry?: RegistryOptions
   /** What nodes with real kernels (`qemu:<release>`) need; default there can be none. */
-  machines?: Pick<MachineSettings, 'cache' | 'path' | 'progress' | 'report'>
+  machines?: Pick<MachineSettings, 'cache' | 'path' | 'progress' | 'report' | 'signal'>
   /** How the kubelets pace themselves. */
   times?: Partial<KubeletTimes>
   /** What pods do that are no worker pods, and worker pods that are to fail. */

@@ -11,7 +11,7 @@ import { podsFolder, startInMachine, workerOnNode } from './machine-container.ts
 
 /** What all nodes with real kernels share. */
 export interface MachineSettings
-  extends Pick<MachineOptions, 'cache' | 'path' | 'agentProgram' | 'progress' | 'report'> {
+  extends Pick<MachineOptions, 'cache' | 'path' | 'agentProgram' | 'progress' | 'report' | 'signal'> {
   /** The bundle of the worker that ships. */
   workerProgram: string
   /** Ports of this computer's loopback that are reached on the guest's: those of registries. */
@@ -83,8 +83,9 @@ export class QemuBackend implements NodeBackend {
   }
 
   async start(): Promise<void> {
-    const { workerProgram, forwardedPorts, ...shared } = this.#settings
-    const own = { name: this.#name, release: this.#release, signal: this.#stopped.signal, saved: { key: 'node' } }
+    const { workerProgram, forwardedPorts, signal: given, ...shared } = this.#settings
+    const signal = given === undefined ? this.#stopped.signal : AbortSignal.any([given, this.#stopped.signal])
+    const own = { name: this.#name, release: this.#release, signal, saved: { key: 'node' } }
     this.#machine = await startMachine({ ...shared, ...own, ...this.#options })
     await this.machine.writeFile(workerOnNode, await readFile(workerProgram))
     for (const folder of hostFolders) await this.machine.makeFolder(folder)

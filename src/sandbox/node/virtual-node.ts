@@ -112,6 +112,11 @@ export class VirtualNode {
     throw new KmmError(`the kernel of node ${this.name} is real: look at its machine`, { code: 'Invalid' })
   }
 
+  /** True when its kernel is a real one. */
+  get hasMachine(): boolean {
+    return this.backend instanceof QemuBackend
+  }
+
   /** The machine of a node with a real kernel. */
   get machine(): Machine {
     if (this.backend instanceof QemuBackend) return this.backend.machine

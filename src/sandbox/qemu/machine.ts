@@ -147,9 +147,9 @@ export class Machine {
     await this.#agent.ask({ op: 'remove', path })
   }
 
-  /** Everything that is loaded into its kernel, by name. */
-  async modules(): Promise<GuestModule[]> {
-    return this.#agent.ask({ op: 'modules' })
+  /** What is loaded into its kernel, by name: everything, or the modules of these names and those that are out of tree. */
+  async modules(names?: readonly string[]): Promise<GuestModule[]> {
+    return this.#agent.ask({ op: 'modules', ...(names && { names }) })
   }
 
   /** What the kernel has said since it booted, without times and levels. */

@@ -25,8 +25,8 @@ export type PlainRequest =
   | { op: 'makeFolder'; path: string }
   /** Removes a file or a folder with everything in it, if it is there. */
   | { op: 'remove'; path: string }
-  /** Answers every loaded module, by name: a list of `GuestModule`. */
-  | { op: 'modules' }
+  /** Answers the loaded modules, by name: a list of `GuestModule`; with `names` those alone, and such as are out of tree. */
+  | { op: 'modules'; names?: readonly string[] }
 
 /** What the host asks the agent in the guest to do; each request has a stream of its own. */
 export type GuestRequest =

@@ -25,10 +25,15 @@ function readParameters(folder: string): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, readLine(join(folder, 'parameters', name)) ?? '']))
 }
 
-/** Everything that is loaded into the kernel under this process; what is part of the kernel itself is not. */
-export function readModules(): GuestModule[] {
+/**
+ * What is loaded into the kernel under this process; what is part of the kernel itself is not. With names those modules alone,
+ * and such as are out of tree: each takes a while to look at.
+ */
+export function readModules(names?: readonly string[]): GuestModule[] {
   return list(root).flatMap((name) => {
     const folder = join(root, name)
+    const isWanted = names === undefined || names.includes(name) || readLine(join(folder, 'taint'))?.includes('O')
+    if (isWanted !== true) return []
     if (readLine(join(folder, 'initstate')) === undefined) return []
     const read = (file: string): string => readLine(join(folder, file)) ?? ''
     return [

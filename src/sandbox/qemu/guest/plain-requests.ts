@@ -25,6 +25,6 @@ export async function performPlain(request: PlainRequest): Promise<unknown> {
     case 'remove':
       return rm(request.path, { recursive: true, force: true })
     case 'modules':
-      return readModules()
+      return readModules(request.names)
   }
 }
