@@ -7,10 +7,15 @@ import type { Readable } from 'node:stream'
 import { type Frame, frameKind, splitPayload } from '../frames.ts'
 import type { GuestEnd, GuestRequest } from '../requests.ts'
 import { performPlain } from './plain-requests.ts'
-import type { GuestPort } from './port.ts'
 
 /** Where user-mode network leads to the host's loopback. */
 const hostAddress = '10.0.2.2'
+
+/** Where frames come from and go to. */
+interface Port {
+  send(frame: Frame): Promise<void>
+  receive(): AsyncIterable<Frame>
+}
 
 /** What a stream's later frames go to. */
 interface Receiver {
@@ -20,11 +25,11 @@ interface Receiver {
 
 /** Does what the host asks, many things at once; runs in the guest. */
 export class GuestAgent {
-  readonly #port: GuestPort
+  readonly #port: Port
   readonly #receivers = new Map<number, Receiver>()
   readonly #forwarded = new Set<number>()
 
-  constructor(port: GuestPort) {
+  constructor(port: Port) {
     this.#port = port
   }
 
