@@ -1,0 +1,166 @@
+import { mkdtemp, readdir, readFile, realpath, rm } from 'node:fs/promises'
+import { join, posix, relative, sep } from 'node:path'
+import { type ModuleDependencies, parseModulesBuiltin, parseModulesDep } from '../kmod/dependencies.ts'
+import { parseModuleFileName } from '../kmod/module-name.ts'
+import type { SigningCertificate } from '../kmod/signature-key.ts'
+import { extractImage } from '../oci/extract.ts'
+import type { Platform } from '../oci/manifest.ts'
+import { type InspectedModule, inspectModule } from './inspect-module.ts'
+import type { ImagePlace } from './select-image.ts'
+import { signedByLabel } from './signed-label.ts'
+
+/** Which image to look into, and where in it. */
+export interface InspectOptions {
+  source: ImagePlace
+  platform: Platform
+  /** The directory with `lib/modules` in it, as in a Module's `modprobe.dirName`. */
+  dirName: string
+  /** Only this kernel, and links to the node's own modules of it are understood. */
+  kernel?: string
+  /** The image's directory with firmware, as in a Module's `modprobe.firmwarePath`. */
+  firmwarePath?: string
+  /** Looked for among the signatures. */
+  certificate?: SigningCertificate
+  /** A folder for temporary files. */
+  workFolder: string
+  signal: AbortSignal
+}
+
+/** What an image has for one kernel. */
+export interface InspectedKernel {
+  /** The name of its directory. */
+  release: string
+  modules: InspectedModule[]
+  /** Names of modules that are links to the node's own. */
+  onNode: string[]
+  /** The lines of `modules.dep` by module; undefined when the image has none. */
+  dependencies: ReadonlyMap<string, ModuleDependencies> | undefined
+  /** Modules that are part of the kernel itself, as far as the image says. */
+  builtin: ReadonlySet<string>
+  /** Links that lead to the node's own modules, by their path below the kernel's directory. */
+  hostLinks: string[]
+}
+
+/** What an image has to offer to KMM. */
+export interface InspectedImage {
+  digest: string
+  /** How many layers and bytes were read. */
+  layers: number
+  /** The certificate by which its `signed-by` label says that it is signed. */
+  signedBy: string | undefined
+  kernels: InspectedKernel[]
+  /** Firmware files, relative to the firmware's directory. */
+  firmware: string[]
+}
+
+/** Looks into a kmod image: extracts its modules and firmware to a temporary folder, reads them, and removes them. Throws as a pull does. */
+export async function inspectImage(options: InspectOptions): Promise<InspectedImage> {
+  const { source, platform, signal } = options
+  const image = await source.registry.resolveImage(source.reference, platform, signal)
+  const pinned = { ...source.reference, digest: image.digest }
+  const config = await source.registry.readConfig(pinned, image, signal)
+  const folder = await realpath(await mkdtemp(join(options.workFolder, 'kmm-inspect-')))
+  try {
+    const root = join(folder, 'image')
+    const layers = image.layers.map((descriptor) => ({
+      descriptor,
+      open: (stop: AbortSignal) => source.registry.openBlob(pinned, descriptor, stop),
+    }))
+    const hostLink = options.kernel === undefined ? {} : { hostLink: `/host/lib/modules/${options.kernel}` }
+    await extractImage({ layers, destination: root, wanted: listWanted(options), ...hostLink, signal })
+    return {
+      digest: image.digest,
+      layers: image.layers.length,
+      signedBy: config.labels[signedByLabel],
+      kernels: await inspectKernels(root, options),
+      firmware: await listFiles(root, options.firmwarePath),
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+function listWanted({ dirName, kernel, firmwarePath }: InspectOptions): string[] {
+  const modules = posix.join('/', dirName, 'lib/modules')
+  const folders = kernel === undefined ? [modules] : nameKernel(kernel).map((release) => posix.join(modules, release))
+  return [...folders, ...(firmwarePath === undefined ? [] : [posix.join('/', firmwarePath)])]
+}
+
+/** The names that an image may have for a kernel: also without the "+" at its end. */
+function nameKernel(kernel: string): string[] {
+  return [...new Set([kernel, kernel.replace(/\+$/, '')])]
+}
+
+async function inspectKernels(root: string, options: InspectOptions): Promise<InspectedKernel[]> {
+  const { kernel, dirName } = options
+  const folder = join(root, posix.join('/', dirName, 'lib/modules'))
+  const releases = kernel === undefined ? await listFolders(folder) : nameKernel(kernel)
+  const kernels: InspectedKernel[] = []
+  for (const release of releases) {
+    const found = await inspectKernel(root, release, options)
+    if (found !== undefined) kernels.push(found)
+  }
+  return kernels
+}
+
+async function listFolders(path: string): Promise<string[]> {
+  const entries = await readdir(path, { withFileTypes: true }).catch(() => [])
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+    .toSorted()
+}
+
+async function listFiles(root: string, firmwarePath: string | undefined): Promise<string[]> {
+  if (firmwarePath === undefined) return []
+  const folder = join(root, posix.join('/', firmwarePath))
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true }).catch(() => [])
+  return entries
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    .toSorted()
+}
+
+/** Where an extracted path leads; undefined when that is not among what was extracted, such as the node's own modules. */
+async function findInside(root: string, path: string): Promise<string | undefined> {
+  const real = await realpath(path).catch(() => undefined)
+  const top = await realpath(root)
+  return real?.startsWith(`${top}${sep}`) === true ? real : undefined
+}
+
+async function inspectKernel(
+  root: string,
+  release: string,
+  { dirName, certificate }: InspectOptions,
+): Promise<InspectedKernel | undefined> {
+  const folder = await findInside(root, join(root, posix.join('/', dirName, 'lib/modules', release)))
+  if (folder === undefined) return undefined
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true }).catch(() => [])
+  const index = await readInside(root, join(folder, 'modules.dep'))
+  const kernel: InspectedKernel = {
+    release,
+    modules: [],
+    onNode: [],
+    hostLinks: [],
+    dependencies: index === '' ? undefined : parseModulesDep(index),
+    builtin: parseModulesBuiltin(await readInside(root, join(folder, 'modules.builtin'))),
+  }
+  for (const entry of entries) {
+    if (entry.isDirectory()) continue
+    const path = join(entry.parentPath, entry.name)
+    const inside = await findInside(root, path)
+    const name = parseModuleFileName(entry.name)
+    if (inside === undefined) {
+      kernel.hostLinks.push(relative(folder, path))
+      if (name !== undefined) kernel.onNode.push(name)
+    } else if (name !== undefined)
+      kernel.modules.push(await inspectModule(inside, { name, path: `/${relative(root, path)}` }, certificate))
+  }
+  kernel.modules.sort((left, right) => (left.path < right.path ? -1 : 1))
+  return kernel
+}
+
+async function readInside(root: string, path: string): Promise<string> {
+  const inside = await findInside(root, path)
+  return inside === undefined ? '' : readFile(inside, 'utf8').catch(() => '')
+}
