@@ -2,13 +2,17 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { operatorReasons, reportReasons } from '../src/errors/reason.ts'
 
-const folder = 'test/scenario'
+/** Where tests name a reason; each of these tests fails unless its reason was really told. */
+const places: readonly (readonly [folder: string, pattern: RegExp])[] = [
+  ['test/scenario', /^itEndsIn\(\s*'(\w+)'/gm],
+  ['test/conformance/kernel/scenarios', /^ {4}says: '(\w+)'/gm],
+]
 
-/** The reasons in which tests of the sandbox end; each of these tests fails unless its reason was really told. */
 function listTestedReasons(): string[] {
-  const files = readdirSync(folder).filter((name) => name.endsWith('.test.ts'))
-  const texts = files.map((name) => readFileSync(`${folder}/${name}`, 'utf8'))
-  return texts.flatMap((text) => [...text.matchAll(/^itEndsIn\(\s*'(\w+)'/gm)].map(([, reason = '']) => reason))
+  return places.flatMap(([folder, pattern]) => {
+    const texts = readdirSync(folder).map((name) => readFileSync(`${folder}/${name}`, 'utf8'))
+    return texts.flatMap((text) => [...text.matchAll(pattern)].map(([, reason = '']) => reason))
+  })
 }
 
 it('has a test in the sandbox for each reason of the closed sets, and none for another', () => {

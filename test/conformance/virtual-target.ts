@@ -173,7 +173,7 @@ export async function openVirtualTarget(name: string, options: SandboxOptions = 
     registry: createTargetRegistry(sandbox.registry),
     releases,
     lacks: {},
-    patience: 1,
+    patience: options.engine === 'kubernetes' ? 4 : 1,
     openNode: (wish) => openNode(sandbox, wish),
     startOperator: (wish) => startTargetOperator({ kubeconfig, workerImage }, wish),
     loseWorkerImage: () => {

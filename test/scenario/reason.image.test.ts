@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect } from 'vitest'
 import { secrets } from '../../src/kube/core-resources.ts'
-import { Cluster, exampleFiles, kernel56 } from './cluster.ts'
+import { Cluster, kernel56 } from './cluster.ts'
 import { LeapClock } from './leap-clock.ts'
 import { createReasonTests } from './reason-test.ts'
 import type { Scene } from './scene.ts'
@@ -95,18 +95,3 @@ itEndsIn('ModuleNotInImage', 'an image without the module, until the Module name
   await scene.useImage(await scene.push('2'))
   await scene.untilReady()
 })
-
-itEndsIn(
-  'KernelMismatch',
-  'a module that was built for another kernel, until the tag names one for this',
-  async (scene) => {
-    const cloud = '6.1.0-56-cloud-amd64'
-    const files = await exampleFiles(cloud, 'prebuilt-cloud')
-    const renamed = Object.entries(files).map(([path, file]) => [path.replace(cloud, kernel56), file])
-    await scene.create(await scene.push('1', Object.fromEntries(renamed)))
-    expect(await scene.untilFailed('KernelMismatch')).toContain('build the image for this kernel')
-    await scene.push('1')
-    clock.leap(120_000)
-    await scene.untilReady()
-  },
-)

@@ -25,6 +25,8 @@ export async function playScenario(stage: Stage, scenario: Scenario): Promise<Js
   try {
     await scenario.play(story)
     await story.until('the last event', () => story.words.hasAllEvents)
+    const { says } = scenario
+    if (says !== undefined) expect(story.words.reports.map(({ reason }) => reason)).toContain(says)
     return story.words.toJson()
   } finally {
     await story.close()

@@ -1,8 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Json } from '../compare.ts'
 
-/** `words` are what was told of the Module in each scenario, `modprobe` what modprobe and the kernel said to command lines. */
-export type Recording = 'words' | 'modprobe'
+/**
+ * `words` are what was told of the Module in each scenario, `modprobe` what modprobe and the kernel said to command lines,
+ * `damage` what they said to module files with which something is wrong, and `enforced` the same under enforcement.
+ */
+export type Recording = 'words' | 'modprobe' | 'damage' | 'enforced'
 
 const fileOf = (recording: Recording): string => `test/conformance/kernel/recorded/${recording}.json`
 

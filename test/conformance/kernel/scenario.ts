@@ -1,3 +1,4 @@
+import type { ReportReason } from '../../../src/errors/reason.ts'
 import type { Feature } from '../target.ts'
 import type { Story } from './story.ts'
 
@@ -7,6 +8,8 @@ export interface Scenario {
   name: string
   /** A sentence. */
   title: string
+  /** What a worker says in its course; scripts/reasons.test.ts sees to it that each reason is said in some test. */
+  says?: ReportReason
   /** What a target must be able to do for it. */
   needs?: readonly Feature[]
   /** It shakes what others use (operator, registry, worker image), and so is played by itself. */

@@ -1,9 +1,14 @@
+import { chooseEngine } from '../../scenario/engine.ts'
 import { openVirtualTarget } from '../virtual-target.ts'
 import { defineScenarios } from './define.ts'
 import { scenarios } from './scenarios.ts'
 
-defineScenarios('virtual kernels on the sandbox', {
-  open: () => openVirtualTarget('virtual kernels on the sandbox'),
+const engine = process.env['KMM_TEST_ENGINE'] ?? 'embedded'
+const name = `virtual kernels, ${engine} API server`
+
+defineScenarios(name, {
+  open: async () => openVirtualTarget(name, await chooseEngine()),
   scenarios,
   concurrently: true,
+  timeoutMs: engine === 'embedded' ? 60_000 : 240_000,
 })

@@ -48,6 +48,7 @@ export const loadScenarios: readonly Scenario[] = [
   {
     name: 'parameters',
     title: 'loads a module with its parameters, and unloads it when the Module goes',
+    says: 'Loaded',
     play: async (story) => {
       const node = await story.openNode()
       await story.create(await story.pushDemo(), {
@@ -70,6 +71,7 @@ export const loadScenarios: readonly Scenario[] = [
   {
     name: 'dependency',
     title: 'loads the module that exports a symbol before the one that needs it, and removes both',
+    says: 'Unloaded',
     play: async (story) => {
       const node = await story.openNode()
       await story.create(await story.pushDemo())
@@ -118,6 +120,7 @@ export const loadScenarios: readonly Scenario[] = [
   {
     name: 'other-version',
     title: 'says that another version is loaded, until somebody has removed it',
+    says: 'OtherVersionLoaded',
     play: async (story) => {
       const node = await story.openNode()
       await writeTree(node, await exampleLayer('prebuilt-v2', story.release))

@@ -11,6 +11,7 @@ export const refuseScenarios: readonly Scenario[] = [
   {
     name: 'invalid-parameter',
     title: 'says that the module refuses a value, until the Module is corrected',
+    says: 'InvalidParameter',
     play: async (story) => {
       const node = await story.openNode()
       await story.create(await story.pushDemo(), { modprobe: { moduleName: 'kmm_demo', parameters: ['count=1000'] } })
@@ -26,6 +27,7 @@ export const refuseScenarios: readonly Scenario[] = [
   {
     name: 'no-device',
     title: 'says that a module finds no device, until it does',
+    says: 'Unknown',
     play: async (story) => {
       const node = await story.openNode()
       const modprobe = { moduleName: 'kmm_demo_dev', parameters: ['absent=1'] }
@@ -39,6 +41,7 @@ export const refuseScenarios: readonly Scenario[] = [
   {
     name: 'other-kernel',
     title: 'says that a module is for another kernel, until the image has one for this',
+    says: 'KernelMismatch',
     play: async (story) => {
       const node = await story.openNode()
       const cloud = await exampleLayer('prebuilt-cloud', toCloud(story.release), story.release)
@@ -83,6 +86,7 @@ export const refuseScenarios: readonly Scenario[] = [
   {
     name: 'firmware-missing',
     title: 'says which firmware file is missing, until the node has it',
+    says: 'FirmwareMissing',
     play: async (story) => {
       const node = await story.openNode()
       const modules = await exampleLayer('prebuilt', story.release)
@@ -98,6 +102,7 @@ export const refuseScenarios: readonly Scenario[] = [
   {
     name: 'unsigned',
     title: 'says that an unsigned module is refused, until one with a trusted signature comes',
+    says: 'SignatureRejected',
     needs: ['enforcement'],
     play: async (story) => {
       const node = await story.openNode({ enforcing: true })

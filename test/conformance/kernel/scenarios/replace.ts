@@ -47,6 +47,7 @@ export const replaceScenarios: readonly Scenario[] = [
   {
     name: 'in-tree-busy',
     title: 'says by whom an in-tree module is used, until it is free',
+    says: 'InTreeRemovalFailed',
     play: async (story) => {
       const node = await story.openNode({ inTree: ['crc-itu-t'] })
       await writeTree(node, await exampleLayer('prebuilt-more', story.release))

@@ -6,6 +6,7 @@ export const unloadScenarios: readonly Scenario[] = [
   {
     name: 'in-use',
     title: 'does not unload what somebody uses, and unloads it when that ends',
+    says: 'ModuleInUse',
     play: async (story) => {
       const node = await story.openNode()
       await story.create(await story.pushMore(), { modprobe: { moduleName: 'kmm_demo_dev' } })

@@ -5,8 +5,8 @@ import { parse } from 'yaml'
 import type { Module } from '../../src/api/module.ts'
 import { configMaps, serviceAccounts } from '../../src/kube/core-resources.ts'
 import { makeLoopbackCertificate } from '../../src/sandbox/apiserver/certificate.ts'
-import { Cluster, kernel56, nmcResource, workerLabel } from './cluster.ts'
-import { madeUpFiles, Scene, toEntries } from './scene.ts'
+import { Cluster, workerLabel } from './cluster.ts'
+import { madeUpFiles, toEntries } from './scene.ts'
 
 let cluster: Cluster
 beforeAll(async () => {
@@ -16,30 +16,6 @@ beforeAll(async () => {
   await cluster.startOperator({ config: JSON.stringify({ worker, registry: { caBundle: certificate } }) })
 })
 afterAll(() => cluster.stop())
-
-it('replaces in-tree modules once, and leaves its own alone when it loads again', async () => {
-  const scene = await Scene.open(cluster, 'in-tree')
-  const { kernel } = scene
-  for (const name of ['mod_a', 'mod_b']) kernel.insertInTree(name, { srcversion: `INTREE-${name}` })
-  const image = await scene.push('1', madeUpFiles(kernel56, { name: 'mod_a', srcversion: 'OURS' }))
-  await scene.create(image, ({ spec }) => {
-    const modprobe = { moduleName: 'mod_a' }
-    Object.assign(spec?.moduleLoader?.container ?? {}, { modprobe, inTreeModulesToRemove: ['mod_a', 'mod_b'] })
-  })
-  await scene.untilReady()
-  expect(kernel.loadedModules()).toMatchObject([{ name: 'mod_a', srcversion: 'OURS', taint: 'OE' }])
-  const counts = (): number[] => ['mod_a', 'mod_b'].flatMap((name) => [kernel.insertions(name), kernel.removals(name)])
-  const first = counts()
-  expect(first).toEqual([2, 1, 1, 1])
-  const uid = cluster.nmc(scene.name)?.metadata.uid
-  // Nobody knows any more that it is loaded, so it is loaded again.
-  await cluster.sandbox.client.delete(nmcResource, { name: scene.name })
-  const isNew = (): boolean => ![undefined, uid].includes(cluster.nmc(scene.name)?.metadata.uid)
-  await scene.until('the second load', () => isNew() && cluster.nmc(scene.name)?.status?.modules?.length === 1)
-  await scene.untilReady()
-  expect(counts()).toEqual(first)
-  expect(scene.reports.at(-1)).toMatchObject({ outcome: 'ok', alreadyLoaded: true })
-})
 
 /** The annotated example of the documentation, with this registry in place of its two. */
 function readExample(): Module {
