@@ -21,9 +21,8 @@ import { createView, moduleResource, startView, stopView, type View } from './vi
 
 export { micResource, moduleResource, nmcResource } from './view.ts'
 
-/** The kernels for which examples/kmod holds compiled modules. */
+/** A kernel for which examples/kmod holds compiled modules. */
 export const kernel56 = '6.1.0-56-amd64'
-export const kernel55 = '6.1.0-55-amd64'
 
 export const workerLabel = { 'node-role.kubernetes.io/worker': '' }
 
