@@ -30,7 +30,9 @@ export function checkImage({ kernels, firmware }: InspectedImage, wish: CheckWis
   const kernel = kernels.find(({ release }) => release === wish.kernel || `${release}+` === wish.kernel)
   const place = `${wish.dirName === '/' ? '' : wish.dirName}/lib/modules/${wish.kernel}`
   if (kernel === undefined || kernel.modules.length + kernel.onNode.length === 0)
-    return [failed('kernel', `the image has no modules in ${place}; put them there, or name their directory by --dir`)]
+    return [
+      failed('kernel', `the image has no modules in ${place}; "kmm image inspect" shows for which kernels it has any`),
+    ]
   const found = ok('kernel', `the image has ${kernel.modules.length} modules in ${place}`)
   return [
     found,
@@ -62,10 +64,14 @@ function checkIndex({ dependencies }: InspectedKernel): CheckFinding[] {
   ]
 }
 
-function listChecked({ modules }: InspectedKernel, { moduleName }: CheckWish): (InspectedModule | string)[] {
+/** The modules to look at, in the order of loading: what the wanted one needs has to load too. */
+function listChecked(kernel: InspectedKernel, { moduleName }: CheckWish): (InspectedModule | string)[] {
+  const { modules, dependencies } = kernel
   if (moduleName === undefined) return modules
-  const found = modules.find(({ name }) => isSameModule(name, moduleName))
-  return [found ?? moduleName]
+  const find = (wanted: string): InspectedModule | undefined => modules.find(({ name }) => isSameModule(name, wanted))
+  const order = dependencies === undefined ? [] : (findLoadOrder(dependencies, moduleName) ?? [])
+  const before = order.slice(0, -1).flatMap(({ name }) => find(name) ?? [])
+  return [...before, find(moduleName) ?? moduleName]
 }
 
 function checkOne(

@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 /** The `kmm` program: the operator and the tools for a terminal. */
-import { homedir, tmpdir } from 'node:os'
+import { arch, homedir, tmpdir } from 'node:os'
 import { basename, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command, Option } from 'commander'
 import { createDemoCommand } from '../cli/demo/command.ts'
+import { createImageCommand } from '../cli/image/command.ts'
 import { createSandboxGetCommand } from '../cli/sandbox-get.ts'
 import { createSandboxUpCommand } from '../cli/sandbox-up.ts'
 import { describeError } from '../errors/error.ts'
@@ -83,6 +84,20 @@ program
     }),
   )
   .addCommand(createDemoCommand(terminal))
+
+program.addCommand(
+  createImageCommand({
+    environment: process.env,
+    home: homedir(),
+    temporaryFolder: tmpdir(),
+    // Node.js has names of its own for two of them.
+    architecture: { x64: 'amd64', ia32: '386' }[arch() as string] ?? arch(),
+    write: terminal.write,
+    writeError: (text) => void process.stderr.write(text),
+    isTerminal: process.stderr.isTTY,
+    createStopSignal,
+  }),
+)
 
 try {
   await program.parseAsync()
