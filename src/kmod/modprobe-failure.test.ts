@@ -211,6 +211,7 @@ const cases: Case[] = [
     'kmm/demo.bin',
   ],
   ['a bad parameter', { stderr: couldNotInsert('Invalid argument') }, 'InvalidParameter', 'modprobe.parameters'],
+  ['too large a parameter', { stderr: couldNotInsert('Numerical result out of range') }, 'InvalidParameter', 'range'],
   [
     'a bad parameter by name',
     { stderr: couldNotInsert('Invalid argument'), kernelLog: "kmm_demo: `abc' invalid for parameter `count'" },

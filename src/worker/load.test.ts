@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, symlinkSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { demoVersions, exampleModules, kernel, modulesPath, WorkerNode } from '../../test/worker-node.ts'
 import { type SandboxRegistry, startRegistry } from '../sandbox/registry/registry.ts'
@@ -124,6 +124,21 @@ describe('loading again', () => {
     expect(report).toMatchObject({ status: 1, outcome: 'failed', reason: 'OtherVersionLoaded' })
     expect(report.message).toContain(demoVersions.second)
     expect(node.modprobeCalls).toEqual([])
+  })
+
+  it('takes no in-tree module for its replacement, though neither has a srcversion', async () => {
+    const folder = `examples/kmod/prebuilt-more/${kernel}`
+    const entries = readdirSync(folder)
+      .filter((name) => name !== 'host')
+      .map((name) => ({ name: `${modulesPath}/${name}`, content: readFileSync(`${folder}/${name}`) }))
+    const pushed = await registry.push({ repository: 'dummy', tag: '1', layers: [{ entries }] })
+    const modprobe = { moduleName: 'dummy', dirName: '/opt' }
+    node.addModule('dummy')
+    node.configure({ containerImage: pushed.image, modprobe })
+    expect((await node.run('load')).reason).toBe('OtherVersionLoaded')
+    node.reboot()
+    node.addModule('dummy', { taint: 'OE' })
+    expect(await node.run('load')).toMatchObject({ reason: 'Loaded', alreadyLoaded: true })
   })
 
   it('says how to replace an in-tree module that has the same name', async () => {

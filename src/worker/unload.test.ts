@@ -74,6 +74,14 @@ describe('an unload', () => {
     expect(report.modules).toEqual([{ name: 'kmm_demo', srcversion: demoVersions.first, refcnt: 2 }])
   })
 
+  it('says that a module is in use of which modprobe said nothing, as it does with --wait', async () => {
+    node.addModule('kmm_demo', { taint: 'OE', refcnt: 1 })
+    node.host.modprobePath = '/bin/true'
+    const report = await node.run('unload')
+    expect(report).toMatchObject({ status: 1, reason: 'ModuleInUse' })
+    expect(report.message).toMatch(/kmm_demo is still loaded: it is in use/)
+  })
+
   it('believes the kernel rather than modprobe’s exit status', async () => {
     node.addModule('kmm_demo', { taint: 'OE', initstate: 'live' })
     node.planModprobe({ when: '-rvd', status: 0 })
