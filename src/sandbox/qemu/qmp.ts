@@ -17,10 +17,11 @@ export class QmpClient {
 
   constructor(channel: Duplex) {
     this.#channel = channel
-    createInterface({ input: channel }).on('line', (line) => this.#take(JSON.parse(line) as Reply))
     const close = (): void => this.#close(new KmmError('QEMU has ended', { code: 'Unreachable' }))
-    channel.once('close', close)
-    channel.once('error', close)
+    channel.on('close', close).on('error', close)
+    const lines = createInterface({ input: channel })
+    // It passes on the errors of the channel.
+    lines.on('line', (line) => this.#take(JSON.parse(line) as Reply)).on('error', close)
     void this.execute('qmp_capabilities').catch(() => undefined)
   }
 
