@@ -15,8 +15,8 @@ export async function exampleLayer(folder: string, release: string, as = release
 
 /** Puts the files of a layer on a node's disk, as an administrator does; its links are links of images alone. */
 export async function writeTree(node: TargetNode, layer: readonly LayerEntry[]): Promise<void> {
-  for (const { name, content, type } of layer)
-    if (content !== undefined && type !== 'symlink') await node.writeFile(`/${name}`, content)
+  const files = layer.filter(({ type }) => type !== 'symlink')
+  await Promise.all(files.map(({ name, content = '' }) => node.writeFile(`/${name}`, content)))
 }
 
 /** The module kmm_demo_dep, signed by the trusted key or by a stranger's. */

@@ -164,11 +164,11 @@ async function writeTrees(node: TargetNode, release: string, otherRelease: strin
     arm: change(prebuilt, (data) => Buffer.concat([data.subarray(0, 18), Buffer.from([183]), data.subarray(19)])),
     gone: change(prebuilt, () => undefined),
   }
-  for (const [name, layer] of Object.entries(trees))
-    await writeTree(
-      node,
-      layer.map((entry) => ({ ...entry, name: entry.name.replace(/^opt/, `trees/${name}`) })),
-    )
+  const place = (name: string, layer: Layer): Layer =>
+    layer
+      .filter((entry) => /\.(?:ko|bin|softdep)$/.test(entry.name))
+      .map((entry) => ({ ...entry, name: entry.name.replace(/^opt/, `trees/${name}`) }))
+  for (const [name, layer] of Object.entries(trees)) await writeTree(node, place(name, layer))
 }
 
 type Layer = Awaited<ReturnType<typeof exampleLayer>>

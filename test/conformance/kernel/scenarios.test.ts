@@ -10,5 +10,5 @@ defineScenarios(name, {
   open: async () => openVirtualTarget(name, await chooseEngine()),
   scenarios,
   concurrently: true,
-  timeoutMs: engine === 'embedded' ? 60_000 : 240_000,
+  timeoutMs: engine === 'embedded' ? 90_000 : 300_000,
 })

@@ -111,7 +111,7 @@ export class Story {
   }
 
   /** Resolves when `holds` does. Fails with everything that is known of the scenario. */
-  async until(what: string, holds: () => unknown, timeoutMs = 30_000): Promise<void> {
+  async until(what: string, holds: () => unknown, timeoutMs = 40_000): Promise<void> {
     const limitMs = timeoutMs * this.target.patience
     const started = Date.now()
     while (!(await holds())) {
