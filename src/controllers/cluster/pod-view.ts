@@ -1,5 +1,5 @@
 import type { ContainerState, ContainerStatus, Pod } from 'kubernetes-types/core/v1.js'
-import { moduleNameLabel, roleLabel, workerActionLabel } from '../../api/labels.ts'
+import { getKernelModuleReadyNodeLabel, moduleNameLabel, roleLabel, workerActionLabel } from '../../api/labels.ts'
 
 /** What is known of a pod's only container, or its first. */
 export interface ContainerView {
@@ -36,6 +36,8 @@ export interface PodView {
   createdAt: string
   serviceAccountName: string
   firstPullSecret: string
+  /** False where its node selector does not ask for the ready label of its Module: it runs with the module and without. */
+  needsModule: boolean
   container: ContainerView
 }
 
@@ -121,6 +123,11 @@ function trimSpec({ spec }: Pod): Pick<PodView, 'nodeName' | 'serviceAccountName
   }
 }
 
+function needsModule({ metadata, spec }: Pod): boolean {
+  const label = getKernelModuleReadyNodeLabel(metadata?.namespace ?? '', metadata?.labels?.[moduleNameLabel] ?? '')
+  return spec?.nodeSelector === undefined || label in spec.nodeSelector
+}
+
 /** Trims a pod to its view. */
 export function trimPod(pod: Pod): PodView {
   const container = pod.spec?.containers[0]
@@ -129,6 +136,7 @@ export function trimPod(pod: Pod): PodView {
     ...trimIdentity(pod),
     ...trimSpec(pod),
     ...trimStatus(pod),
+    needsModule: needsModule(pod),
     container: trimContainer(textOf(container?.image), status),
   }
 }

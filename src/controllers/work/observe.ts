@@ -80,7 +80,7 @@ function observeModule(
     ...findOnNode(config, { namespace, name }),
     ...defined({ refusal }),
     workers: sources.workers.filter(({ intent }) => intent.namespace === namespace && intent.name === name),
-    pluginPods: sources.plugins.filter((pod) => moduleKeyOfPod(pod) === key).length,
+    pluginPods: sources.plugins.filter((pod) => moduleKeyOfPod(pod) === key && pod.needsModule).length,
     namespaceTerminating: sources.caches.namespaces.get({ name: namespace })?.terminating !== false,
   }
 }

@@ -34,7 +34,7 @@ export interface ObservedModule {
   reported?: WorkerStatus
   workers: readonly Worker[]
   refusal?: Refusal
-  /** Device plugin and DRA pods of this Module on the node, in any state. */
+  /** Device plugin and DRA pods of this Module on the node that need the module, in any state. */
   pluginPods: number
   /** The Module's namespace is going away, or gone: no pod can be made there. */
   namespaceTerminating: boolean

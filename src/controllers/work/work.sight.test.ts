@@ -93,6 +93,17 @@ describe('what is seen of a node', () => {
     expect(modules[0]?.pluginPods).toBe(2)
   })
 
+  it('counts no plugin pods that run without the module, as those of a Module whose loader was removed', () => {
+    const select = (nodeSelector: Record<string, string>, extra: Record<string, string> = {}): Pod => ({
+      ...buildPluginPod({ namespace: 'ns', labels: { [moduleNameLabel]: 'mod', ...extra } }),
+      spec: { nodeName: 'n1', containers: [], nodeSelector },
+    })
+    const needy = select({ [getKernelModuleReadyNodeLabel('ns', 'mod')]: '' })
+    const pods = [needy, select({ worker: '' }, { [roleLabel]: 'device-plugin' })]
+    const { modules } = see({ nodeModulesConfigs: [buildNodeConfig({ entries: [buildItem()] })], pods })
+    expect(modules[0]?.pluginPods).toBe(1)
+  })
+
   it.each([
     ['there', [namespace], false],
     ['going away', [{ ...namespace, status: { phase: 'Terminating' } }], true],

@@ -105,6 +105,7 @@ async function isBuilt(folder: string, { digest }: Sources): Promise<boolean> {
 
 /** Puts a finished folder in its place; what another process has put there meanwhile may stay. */
 async function install(made: string, folder: string, sources: Sources): Promise<void> {
+  if (await isBuilt(folder, sources)) return
   const old = `${made}-old`
   await rename(folder, old).catch(() => undefined)
   try {
