@@ -44,6 +44,9 @@ const listPlugins = (): Pod[] =>
 const isPodReady = ({ status }: Pod): boolean =>
   status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false
 
+/** What is process 1 of its container ends at SIGTERM only if it says so itself. */
+const sleepUntilTold = ['/bin/busybox', 'sh', '-c', 'trap "exit 0" TERM; /bin/busybox sleep inf & wait']
+
 /** As upstream's own continuous integration asks for it, but for build and sign: two modules in an order, one in-tree away. */
 const makeModule = (image: string): Module => ({
   apiVersion: 'kmm.sigs.x-k8s.io/v1beta1',
@@ -59,7 +62,7 @@ const makeModule = (image: string): Module => ({
         kernelMappings: [{ regexp: '^.+$', containerImage: image }],
       },
     },
-    devicePlugin: { container: { image: pauseImage } },
+    devicePlugin: { container: { image: pauseImage, command: sleepUntilTold } },
   },
 })
 

@@ -29,8 +29,8 @@ export interface KubeletNodeOptions {
 
 const memoryMb = 1_024
 const dataMb = 4_096
-const readyMs = 120_000
-const awayMs = 180_000
+const readyMs = 300_000
+const awayMs = 300_000
 const pollMs = 200
 const bootIdFile = '/proc/sys/kernel/random/boot_id'
 

@@ -1,8 +1,9 @@
+import { describeError } from '../../../src/errors/error.ts'
 import type { PreparedMachine } from '../../../src/sandbox/qemu/machine-options.ts'
 import { baseName } from './images.ts'
 import { argumentsFile, buildRehearsalFiles, rehearsalLeavings, rehearsedFile } from './node-files.ts'
 
-const rehearsalMs = 60_000
+const rehearsalMs = 240_000
 
 async function check(machine: PreparedMachine, argv: readonly string[], timeoutMs?: number): Promise<void> {
   const limit = timeoutMs === undefined ? {} : { timeoutMs }
@@ -16,8 +17,11 @@ async function waitUntil(machine: PreparedMachine, condition: string): Promise<v
   try {
     await check(machine, ['sh', '-c', `until ${condition}; do sleep 0.2; done`], rehearsalMs)
   } catch (cause) {
-    const { stdout } = await machine.run(['sh', '-c', 'tail -n 20 /run/containerd.log /run/kubelet.log'])
-    throw new Error(`the machine's first pod did not come to "${condition}":\n${stdout.toString()}`, { cause })
+    const tail = machine.run(['sh', '-c', 'tail -n 20 /run/containerd.log /run/kubelet.log'])
+    const words = await tail.then(({ stdout }) => stdout.toString()).catch(() => 'it does not answer')
+    throw new Error(`the machine's first pod did not come to "${condition}": ${describeError(cause)}\n${words}`, {
+      cause,
+    })
   }
 }
 
