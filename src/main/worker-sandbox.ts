@@ -4,6 +4,7 @@
  * `worker-sandbox --root R … image sign …`
  */
 import { parseArgs } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
 import { runImageSign } from '../worker/image-sign.ts'
 import { runWorker } from '../worker/program.ts'
 
@@ -49,7 +50,10 @@ async function runKmod(): Promise<number> {
   })
 }
 
-process.exitCode =
-  argv[0] === 'image' && argv[1] === 'sign'
-    ? await runImageSign(argv.slice(2), { host: { root, architecture }, temporaryFolder: '/tmp', ...common })
-    : await runKmod()
+const isSign = argv[0] === 'image' && argv[1] === 'sign'
+// As the program that it stands for.
+if (isSign) setFlagsFromString('--liftoff-only')
+
+process.exitCode = isSign
+  ? await runImageSign(argv.slice(2), { host: { root, architecture }, temporaryFolder: '/tmp', ...common })
+  : await runKmod()
