@@ -234,8 +234,8 @@ function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedSandbox> {
   })
 }
 
-/** Heartbeats of many nodes take their time: a hundred a second are no burden. */
-const graceMsOfNode = 40
+/** Heartbeats of many nodes take their time: twenty a second are no burden. */
+const graceMsOfNode = 200
 const leastGraceMs = 6_000
 
 function startKubernetes(options: KubernetesOptions): Promise<KubernetesSandbox> {

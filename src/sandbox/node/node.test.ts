@@ -493,3 +493,20 @@ it('holds the pods of two nodes apart', async () => {
   const { uid = '' } = (await last('w2', phaseIs('Succeeded'))).metadata!
   expect(readdirSync(join(folder, 'n2/pods'))).toEqual([uid])
 })
+
+it('says again that a pod is ready when the cluster has given the silent node’s pods up', async () => {
+  await startNode()
+  const kept = plainPod('kept')
+  await client.create(pods, { ...kept, spec: { containers: [], ...kept.spec, tolerations: [{ operator: 'Exists' }] } })
+  const key = { namespace: 'default', name: 'kept' }
+  const ready = async (): Promise<string | undefined> =>
+    (await client.get(pods, key)).status?.conditions?.find(({ type }) => type === 'Ready')?.status
+  await expect.poll(ready).toBe('True')
+  const conditions = [{ type: 'Ready', status: 'False' }]
+  const node = running[0]
+  await node?.setReady(false)
+  await client.patch(pods, key, { type: 'merge', body: { status: { conditions } } }, { subresource: 'status' })
+  expect(await ready()).toBe('False')
+  await node?.setReady(true)
+  await expect.poll(ready).toBe('True')
+})

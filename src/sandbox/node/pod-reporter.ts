@@ -2,6 +2,7 @@ import type { Pod } from 'kubernetes-types/core/v1.js'
 import { hasCode } from '../../errors/error.ts'
 import { sleep } from '../../kube/clock.ts'
 import { pods } from '../../kube/core-resources.ts'
+import { isOlder } from '../../kube/resource-version.ts'
 import type { KubeletSettings } from './kubelet-settings.ts'
 import { buildPodStatus, formatTime, type PodView } from './pod-status.ts'
 
@@ -9,6 +10,9 @@ const retryMs = 100
 
 /** Thrown when the API server no longer has the pod: there is nothing left to report or delete. */
 export class PodGone extends Error {}
+
+const readinessOf = ({ status }: Pod): string =>
+  status?.conditions?.find(({ type }) => type === 'Ready')?.status ?? 'Unknown'
 
 /** Writes one pod's status to the API server, in order, as often as it takes; waits while the node is offline. */
 export class PodReporter {
@@ -30,6 +34,19 @@ export class PodReporter {
     const written = this.#tail.then(() => this.#write(snapshot))
     this.#tail = written.catch(() => undefined)
     return written
+  }
+
+  /**
+   * True when somebody else has written another readiness since the last report, as the node lifecycle controller does for
+   * the pods of a silent node; what is reported next is written whatever was reported before.
+   */
+  isContradicted(pod: Pod): boolean {
+    const known = this.#pod.metadata?.resourceVersion ?? ''
+    if (this.#written === '' || !isOlder(known, pod.metadata?.resourceVersion ?? '')) return false
+    if (readinessOf(pod) === readinessOf(this.#pod)) return false
+    this.#pod = pod
+    this.#written = ''
+    return true
   }
 
   async #write(view: PodView): Promise<void> {

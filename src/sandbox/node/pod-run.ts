@@ -85,6 +85,8 @@ export class PodRun {
   podChanged(pod: Pod): void {
     this.#pod = pod
     if (pod.metadata?.deletionTimestamp !== undefined) this.#stopping.abort()
+    else if (this.isRunning && this.#reporter.isContradicted(pod))
+      this.#reporter.report(this.#view).catch(() => undefined)
   }
 
   /** Ends everything this instant, without a report, and waits for it. */
