@@ -1,5 +1,6 @@
 import type { Json } from '../compare.ts'
 import type { TargetNode } from '../target.ts'
+import { keepModuleLines } from './dmesg.ts'
 import { exampleLayer, writeTree } from './images.ts'
 
 /** One thing done on a node: a command line of modprobe, or something around it. */
@@ -145,9 +146,6 @@ const cases: readonly LineCase[] = [
 /** What the code of the example modules prints when it counts: a virtual kernel runs no code. */
 const isCounting = (line: string): boolean => /^kmm_demo.*(?:\(greeting \d+\)|counted \d+ greetings)$/.test(line)
 
-/** What the kernel says of modules; a real one also speaks of its clock and other things in between. */
-const isAboutModules = (line: string): boolean => /kmm_|dummy|ifb|[Mm]odule|ELF|firmware|taint/.test(line)
-
 /** Pointers differ from run to run. */
 const withoutPointers = (line: string): string => line.replaceAll(/ctx=0x[0-9a-f]+/g, 'ctx=POINTER')
 
@@ -205,7 +203,7 @@ export async function collectModprobeLines(node: TargetNode, otherRelease: strin
 export async function runLine(node: TargetNode, line: string): Promise<Json> {
   const before = (await node.dmesg()).length
   const { status, stdout, stderr } = await node.modprobe(line.split(' '))
-  const dmesg = (await node.dmesg()).slice(before).filter((each) => isAboutModules(each) && !isCounting(each))
+  const dmesg = keepModuleLines((await node.dmesg()).slice(before)).filter((each) => !isCounting(each))
   const loaded = (await node.loadedModules(['dummy', 'ifb'])).map(
     ({ name, taint, refcnt, holders, parameters, srcversion }) =>
       `${name} ${srcversion} ${taint} ${refcnt} [${holders.join(' ')}] ${JSON.stringify(parameters)}`,
