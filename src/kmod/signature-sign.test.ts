@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -61,7 +61,8 @@ describe('a signature', () => {
     expect(await isModuleSignedBy(signed, parseSigningCertificate(read('ec.pem')))).toBe(true)
   })
 
-  it.each(['rsa', 'ec'] as const)('is accepted by OpenSSL (%s)', async (name) => {
+  const hasOpenssl = spawnSync('openssl', ['version']).status === 0
+  it.runIf(hasOpenssl).each(['rsa', 'ec'] as const)('is accepted by OpenSSL (%s)', async (name) => {
     const signed = await sign(unsigned, input(name))
     const folder = mkdtempSync(join(tmpdir(), 'kmm-sign-'))
     try {
