@@ -5,6 +5,9 @@ import { reportReasons } from '../../../src/errors/reason.ts'
 import type { View } from '../../scenario/view.ts'
 import type { Json } from '../compare.ts'
 
+/** Only failures of workers count: what the operator tells of its own waiting depends on who is faster. */
+const isOfWorkers = (reason: string | undefined): boolean => reportReasons.some((each) => each === reason)
+
 /** What is told of one Module in the course of a scenario, wherever it is told, without what differs from run to run. */
 export class Words {
   /** Every report that was seen, in the order of their first appearance. */
@@ -34,7 +37,7 @@ export class Words {
       for (const each of [state?.terminated, lastState?.terminated]) this.#hearReport(each?.message ?? '')
     })
     events.onChange(({ after }) => {
-      if (after && this.#isAboutModule(after))
+      if (after && this.#isAboutModule(after) && (after.type === 'Normal' || isOfWorkers(after.reason)))
         this.#told.events.add(`${after.type} ${after.reason}: ${this.plain(after.message ?? '')}`)
     })
   }
@@ -59,11 +62,9 @@ export class Words {
     return isTold('load', 'ModuleLoaded') && isTold('unload', 'ModuleUnloaded')
   }
 
-  /** Only failures of workers: what is told before them depends on who is faster. */
   #hearModule({ status }: Module): void {
     const ready = status?.conditions?.find(({ type }) => type === 'Ready')
-    const isFailure = reportReasons.some((reason) => reason === ready?.reason)
-    if (ready && ready.status !== 'True' && isFailure)
+    if (ready && ready.status !== 'True' && isOfWorkers(ready.reason))
       this.#told.conditions.add(`${ready.reason}: ${this.plain(ready.message)}`)
   }
 
