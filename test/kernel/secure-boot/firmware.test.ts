@@ -4,6 +4,7 @@ import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { cacheFolder } from '../../../src/sandbox/cache-folder.ts'
+import { findProgram } from '../../../src/sandbox/qemu/guest-base.ts'
 import { type DebianKernel, provideKernel } from '../../../src/sandbox/qemu/kernels.ts'
 import { buildSecureBootArguments, writeSecureBootFiles } from '../../../src/sandbox/qemu/secure-boot/boot-disk.ts'
 import { trustOnly } from '../../../src/sandbox/qemu/secure-boot/firmware.ts'
@@ -18,6 +19,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
+const qemu = findProgram('qemu-system-x86_64', process.env['PATH'] ?? '') ?? ''
 const firmware = trustOnly(trustedCertificate())
 const drive = (unit: number, file: string, more = ''): string[] => [
   '-drive',
@@ -33,7 +35,7 @@ async function bootUntil(words: RegExp): Promise<string> {
     drive(1, join(folder, 'variables.fd')),
     buildSecureBootArguments(folder),
   ].flat()
-  const child = spawn('qemu-system-x86_64', argv, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(qemu, argv, { stdio: ['ignore', 'pipe', 'inherit'] })
   try {
     let said = ''
     for await (const chunk of child.stdout) {
