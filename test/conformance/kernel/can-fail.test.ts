@@ -52,7 +52,7 @@ it('names the scenarios in which a wrong word is said, and no others', async () 
   const seen = Object.fromEntries(played.map(({ name }, index) => [name, told[index] ?? null]))
   expect(namedCases('words', seen)).toEqual(['damaged', 'other-kernel'])
   const [first] = judge(readRecording('words'), seen).disagreements
-  expect([String(first?.expected), String(first?.got)]).toEqual([
+  expect([JSON.stringify(first?.expected), JSON.stringify(first?.got)]).toEqual([
     expect.stringContaining(rightWords),
     expect.stringContaining(wrongWords),
   ])
