@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { builtInResources } from '../src/sandbox/apiserver/built-in-resources.ts'
 
 const output = 'src/sandbox/apiserver/validation/built-in.generated.ts'
-const dropped = ['description', 'x-kubernetes-group-version-kind', 'x-kubernetes-unions', 'required', 'externalDocs']
+const dropped = ['description', 'x-kubernetes-group-version-kind', 'x-kubernetes-unions', 'externalDocs']
 
 type Node = { [key: string]: unknown }
 
@@ -92,6 +92,7 @@ export interface BuiltInDefinition {
   items?: BuiltInDefinition
   additionalProperties?: BuiltInDefinition
   default?: unknown
+  required?: string[]
   'x-kubernetes-patch-merge-key'?: string
   'x-kubernetes-patch-strategy'?: string
   'x-kubernetes-list-type'?: string

@@ -68,7 +68,8 @@ export class Normaliser {
 
   /** The server finds the faults of an object in any order. */
   #failure(status: Fields, details: Fields, causes: unknown[]): Json {
-    const text = (cause: unknown): string => JSON.stringify(cause)
+    const text = (cause: unknown): string =>
+      isFields(cause) ? `${String(cause['field'])} ${String(cause['message'])}` : ''
     const sorted = causes.toSorted((a, b) => (text(a) < text(b) ? -1 : 1))
     const message = String(status['message']).replace(/ is invalid: \[.*\]$/s, ' is invalid: [<causes>]')
     return this.#fields({ ...status, message, details: { ...details, causes: sorted } })

@@ -134,7 +134,7 @@ describe('the version of a list', () => {
     expect(names(await list(`resourceVersion=${old}&resourceVersionMatch=NotOlderThan`))).toEqual(['a', 'b'])
     expect((await list(`resourceVersion=${old}&resourceVersionMatch=Exact`)).status).toBe(410)
     expect((await list('resourceVersionMatch=Exact')).status).toBe(422)
-    expect((await list('resourceVersion=x')).status).toBe(422)
+    expect((await list('resourceVersion=x')).status).toBe(400)
     expect(await list('resourceVersion=999')).toMatchObject({
       status: 504,
       body: { message: 'Too large resource version: 999, current: 4', details: { retryAfterSeconds: 1 } },

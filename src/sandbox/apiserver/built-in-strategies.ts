@@ -1,4 +1,4 @@
-import { isRecord, type ApiObject } from './object.ts'
+import { isRecord, sameJson, type ApiObject } from './object.ts'
 import { plainStrategy, statusStrategy, type DeleteRequest, type Strategy } from './strategy.ts'
 
 type Fields = Record<string, unknown>
@@ -19,7 +19,8 @@ function podGracePeriod(pod: ApiObject, request: DeleteRequest): number {
   const spec = fieldsOf(pod, 'spec')
   if (spec['nodeName'] === undefined || spec['nodeName'] === '' || isTerminated(pod)) return 0
   const wanted = request.gracePeriodSeconds ?? spec['terminationGracePeriodSeconds'] ?? 30
-  return typeof wanted === 'number' ? Math.max(wanted, 0) : 30
+  if (typeof wanted !== 'number') return 30
+  return wanted < 0 ? 1 : wanted
 }
 
 type Resources = { requests?: Record<string, string>; limits?: Record<string, string> }
@@ -49,6 +50,7 @@ const podStrategy: Strategy = {
     pod['spec'] = old['spec']
     if (old.metadata.ownerReferences === undefined) delete pod.metadata.ownerReferences
     else pod.metadata.ownerReferences = old.metadata.ownerReferences
+    fillPodStatus(pod)
   },
   gracePeriod: podGracePeriod,
 }
@@ -58,11 +60,49 @@ const keepSpec = (object: ApiObject, old: ApiObject): void => {
   object['spec'] = old['spec']
 }
 
+/** What Go writes of a node's status although nothing was said. */
+function fillNodeStatus(node: ApiObject): void {
+  const { status } = node
+  if (!isRecord(status)) return
+  status['daemonEndpoints'] ??= { kubeletEndpoint: { Port: 0 } }
+  fillConditions(status, ['lastHeartbeatTime', 'lastTransitionTime'])
+}
+
+/** Go writes absent times of conditions as null. */
+function fillConditions(status: Fields, times: readonly string[]): void {
+  const { conditions } = status
+  if (!Array.isArray(conditions)) return
+  for (const condition of conditions.filter(isRecord)) for (const time of times) condition[time] ??= null
+}
+
+/** What Go writes of a pod's status although nothing was said. */
+function fillPodStatus(pod: ApiObject): void {
+  const { status } = pod
+  if (!isRecord(status)) return
+  fillConditions(status, ['lastProbeTime', 'lastTransitionTime'])
+  for (const list of ['containerStatuses', 'initContainerStatuses']) {
+    const containers = status[list]
+    if (!Array.isArray(containers)) continue
+    for (const container of containers.filter(isRecord)) {
+      container['lastState'] ??= {}
+      container['state'] ??= {}
+    }
+  }
+}
+
 const nodeStrategy: Strategy = {
   ...statusStrategy,
   generation: 'none',
-  prepareForCreate: () => {},
-  prepareForStatusUpdate: keepSpec,
+  prepareForCreate: fillNodeStatus,
+  prepareForUpdate: (node, old) => {
+    statusStrategy.prepareForUpdate(node, old)
+    const spec = fieldsOf(node, 'spec')
+    if (Array.isArray(spec['taints']) && spec['taints'].length === 0) delete spec['taints']
+  },
+  prepareForStatusUpdate: (node, old) => {
+    keepSpec(node, old)
+    fillNodeStatus(node)
+  },
 }
 
 const workloadStrategy: Strategy = {
@@ -71,6 +111,27 @@ const workloadStrategy: Strategy = {
     object['status'] = {}
   },
   prepareForStatusUpdate: keepSpec,
+}
+
+const templateGeneration = 'deprecated.daemonset.template.generation'
+
+/** Counts the changes of a DaemonSet's template, as clients cannot. */
+function countTemplates(daemonSet: ApiObject, count: number): void {
+  daemonSet.metadata.annotations = { ...daemonSet.metadata.annotations, [templateGeneration]: String(count) }
+}
+
+const daemonSetStrategy: Strategy = {
+  ...workloadStrategy,
+  prepareForCreate: (object) => {
+    object['status'] = { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0 }
+    countTemplates(object, 1)
+  },
+  prepareForUpdate: (object, old) => {
+    statusStrategy.prepareForUpdate(object, old)
+    const before = Number(old.metadata.annotations?.[templateGeneration] ?? 0)
+    const isChanged = !sameJson(fieldsOf(object, 'spec')['template'], fieldsOf(old, 'spec')['template'])
+    countTemplates(object, before + (isChanged ? 1 : 0))
+  },
 }
 
 const namespaceStrategy: Strategy = {
@@ -127,9 +188,9 @@ export const builtInStrategies: Readonly<Record<string, Strategy>> = {
   namespaces: namespaceStrategy,
   secrets: secretStrategy,
   resourcequotas: quotaStrategy,
-  'daemonsets.apps': workloadStrategy,
+  'daemonsets.apps': daemonSetStrategy,
   'deployments.apps': workloadStrategy,
-  'leases.coordination.k8s.io': { ...plainStrategy, createOnUpdate: true },
+  'leases.coordination.k8s.io': { ...plainStrategy, createOnUpdate: true, unconditionalUpdate: false },
   events: { ...plainStrategy, createOnUpdate: true },
   'priorityclasses.scheduling.k8s.io': { ...plainStrategy, generation: 'spec' },
   'validatingwebhookconfigurations.admissionregistration.k8s.io': { ...plainStrategy, generation: 'spec' },

@@ -17,7 +17,7 @@ export interface WriteTarget {
 export function decodeObject(resource: ServedResource, body: unknown, target: WriteTarget): ApiObject {
   if (!isRecord(body)) throw badRequest('the object provided is unrecognized (must be of type Object): it is no object')
   const { apiVersion, kind } = decodeType(resource, body)
-  const metadata = decodeMetadata(body['metadata'])
+  const metadata = decodeMetadata(resource, body['metadata'])
   setNamespace(metadata, resource, target)
   checkName(metadata, target)
   return { ...body, apiVersion, kind, metadata }
@@ -28,7 +28,10 @@ function decodeType(resource: ServedResource, body: Record<string, unknown>): { 
   const kind = body['kind'] ?? (resource.custom ? undefined : resource.kind)
   const apiVersion = body['apiVersion'] ?? (resource.custom ? undefined : wanted)
   if (typeof kind !== 'string' || kind === '') {
-    throw badRequest(`Object 'Kind' is missing in '${JSON.stringify(body).slice(0, 200)}'`)
+    const text = JSON.stringify(body).slice(0, 200)
+    throw badRequest(
+      `the object provided is unrecognized (must be of type ${resource.kind}): Object 'Kind' is missing in '${text}' (${text})`,
+    )
   }
   if (apiVersion !== wanted) {
     const given = String(apiVersion as string)
@@ -43,12 +46,12 @@ function decodeType(resource: ServedResource, body: Record<string, unknown>): { 
   return { apiVersion, kind }
 }
 
-function decodeMetadata(value: unknown): ApiObject['metadata'] {
+function decodeMetadata(resource: ServedResource, value: unknown): ApiObject['metadata'] {
   const given = value ?? {}
   if (!isRecord(given)) throw badRequest('metadata: must be an object')
   const metadata: ApiObject['metadata'] = { ...given, name: decodeText(given, 'name') ?? '' }
   for (const field of ['generateName', 'namespace', 'uid', 'resourceVersion']) decodeText(given, field)
-  for (const field of ['labels', 'annotations'] as const) decodeMap(metadata, field)
+  for (const field of ['labels', 'annotations'] as const) decodeMap(resource, metadata, field)
   for (const field of ['finalizers', 'ownerReferences'] as const) decodeList(metadata, field)
   return metadata
 }
@@ -60,7 +63,10 @@ function decodeText(metadata: Record<string, unknown>, field: string): string | 
   return value
 }
 
-function decodeMap(metadata: ApiObject['metadata'], field: 'labels' | 'annotations'): void {
+const cannotHandle = ({ kind, version }: ServedResource): string =>
+  `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: `
+
+function decodeMap(resource: ServedResource, metadata: ApiObject['metadata'], field: 'labels' | 'annotations'): void {
   const map: unknown = metadata[field]
   if (map === undefined || map === null) {
     delete metadata[field]
@@ -70,7 +76,7 @@ function decodeMap(metadata: ApiObject['metadata'], field: 'labels' | 'annotatio
   const entries = Object.entries(map).map(([key, value]): [string, string] => {
     if (value !== null && typeof value !== 'string') {
       throw badRequest(
-        `json: cannot unmarshal ${typeof value} into Go struct field ObjectMeta.metadata.${field} of type string`,
+        `${cannotHandle(resource)}json: cannot unmarshal ${typeof value} into Go struct field ObjectMeta.${resource.custom ? '' : 'metadata.'}${field} of type string`,
       )
     }
     return [key, value ?? '']

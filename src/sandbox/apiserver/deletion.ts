@@ -2,7 +2,10 @@ import { cloneJson, sameJson, type ApiObject } from './object.ts'
 import type { DeleteRequest, Strategy } from './strategy.ts'
 
 /** What a delete does to an object: it goes, it is marked and stays, or it is marked already and nothing changes. */
-export type Deletion = { kind: 'remove' } | { kind: 'mark'; object: ApiObject } | { kind: 'unchanged' }
+export type Deletion =
+  | { kind: 'remove'; object?: ApiObject }
+  | { kind: 'mark'; object: ApiObject }
+  | { kind: 'unchanged' }
 
 const cascadeFinalizers = ['foregroundDeletion', 'orphan']
 
@@ -25,8 +28,13 @@ export function isHeld(object: ApiObject, strategy: Strategy): boolean {
 export function planDeletion(object: ApiObject, strategy: Strategy, request: DeleteRequest, nowMs: number): Deletion {
   const grace = strategy.gracePeriod?.(object, request) ?? 0
   const marked = withFinalizers(object, planFinalizers(object, request))
-  if (grace === 0 && !isHeld(marked, strategy)) return { kind: 'remove' }
   const sooner = isSooner(object, grace)
+  if (grace === 0 && !isHeld(marked, strategy)) {
+    if (strategy.gracePeriod === undefined) return { kind: 'remove' }
+    // A kind that knows grace is shown as if it had been given none.
+    if (sooner) markDeleted(marked, strategy, grace, nowMs)
+    return { kind: 'remove', object: marked }
+  }
   if (!sooner && sameJson(marked, object)) return { kind: 'unchanged' }
   if (sooner) markDeleted(marked, strategy, grace, nowMs)
   return { kind: 'mark', object: marked }
@@ -49,7 +57,8 @@ function markDeleted(object: ApiObject, strategy: Strategy, grace: number, nowMs
   const { metadata } = object
   const first = metadata.deletionTimestamp === undefined
   metadata.deletionTimestamp = formatTime(nowMs + grace * 1000)
-  metadata.deletionGracePeriodSeconds = grace
+  // A namespace is marked by a storage of its own, which knows no grace.
+  if (strategy.held === undefined) metadata.deletionGracePeriodSeconds = grace
   if (first && metadata.generation !== undefined) metadata.generation += 1
   strategy.prepareForDelete?.(object)
 }

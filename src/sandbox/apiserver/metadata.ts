@@ -19,6 +19,9 @@ const labelRule =
 const qualifiedRule =
   "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric " +
   `character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '${qualifiedPattern}')`
+const keyRule =
+  `${qualifiedRule.replace('name part must', 'a valid label key must')} with an optional DNS subdomain prefix and '/' ` +
+  "(e.g. 'example.com/MyName')"
 const valueRule =
   "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and " +
   `end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '${valuePattern}')`
@@ -34,7 +37,11 @@ function required(field: string, why = ''): StatusCause {
 }
 
 /** Everything wrong with an object's metadata, in the words of the API server. `old` is what an update replaces. */
-export function validateMetadata(resource: Resource, object: ApiObject, old?: ApiObject): StatusCause[] {
+export function validateMetadata(
+  resource: Resource & { custom?: boolean },
+  object: ApiObject,
+  old?: ApiObject,
+): StatusCause[] {
   const { metadata } = object
   return [
     ...(old ? [] : validateName(resource, metadata)),
@@ -43,10 +50,10 @@ export function validateMetadata(resource: Resource, object: ApiObject, old?: Ap
       ...validateLabelValue(value),
     ]),
     ...validateAnnotations(metadata),
-    ...(metadata.ownerReferences ?? []).flatMap(validateOwner),
+    ...(metadata.ownerReferences ?? []).flatMap((owner) => validateOwner(owner)),
     ...validateControllers(metadata.ownerReferences ?? []),
-    ...(metadata.finalizers ?? []).flatMap(validateFinalizer),
-    ...(old ? validateNewFinalizers(metadata, old.metadata) : []),
+    ...(metadata.finalizers ?? []).flatMap((each, index) => validateFinalizer(each, index)),
+    ...(old ? validateNewFinalizers(metadata, old.metadata, resource.custom === true) : []),
   ]
 }
 
@@ -59,7 +66,11 @@ function validateName(resource: Resource, { name }: ObjectMeta): StatusCause[] {
   if (resource.group === 'rbac.authorization.k8s.io') {
     return /[/%]/.test(name) ? [invalidValue('metadata.name', name, "may not contain '/' or '%'")] : []
   }
-  if (resource.group === '' && resource.kind === 'Namespace') return checked(63, labelPattern, labelRule)
+  if (resource.group === '' && resource.kind === 'Namespace') {
+    return name.includes('.')
+      ? [invalidValue('metadata.name', name, 'must not contain dots')]
+      : checked(63, labelPattern, labelRule)
+  }
   return checked(253, subdomainPattern, subdomainRule)
 }
 
@@ -70,6 +81,7 @@ function validateKey(field: string, key: string): StatusCause[] {
   if (prefix !== undefined && (prefix.length > 253 || !matches(subdomainPattern, prefix))) {
     return [invalidValue(field, key, prefix === '' ? 'prefix part must be non-empty' : `prefix part ${subdomainRule}`)]
   }
+  if (name.includes('/')) return [invalidValue(field, key, keyRule)]
   if (name === '') return [invalidValue(field, key, 'name part must be non-empty')]
   if (name.length > 63) return [invalidValue(field, key, 'name part must be no more than 63 bytes')]
   return matches(qualifiedPattern, name) ? [] : [invalidValue(field, key, qualifiedRule)]
@@ -90,37 +102,49 @@ function validateAnnotations({ annotations = {} }: ObjectMeta): StatusCause[] {
   return [...causes, { field: 'metadata.annotations', reason: 'FieldValueTooLong', message }]
 }
 
-function validateOwner(owner: OwnerReference, index: number): StatusCause[] {
+function validateOwner(owner: OwnerReference): StatusCause[] {
   const fields = ['apiVersion', 'kind', 'name', 'uid'] as const
   return fields
     .filter((field) => owner[field] === undefined || owner[field] === '')
-    .map((field) => invalidValue(`metadata.ownerReferences[${index}].${field}`, '', 'must not be empty'))
+    .map((field) => invalidValue(`metadata.ownerReferences.${field}`, '', 'must not be empty'))
 }
+
+/** As Go writes one. */
+const inOrder = ({ apiVersion, kind, name, uid, controller, blockOwnerDeletion }: OwnerReference): object => ({
+  apiVersion,
+  kind,
+  name,
+  uid,
+  controller,
+  blockOwnerDeletion,
+})
 
 function validateControllers(owners: readonly OwnerReference[]): StatusCause[] {
   const controllers = owners.filter((owner) => owner.controller === true)
   if (controllers.length < 2) return []
-  const names = controllers.map((owner) => `${owner.kind}/${owner.name}`).join(', ')
-  const why = `Only one reference can have Controller set to true. Found ${controllers.length} references with Controller set to true for ${names}`
-  return [invalidValue('metadata.ownerReferences', names, why)]
+  const names = controllers.map((owner) => `${owner.kind}/${owner.name}`).join(' and ')
+  const why = `Only one reference can have Controller set to true. Found "true" in references for ${names}`
+  return [invalidValue('metadata.ownerReferences', owners.map(inOrder), why)]
 }
 
 const standardFinalizers = ['orphan', 'foregroundDeletion', 'kubernetes']
 
-function validateFinalizer(finalizer: string): StatusCause[] {
+function validateFinalizer(finalizer: string, index: number): StatusCause[] {
   const causes = validateKey('metadata.finalizers', finalizer)
   if (causes.length > 0 || finalizer.includes('/') || standardFinalizers.includes(finalizer)) return causes
   // Old finalizers without a slash are still accepted when they are a domain name.
   if (finalizer.includes('.')) return []
   const why = 'name is neither a standard finalizer name nor is it fully qualified'
-  return [invalidValue('metadata.finalizers', finalizer, why)]
+  return [invalidValue(`metadata.finalizers[${index}]`, finalizer, why)]
 }
 
-function validateNewFinalizers(metadata: ObjectMeta, old: ObjectMeta): StatusCause[] {
+function validateNewFinalizers(metadata: ObjectMeta, old: ObjectMeta, isCustom: boolean): StatusCause[] {
   if (old.deletionTimestamp === undefined) return []
   const added = (metadata.finalizers ?? []).filter((finalizer) => !(old.finalizers ?? []).includes(finalizer))
   if (added.length === 0) return []
   const list = `[]string{${added.map((finalizer) => JSON.stringify(finalizer)).join(', ')}}`
   const why = `no new finalizers can be added if the object is being deleted, found new finalizers ${list}`
-  return [{ field: 'metadata.finalizers', reason: 'FieldValueForbidden', message: `Forbidden: ${why}` }]
+  const cause = { field: 'metadata.finalizers', reason: 'FieldValueForbidden', message: `Forbidden: ${why}` }
+  // The server looks at the metadata of custom objects twice.
+  return isCustom ? [cause, cause] : [cause]
 }

@@ -61,6 +61,10 @@ export class WritePipeline {
   async create(resource: ServedResource, input: ApiObject, context: WriteContext): Promise<ApiObject> {
     const { store } = this.#parts
     checkAcceptsNew(resource)
+    if ((input.metadata.resourceVersion ?? '') !== '') {
+      const message = 'resourceVersion should not be set on objects to be created'
+      throw new StatusError(message, { status: 500, reason: '' })
+    }
     const object = this.#named(input)
     this.#prepare(resource, object, context)
     const request = this.#request(resource, { operation: 'CREATE', object }, context)
@@ -69,7 +73,10 @@ export class WritePipeline {
     const shown = resource.fromStored(prepared)
     this.#validate(resource, request, shown)
     await this.#admit({ ...request, object: shown })
-    if (context.dryRun) return shown
+    if (context.dryRun) {
+      store.refuseTaken(resource.storage, prepared)
+      return shown
+    }
     return resource.fromStored(store.commitCreate(resource.storage, prepared))
   }
 
@@ -100,7 +107,9 @@ export class WritePipeline {
   ): Promise<DeleteResult> {
     const { store } = this.#parts
     const old = resource.fromStored(store.get(resource.storage, key))
-    await this.#admit(this.#request(resource, { operation: 'DELETE', oldObject: old }, context))
+    const request = this.#request(resource, { operation: 'DELETE', oldObject: old }, context)
+    await this.#run('mutating', request)
+    await this.#admit(request)
     if (context.dryRun) return { object: old, gone: true }
     const result = store.delete(resource.storage, key, deletion)
     return { ...result, object: resource.fromStored(result.object) }
@@ -139,7 +148,7 @@ export class WritePipeline {
   #prepare(resource: ServedResource, object: ApiObject, context: WriteContext): void {
     const { unknownFields } = this.#parts.validator.prepare(resource, object)
     if (unknownFields.length === 0 || context.fieldValidation === 'Ignore') return
-    const complaints = unknownFields.map((field) => `unknown field ${JSON.stringify(field)}`)
+    const complaints = [...unknownFields].sort().map((field) => `unknown field ${JSON.stringify(field)}`)
     if (context.fieldValidation === 'Strict') {
       const what = `${resource.kind} in version ${JSON.stringify(resource.version)} cannot be handled as a ${resource.kind}`
       throw badRequest(`${what}: strict decoding error: ${complaints.join(', ')}`)
@@ -203,13 +212,14 @@ export class WritePipeline {
   #checkVersion(resource: ServedResource, object: ApiObject): void {
     const { resourceVersion = '', name } = object.metadata
     if (resourceVersion !== '' && !/^\d+$/.test(resourceVersion)) {
-      const message = `Invalid value: ${JSON.stringify(resourceVersion)}: must be a number`
-      throw invalid(resource, name, [{ field: 'metadata.resourceVersion', reason: 'FieldValueInvalid', message }])
+      const message = `strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`
+      throw new StatusError(message, { status: 500, reason: '' })
     }
     const strategy = this.#parts.store.resource(resource.storage)?.strategy
     if ((resourceVersion === '' || resourceVersion === '0') && strategy?.unconditionalUpdate === false) {
-      const message = 'Invalid value: 0x0: must be specified for an update'
-      throw invalid(resource, name, [{ field: 'metadata.resourceVersion', reason: 'FieldValueInvalid', message }])
+      const message = 'Invalid value: 0: must be specified for an update'
+      const named = { group: resource.group, kind: resource.plural }
+      throw invalid(named, name, [{ field: 'metadata.resourceVersion', reason: 'FieldValueInvalid', message }])
     }
   }
 }

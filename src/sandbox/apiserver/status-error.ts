@@ -26,6 +26,7 @@ export interface StatusDetails {
 /** What an answer of the API server says went wrong. */
 export interface StatusOptions {
   status: number
+  /** Empty where the server gives none. */
   reason: string
   details?: StatusDetails
 }
@@ -69,8 +70,9 @@ export function notFound(resource: GroupResource, name: string): StatusError {
 }
 
 /** 409 of a create whose name is taken. */
-export function alreadyExists(resource: GroupResource, name: string): StatusError {
-  const message = `${formatGroupResource(resource)} ${JSON.stringify(name)} already exists`
+export function alreadyExists(resource: GroupResource, name: string, isGoing = false): StatusError {
+  const going = isGoing ? 'object is being deleted: ' : ''
+  const message = `${going}${formatGroupResource(resource)} ${JSON.stringify(name)} already exists`
   return new StatusError(message, { status: 409, reason: 'AlreadyExists', details: detailsOf(resource, name) })
 }
 
@@ -109,7 +111,7 @@ export function invalid(
 ): StatusError {
   const message = `${formatGroupKind(resource)} ${JSON.stringify(name)} is invalid: ${joinCauses(causes)}`
   const group = resource.group === '' ? {} : { group: resource.group }
-  const details = { name, ...group, kind: resource.kind, causes: [...causes] }
+  const details = { ...(name === '' ? {} : { name }), ...group, kind: resource.kind, causes: [...causes] }
   return new StatusError(message, { status: 422, reason: 'Invalid', details })
 }
 
@@ -149,7 +151,7 @@ export function toStatus(error: StatusError): Record<string, unknown> {
     metadata: {},
     status: 'Failure',
     message: error.message,
-    reason: error.reason,
+    ...(error.reason === '' ? {} : { reason: error.reason }),
     ...(error.details === undefined ? {} : { details: error.details }),
     code: error.status,
   }

@@ -131,10 +131,10 @@ describe('the store', () => {
     const store = makeStore()
     store.create(things, thing('a'))
     expect(() => store.delete(things, key('a'), { preconditions: { uid: 'other' } })).toThrow(
-      'Precondition failed: UID in precondition: other, UID in object meta: uid-1',
+      'the UID in the precondition (other) does not match the UID in record (uid-1)',
     )
     expect(() => store.delete(things, key('a'), { preconditions: { resourceVersion: '1' } })).toThrow(
-      'Precondition failed: ResourceVersion in precondition: 1, ResourceVersion in object meta: 2',
+      'the ResourceVersion in the precondition (1) does not match the ResourceVersion in record (2)',
     )
     expect(store.delete(things, key('a'), { preconditions: { uid: 'uid-1', resourceVersion: '2' } }).gone).toBe(true)
   })

@@ -140,9 +140,14 @@ export class Store {
 
   /** Stores what `prepareCreate` made; refuses when the name is taken. */
   commitCreate(resource: GroupResource, object: ApiObject): ApiObject {
-    const { namespace, name } = object.metadata
-    if (this.find(resource, keyOfObject(namespace, name))) throw alreadyExists(resource, name)
+    this.refuseTaken(resource, object)
     return this.#put(this.#shelf(resource), 'ADDED', object)
+  }
+
+  /** Refuses an object whose name is taken. */
+  refuseTaken(resource: GroupResource, { metadata }: ApiObject): void {
+    const existing = this.find(resource, keyOfObject(metadata.namespace, metadata.name))
+    if (existing) throw alreadyExists(resource, metadata.name, existing.metadata.deletionTimestamp !== undefined)
   }
 
   /** Replaces an object. A change of nothing writes nothing; the last finalizer's removal ends a deletion. */
@@ -184,9 +189,9 @@ export class Store {
   delete(resource: GroupResource, key: ObjectKey, request: DeleteRequest = {}): DeleteResult {
     const shelf = this.#shelf(resource)
     const old = this.get(resource, key)
-    checkPreconditions(resource, old, request)
+    checkPreconditions(shelf.resource, old, request)
     const deletion = planDeletion(old, shelf.resource.strategy, request, this.#options.now())
-    if (deletion.kind === 'remove') return { object: this.#remove(shelf, old, old), gone: true }
+    if (deletion.kind === 'remove') return { object: this.#remove(shelf, deletion.object ?? old, old), gone: true }
     if (deletion.kind === 'unchanged') return { object: old, gone: false }
     return { object: this.#put(shelf, 'MODIFIED', deletion.object, old), gone: false }
   }
@@ -248,9 +253,10 @@ export class Store {
     const objects = shelf.namespaces.get(namespace)
     objects?.delete(name)
     if (objects?.size === 0) shelf.namespaces.delete(namespace)
-    const last = stamp(shelf.resource, object, resourceVersion)
+    // Watches are shown what was stored, whatever the last write was to change.
+    const last = stamp(shelf.resource, before, resourceVersion)
     this.#announce(shelf, { type: 'DELETED', object: last, before, resourceVersion })
-    return last
+    return object === before ? last : stamp(shelf.resource, object, resourceVersion)
   }
 
   #announce(shelf: Shelf, event: StoreEvent): void {

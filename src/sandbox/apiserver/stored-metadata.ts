@@ -1,6 +1,6 @@
-import { apiVersionOf } from '../../kube/resource.ts'
+import { apiVersionOf, type Resource } from '../../kube/resource.ts'
 import { isHeld } from './deletion.ts'
-import { deepFreeze, type ApiObject, type GroupResource } from './object.ts'
+import { deepFreeze, type ApiObject } from './object.ts'
 import { conflict } from './status-error.ts'
 import type { DeleteRequest, StoredResource } from './strategy.ts'
 
@@ -51,16 +51,21 @@ export function endsDeletion(object: ApiObject, resource: StoredResource): boole
 }
 
 /** Refuses a delete that was meant for another object of that name, or for another version of it. */
-export function checkPreconditions(resource: GroupResource, object: ApiObject, request: DeleteRequest): void {
+export function checkPreconditions(
+  resource: Pick<Resource, 'group' | 'kind'>,
+  object: ApiObject,
+  request: DeleteRequest,
+): void {
   const { uid, resourceVersion } = request.preconditions ?? {}
-  const name = object.metadata.name
+  const { name } = object.metadata
+  // The server names the kind where it names the resource elsewhere.
+  const kind = { group: resource.group, plural: resource.kind }
   if (uid !== undefined && uid !== object.metadata.uid) {
-    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${object.metadata.uid}`
-    throw conflict(resource, name, why)
+    const why = `the UID in the precondition (${uid}) does not match the UID in record (${object.metadata.uid}). The object might have been deleted and then recreated`
+    throw conflict(kind, name, why)
   }
   if (resourceVersion !== undefined && resourceVersion !== object.metadata.resourceVersion) {
-    const have = object.metadata.resourceVersion
-    const why = `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${have}`
-    throw conflict(resource, name, why)
+    const why = `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${object.metadata.resourceVersion}). The object might have been modified`
+    throw conflict(kind, name, why)
   }
 }

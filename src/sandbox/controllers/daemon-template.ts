@@ -30,6 +30,11 @@ const daemonTolerations: readonly (readonly [name: string, effect: string])[] = 
   ['unschedulable', 'NoSchedule'],
 ]
 
+/** Where the API server counts the changes of a template. */
+export const templateGeneration = 'deprecated.daemonset.template.generation'
+
+const generationOf = ({ metadata }: DaemonSet): string => metadata.annotations?.[templateGeneration] ?? '1'
+
 const letters = 'bcdfghjklmnpqrstvwxz2456789'
 
 /** A short name for a template: the same for the same content, whatever the order of its keys. */
@@ -81,7 +86,7 @@ export function buildDaemonPod(daemonSet: DaemonSet, nodeName: string, suffix: s
       name: `${name}-${suffix}`,
       generateName: `${name}-`,
       namespace,
-      labels: { ...labels, [hashLabel]: hashTemplate(daemonSet) },
+      labels: { ...labels, [hashLabel]: hashTemplate(daemonSet), 'pod-template-generation': generationOf(daemonSet) },
       ...(annotations === undefined ? {} : { annotations }),
       ...(finalizers === undefined ? {} : { finalizers }),
       ownerReferences: [

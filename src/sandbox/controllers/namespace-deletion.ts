@@ -78,6 +78,23 @@ function listContent(store: Store, namespace: string): Remaining[] {
     .filter(({ objects }) => objects.length > 0)
 }
 
+const isOfPods = ({ resource }: Remaining): boolean => resource.group === '' && resource.plural === 'pods'
+
+function removeContent(store: Store, content: readonly Remaining[]): void {
+  for (const { resource, objects } of content)
+    for (const object of objects) if (object.metadata.deletionTimestamp === undefined) remove(store, resource, object)
+}
+
+/** What is said while pods are left, which go first. */
+function describeLeftPods(namespace: string, count: number): Condition[] {
+  const message = `Failed to delete all resource types, ${count} remaining: unexpected items still remain in namespace: ${namespace} for gvr: /v1, Resource=pods`
+  return describeRemaining([]).map((condition) =>
+    condition.type === 'NamespaceDeletionContentFailure'
+      ? { ...condition, status: 'True', reason: 'ContentDeletionFailed', message }
+      : condition,
+  )
+}
+
 const asConditions = (status: unknown): Condition[] =>
   isRecord(status) && Array.isArray(status['conditions']) ? (status['conditions'] as Condition[]) : []
 
@@ -106,8 +123,14 @@ function releaseNamespace(store: Store, name: string): void {
 export function startNamespaceDeletion({ store, timers }: ControllerContext): Controller {
   const reconcile = (name: string): void => {
     if (store.find(namespaces, { name })?.metadata.deletionTimestamp === undefined) return
-    for (const { resource, objects } of listContent(store, name))
-      for (const object of objects) if (object.metadata.deletionTimestamp === undefined) remove(store, resource, object)
+    removeContent(store, listContent(store, name).filter(isOfPods))
+    const left = listContent(store, name).find(isOfPods)
+    if (left !== undefined) {
+      // Nothing that a pod may still need goes before it.
+      reportConditions(store, name, describeLeftPods(name, left.objects.length), timers.now())
+      return
+    }
+    removeContent(store, listContent(store, name))
     const remaining = listContent(store, name)
     if (remaining.length === 0) releaseNamespace(store, name)
     else reportConditions(store, name, describeRemaining(remaining), timers.now())

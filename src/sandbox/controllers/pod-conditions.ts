@@ -9,6 +9,7 @@ export interface Condition {
   reason?: string
   message?: string
   lastTransitionTime?: string
+  lastProbeTime?: string | null
 }
 
 /** A pod as the controllers read it. */
@@ -18,7 +19,7 @@ export interface Pod extends ApiObject {
 }
 
 /** A condition without its time. */
-export type NewCondition = Omit<Condition, 'lastTransitionTime'>
+export type NewCondition = Omit<Condition, 'lastTransitionTime' | 'lastProbeTime'>
 
 /** Conditions with one set; its time changes only with its status. */
 export function setCondition(
@@ -28,7 +29,7 @@ export function setCondition(
 ): Condition[] {
   const old = list?.find((each) => each.type === condition.type)
   const time = old?.status === condition.status ? old.lastTransitionTime : undefined
-  const dated = { ...condition, lastTransitionTime: time ?? formatTime(nowMs) }
+  const dated = { ...condition, lastProbeTime: null, lastTransitionTime: time ?? formatTime(nowMs) }
   return [...(list ?? []).filter((each) => each.type !== condition.type), dated]
 }
 

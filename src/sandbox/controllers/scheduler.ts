@@ -18,6 +18,8 @@ function explainRefusal(pod: Pod, all: readonly Node[]): string {
   return `0/${all.length} nodes are available${parts.length === 0 ? '' : `: ${parts.join(', ')}`}.`
 }
 
+const gatedWords = 'Scheduling is blocked due to non-empty scheduling gates'
+
 class Scheduler implements Controller {
   readonly #context: ControllerContext
   readonly #queue: KeyQueue
@@ -62,9 +64,10 @@ class Scheduler implements Controller {
     const [namespace = '', name = ''] = key.split('/')
     const pod = store.find(pods, { namespace, name }) as Pod | undefined
     if (pod === undefined || !isForUs(pod)) return
+    if ((pod.spec?.schedulingGates ?? []).length > 0) return this.#refuse(pod, 'SchedulingGated', gatedWords)
     const all = store.list(nodes) as Node[]
     const node = this.#choose(pod, all)
-    if (node === undefined) this.#refuse(pod, explainRefusal(pod, all))
+    if (node === undefined) this.#refuse(pod, 'Unschedulable', explainRefusal(pod, all))
     else this.#report(pod, { type: 'PodScheduled', status: 'True' }, node.metadata.name)
   }
 
@@ -78,10 +81,10 @@ class Scheduler implements Controller {
     return fitting.reduce((best, node) => ((loads.get(node) ?? 0) < (loads.get(best) ?? 0) ? node : best))
   }
 
-  #refuse(pod: Pod, message: string): void {
+  #refuse(pod: Pod, reason: string, message: string): void {
     const known = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled')
     if (known?.message === message) return
-    this.#report(pod, { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message })
+    this.#report(pod, { type: 'PodScheduled', status: 'False', reason, message })
   }
 
   #report(pod: Pod, condition: NewCondition, nodeName?: string): void {

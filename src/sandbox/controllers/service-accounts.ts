@@ -4,6 +4,9 @@ import type { Store } from '../apiserver/store.ts'
 import { configMaps, type Controller, namespaces, serviceAccounts } from './controller.ts'
 
 const certificateMap = 'kube-root-ca.crt'
+const certificateWords =
+  'Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal ' +
+  'service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.'
 
 function ensure(store: Store, resource: GroupResource, object: ApiObject): void {
   const { namespace = '', name } = object.metadata
@@ -24,7 +27,7 @@ export function startServiceAccounts({ store, caCertificate }: { store: Store; c
     ensure(store, configMaps, {
       apiVersion: 'v1',
       kind: 'ConfigMap',
-      metadata: { name: certificateMap, namespace },
+      metadata: { name: certificateMap, namespace, annotations: { 'kubernetes.io/description': certificateWords } },
       data: { 'ca.crt': caCertificate },
     })
   }

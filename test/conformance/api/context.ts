@@ -16,11 +16,11 @@ export interface ApiContext {
   /** Makes names of cluster-scoped objects unique: ten letters and digits, the first a letter. */
   readonly token: string
   /** Asks again and again until the answer satisfies, and answers with it; fails after a while. */
-  until(path: string, satisfies: (answer: ApiAnswer) => boolean, timeoutMs?: number): Promise<ApiAnswer>
+  readonly until: (path: string, satisfies: (answer: ApiAnswer) => boolean, timeoutMs?: number) => Promise<ApiAnswer>
   /** Resolves when nothing is at the path any more. */
-  gone(path: string, timeoutMs?: number): Promise<void>
+  readonly gone: (path: string, timeoutMs?: number) => Promise<void>
   /** Runs kubectl in the namespace; `input` is what `-f -` reads. */
-  kubectl(args: readonly string[], input?: unknown): Promise<KubectlResult>
+  readonly kubectl: (args: readonly string[], input?: unknown) => Promise<KubectlResult>
 }
 
 /** What kubectl printed; ages are replaced and columns are two spaces apart. */
@@ -62,7 +62,7 @@ export class Observer {
   }
 
   /** Makes the case happen in a namespace of its own; answers with what is the same in each run. */
-  async observe({ observe }: ApiCase): Promise<Json> {
+  async observe(each: ApiCase): Promise<Json> {
     const token = `t${(Date.now() % 36 ** 5).toString(36).padStart(5, '0')}${String(this.#count++).padStart(4, '0')}`
     const ns = `ns-${token}`
     await this.#api.post(namespaces, { metadata: { name: ns } })
@@ -81,7 +81,7 @@ export class Observer {
       [new RegExp(this.#host.replaceAll('.', '\\.'), 'g'), '<server>'],
       [new RegExp(this.#folder, 'g'), '<folder>'],
     ]
-    return new Normaliser(replacements).normalise(await observe(context))
+    return new Normaliser(replacements).normalise(await each.observe(context))
   }
 
   async stop(): Promise<void> {

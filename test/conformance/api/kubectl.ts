@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { cacheFolder } from '../../../src/sandbox/cache-folder.ts'
 
 function listBuilt(): string[] {
@@ -8,9 +8,9 @@ function listBuilt(): string[] {
   return existsSync(versions) ? readdirSync(versions).map((version) => join(versions, version, 'bin')) : []
 }
 
-/** Finds kubectl where the control plane comes from, in PATH or among what was built; undefined when there is none. */
+/** Finds kubectl where the control plane comes from or among what was built: another version would use other words. */
 export function findKubectl(): string | undefined {
-  const { KUBEBUILDER_ASSETS = '', PATH = '' } = process.env
-  const folders = [KUBEBUILDER_ASSETS, ...PATH.split(delimiter), ...listBuilt()].filter((folder) => folder !== '')
+  const { KUBEBUILDER_ASSETS = '' } = process.env
+  const folders = [KUBEBUILDER_ASSETS, ...listBuilt()].filter((folder) => folder !== '')
   return folders.map((folder) => join(folder, 'kubectl')).find((path) => existsSync(path))
 }

@@ -22,7 +22,7 @@ export interface ApiTarget {
 /** Nodes of the cases have no kubelet that would renew their leases. */
 const nodeGraceMs = 40_000
 /** Pods of the cases may be on nodes that do not exist; in a real cluster they stay for 40 s. */
-const quarantineMs = 4_000
+const quarantineMs = 12_000
 
 async function startEmbedded(stops: StopList): Promise<ApiTarget> {
   const controllers = { quarantineMs }
@@ -34,12 +34,13 @@ async function startKubernetes(stops: StopList): Promise<ApiTarget> {
   const folder = stops.add(await mkdtemp(join(tmpdir(), 'kmm-conformance-')), (path) =>
     rm(path, { recursive: true, force: true }),
   )
-  const tell = (line: string): void => console.log(line)
+  const tell = (line: string): void => void process.stderr.write(`${line}\n`)
   const binaries = await findBinaries({ environment: process.env, home: homedir(), root: '.', tell })
   const plane = stops.add(await startControlPlane({ binaries, folder, nodeGraceMs }), (each) => each.stop())
   const connection = loadKubeconfig({ text: plane.kubeconfig })
   const client = createKubeClient({ connection, userAgent: 'conformance/1' })
-  await furnish(client, '.').finally(() => client.close())
+  await furnish(client, '.')
+  await client.close()
   return { engine: 'kubernetes', version: plane.version, kubeconfig: plane.kubeconfig, stop: () => stops.stop() }
 }
 

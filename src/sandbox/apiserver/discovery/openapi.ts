@@ -3,75 +3,50 @@ import { apiVersionOf } from '../../../kube/resource.ts'
 import type { OpenApiSchema } from '../hooks.ts'
 import { isRecord } from '../object.ts'
 import type { Registry, ServedResource } from '../registry.ts'
+import { builtInComponentName, builtInComponents, metadataComponents, metadataName } from './built-in-components.ts'
 import { serverVersion } from './version.ts'
 
-const metaName = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'
-const strings = { type: 'object', additionalProperties: { type: 'string', default: '' } }
-
-const ownerReference: OpenApiSchema = {
-  type: 'object',
-  required: ['apiVersion', 'kind', 'name', 'uid'],
-  properties: {
-    apiVersion: { type: 'string' },
-    kind: { type: 'string' },
-    name: { type: 'string' },
-    uid: { type: 'string' },
-    controller: { type: 'boolean' },
-    blockOwnerDeletion: { type: 'boolean' },
-  },
+/** What `kubectl explain` says of metadata. */
+const metadataWords: Readonly<Record<string, string>> = {
+  name: 'Unique within a namespace; cannot be changed.',
+  generateName: 'A prefix from which the server makes a name.',
+  namespace: 'The space in which the name is unique.',
+  uid: 'Unique in time and space; made by the server.',
+  resourceVersion: 'Changes with each write; compare for equality only.',
+  generation: 'Counts changes of what is wanted.',
+  creationTimestamp: 'When it was stored.',
+  deletionTimestamp: 'Set when it is being deleted.',
+  deletionGracePeriodSeconds: 'Seconds left to end well.',
+  labels: 'Pairs that selectors pick objects by.',
+  annotations: 'Pairs for tools, not for selection.',
+  finalizers: 'Must be empty before it is removed.',
+  ownerReferences: 'Objects that this one depends on.',
 }
 
-const objectMeta: OpenApiSchema = {
-  description: 'What every stored object has: its names, times and labels.',
-  type: 'object',
-  properties: {
-    name: { type: 'string', description: 'Unique within a namespace; cannot be changed.' },
-    generateName: { type: 'string', description: 'A prefix from which the server makes a name.' },
-    namespace: { type: 'string', description: 'The space in which the name is unique.' },
-    uid: { type: 'string', description: 'Unique in time and space; made by the server.' },
-    resourceVersion: { type: 'string', description: 'Changes with each write; compare for equality only.' },
-    generation: { type: 'integer', format: 'int64', description: 'Counts changes of what is wanted.' },
-    creationTimestamp: { type: 'string', format: 'date-time', description: 'When it was stored.' },
-    deletionTimestamp: { type: 'string', format: 'date-time', description: 'Set when it is being deleted.' },
-    deletionGracePeriodSeconds: { type: 'integer', format: 'int64', description: 'Seconds left to end well.' },
-    labels: { ...strings, description: 'Pairs that selectors pick objects by.' },
-    annotations: { ...strings, description: 'Pairs for tools, not for selection.' },
-    finalizers: { type: 'array', items: { type: 'string' }, description: 'Must be empty before it is removed.' },
-    ownerReferences: { type: 'array', items: ownerReference, description: 'Objects that this one depends on.' },
-  },
-}
-
-const open: OpenApiSchema = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
-
-/** Top-level fields of the built-in kinds besides type and metadata; their insides are not described. */
-const builtInFields: Readonly<Record<string, readonly string[]>> = {
-  ConfigMap: ['data', 'binaryData', 'immutable'],
-  Secret: ['data', 'stringData', 'type', 'immutable'],
-  ServiceAccount: ['secrets', 'imagePullSecrets', 'automountServiceAccountToken'],
-  Event: ['involvedObject', 'reason', 'message', 'type', 'count', 'source', 'firstTimestamp', 'lastTimestamp'],
-  ControllerRevision: ['data', 'revision'],
-  PriorityClass: ['value', 'globalDefault', 'description', 'preemptionPolicy'],
-  Role: ['rules'],
-  ClusterRole: ['rules', 'aggregationRule'],
-  RoleBinding: ['roleRef', 'subjects'],
-  ClusterRoleBinding: ['roleRef', 'subjects'],
-  ValidatingWebhookConfiguration: ['webhooks'],
-  Lease: ['spec'],
-  DeviceClass: ['spec'],
-  LimitRange: ['spec'],
+function describeMetadata(): Record<string, OpenApiSchema> {
+  const components = metadataComponents()
+  const metadata = components[metadataName] ?? {}
+  const properties = isRecord(metadata['properties']) ? metadata['properties'] : {}
+  const described = Object.entries(properties).map(([name, schema]): [string, unknown] => {
+    const description = metadataWords[name]
+    return [name, description === undefined ? schema : { ...(schema as OpenApiSchema), description }]
+  })
+  const description = 'What every stored object has: its names, times and labels.'
+  return { ...components, [metadataName]: { ...metadata, description, properties: Object.fromEntries(described) } }
 }
 
 /** The name of a kind's schema: `io.k8s.api.apps.v1.DaemonSet`, `io.x-k8s.sigs.kmm.v1beta1.Module`. */
-function componentName({ group, version, kind, custom }: ServedResource): string {
-  if (custom) return [...group.split('.').reverse(), version, kind].join('.')
-  return `io.k8s.api.${group === '' ? 'core' : group.split('.')[0]}.${version}.${kind}`
+function componentName({ group, version, kind }: ServedResource): string {
+  return builtInComponentName(group, version, kind) ?? [...group.split('.').reverse(), version, kind].join('.')
 }
 
-function describeKind(resource: ServedResource): OpenApiSchema {
+function describeKind(resource: ServedResource): Record<string, OpenApiSchema> {
   const { group, version, kind } = resource
-  const base = resource.custom ? (resource.schema ?? {}) : describeBuiltIn(kind)
+  const components = resource.custom ? {} : builtInComponents(group, version, kind)
+  const name = componentName(resource)
+  const base = resource.custom ? (resource.schema ?? {}) : (components[name] ?? {})
   const properties = isRecord(base['properties']) ? base['properties'] : {}
-  return {
+  const described: OpenApiSchema = {
     ...base,
     type: 'object',
     properties: {
@@ -79,19 +54,14 @@ function describeKind(resource: ServedResource): OpenApiSchema {
       apiVersion: { type: 'string', description: 'The version of this kind of object.' },
       kind: { type: 'string', description: 'The kind of object.' },
       metadata: {
-        allOf: [{ $ref: `#/components/schemas/${metaName}` }],
+        allOf: [{ $ref: `#/components/schemas/${metadataName}` }],
         default: {},
         description: 'Standard metadata.',
       },
     },
     'x-kubernetes-group-version-kind': [{ group, version, kind }],
   }
-}
-
-function describeBuiltIn(kind: string): OpenApiSchema {
-  const fields = builtInFields[kind] ?? ['spec', 'status']
-  const description = `${kind} is built in; the sandbox describes its top-level fields only.`
-  return { description, type: 'object', properties: Object.fromEntries(fields.map((field) => [field, open])) }
+  return { ...components, [name]: described }
 }
 
 const queryParameter = (name: string): object => ({ name, in: 'query', schema: { type: 'string', uniqueItems: true } })
@@ -109,8 +79,8 @@ function describePaths(resource: ServedResource): Record<string, unknown> {
   })
   const schema = { $ref: `#/components/schemas/${componentName(resource)}` }
   const whole = { 'application/json': { schema } }
-  // No strategic merge patch here: without merge keys in the schemas, clients must use the ones they know.
-  const patches = { 'application/json-patch+json': {}, 'application/merge-patch+json': {} }
+  const strategic = resource.custom ? {} : { 'application/strategic-merge-patch+json': {} }
+  const patches = { 'application/json-patch+json': {}, 'application/merge-patch+json': {}, ...strategic }
   return {
     [collection]: { post: operation('post', whole) },
     [`${collection}/{name}`]: { put: operation('put', whole), patch: operation('patch', patches) },
@@ -155,11 +125,11 @@ export class OpenApi {
 }
 
 function describe(resources: readonly ServedResource[]): Record<string, unknown> {
-  const schemas = Object.fromEntries(resources.map((resource) => [componentName(resource), describeKind(resource)]))
+  const schemas = Object.assign({}, ...resources.map(describeKind)) as Record<string, OpenApiSchema>
   return {
     openapi: '3.0.0',
     info: { title: 'KMM sandbox', version: serverVersion.gitVersion },
     paths: Object.assign({}, ...resources.map(describePaths)) as Record<string, unknown>,
-    components: { schemas: { ...schemas, [metaName]: objectMeta } },
+    components: { schemas: { ...schemas, ...describeMetadata() } },
   }
 }

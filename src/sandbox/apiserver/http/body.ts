@@ -13,11 +13,12 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
   let size = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > maxBodyBytes) {
-      const message = `Request entity too large: limit is ${maxBodyBytes}`
-      throw new StatusError(message, { status: 413, reason: 'RequestEntityTooLarge' })
-    }
-    chunks.push(chunk)
+    // What is too much is read to its end all the same, or the client would wait for the connection.
+    if (size <= maxBodyBytes) chunks.push(chunk)
+  }
+  if (size > maxBodyBytes) {
+    const message = `Request entity too large: limit is ${maxBodyBytes}`
+    throw new StatusError(message, { status: 413, reason: 'RequestEntityTooLarge' })
   }
   return Buffer.concat(chunks)
 }

@@ -91,6 +91,7 @@ async function write(service: Service, call: ResourceCall, rendering: Rendering)
     case 'delete':
       return service.writes.delete(input)
     case 'deletecollection':
+      if (rendering.resource.kind === 'Namespace') throw methodNotAllowed()
       return service.writes.deleteCollection(input)
     default:
       return change(service, call, input)
@@ -107,6 +108,7 @@ function writeSubresource(service: Service, call: ResourceCall, input: WriteRequ
   if (subresource === 'binding' || subresource === 'eviction') {
     return writePodSubresource(service, input, call.request.method ?? '')
   }
+  if (call.verb === 'delete') return service.writes.delete(input)
   const allowed = subresource === 'status' ? ['update', 'patch'] : subresource === 'finalize' ? ['update'] : []
   if (!allowed.includes(call.verb)) throw methodNotAllowed()
   return change(service, call, input)

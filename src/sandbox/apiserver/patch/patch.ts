@@ -1,8 +1,8 @@
 import { isRecord, type ApiObject } from '../object.ts'
 import type { ServedResource } from '../registry.ts'
 import { parseJson } from '../http/body.ts'
-import { parseMediaTypes, unsupportedMediaType } from '../http/negotiate.ts'
-import { badRequest, notImitated } from '../status-error.ts'
+import { parseMediaTypes } from '../http/negotiate.ts'
+import { badRequest, notImitated, StatusError } from '../status-error.ts'
 import { applyJsonPatch } from './json-patch.ts'
 import { applyMergePatch } from './merge-patch.ts'
 import { applyStrategicMergePatch } from './strategic-merge-patch.ts'
@@ -20,10 +20,12 @@ export function parsePatch(resource: ServedResource, body: Buffer, contentType: 
   const type = parseMediaTypes(contentType)[0]?.type ?? ''
   if (applyTypes.includes(type)) throw notImitated('server-side apply')
   const accepted = resource.custom ? [jsonType, mergeType] : [jsonType, mergeType, strategicType]
-  if (!accepted.includes(type)) throw unsupportedMediaType([...accepted, 'application/apply-patch+yaml'])
+  if (!accepted.includes(type)) throw patchTypes.includes(type) ? unsupportedPatch(resource.custom) : unknownPatch()
   const patch = parseJson(body)
   if (type !== jsonType && !isRecord(patch)) {
-    throw badRequest(`error decoding patch: json: cannot unmarshal ${kindOf(patch)} into Go value of type map`)
+    throw badRequest(
+      `error decoding patch: json: cannot unmarshal ${kindOf(patch)} into Go value of type map[string]interface {}`,
+    )
   }
   const apply = (current: ApiObject): unknown => {
     if (type === jsonType) return applyJsonPatch(current, patch)
@@ -31,6 +33,18 @@ export function parsePatch(resource: ServedResource, body: Buffer, contentType: 
     return applyStrategicMergePatch(resource.kind, current, patch)
   }
   return (current) => check(apply(current))
+}
+
+const patchTypes = [jsonType, mergeType, strategicType]
+
+function unknownPatch(): StatusError {
+  return new StatusError('415: Unsupported Media Type', { status: 415, reason: 'UnsupportedMediaType', details: {} })
+}
+
+function unsupportedPatch(isCustom: boolean): StatusError {
+  const accepted = [jsonType, mergeType, ...(isCustom ? [] : [strategicType]), applyTypes[0]]
+  const message = `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`
+  return new StatusError(message, { status: 415, reason: 'UnsupportedMediaType' })
 }
 
 const kindOf = (value: unknown): string => (Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value)

@@ -22,7 +22,7 @@ describe('a strategic merge patch', () => {
       ...pod,
       spec: {
         ...pod.spec,
-        containers: [{ ...pod.spec.containers[0], env: [{ name: 'A', value: '1' }, ...env] }, pod.spec.containers[1]],
+        containers: [{ ...pod.spec.containers[0], env: [...env, { name: 'A', value: '1' }] }, pod.spec.containers[1]],
       },
     })
   })
@@ -42,7 +42,7 @@ describe('a strategic merge patch', () => {
 
   it('adds finalizers to a set and removes those that it is told to', () => {
     expect(apply({ metadata: { finalizers: ['x/2', 'x/1'] } })).toMatchObject({
-      metadata: { finalizers: ['x/1', 'x/2'] },
+      metadata: { finalizers: ['x/2', 'x/1'] },
     })
     const removed = apply({ metadata: { '$deleteFromPrimitiveList/finalizers': ['x/1'] } })
     expect(removed).toMatchObject({ metadata: { finalizers: [] } })
@@ -102,6 +102,8 @@ describe('a strategic merge patch', () => {
 
   it('refuses items without their merge key and unknown directives', () => {
     expect(() => apply({ spec: { containers: [{ image: 'x' }] } })).toThrow('does not contain declared merge key: name')
-    expect(() => apply({ metadata: { $patch: 'explode' } })).toThrow('unknown patch type "explode"')
+    expect(() => apply({ metadata: { $patch: 'explode' } })).toThrow(
+      'unknown patch type: explode in map: map[$patch:explode]',
+    )
   })
 })

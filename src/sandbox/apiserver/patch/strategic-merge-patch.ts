@@ -1,6 +1,6 @@
 import { isRecord, sameJson } from '../object.ts'
-import { badRequest } from '../status-error.ts'
-import { listStrategyAt } from './merge-keys.ts'
+import { badRequest, StatusError } from '../status-error.ts'
+import { listStrategyAt, type ListStrategy } from './merge-keys.ts'
 
 type Fields = Record<string, unknown>
 
@@ -30,7 +30,7 @@ function mergeObject(target: Fields, patch: Fields, place: Place): Fields {
   const { [directive]: how, ...changes } = patch
   if (how === 'replace') return stripDirectives(changes) as Fields
   if (how === 'delete') return {}
-  if (how !== undefined && how !== 'merge') throw badRequest(`unknown patch type ${JSON.stringify(how)}`)
+  if (how !== undefined && how !== 'merge') throw unknownDirective(how, patch)
   const result = retain(target, changes[retainKeys])
   for (const [field, value] of Object.entries(changes)) {
     if (field.startsWith('$')) continue
@@ -38,7 +38,7 @@ function mergeObject(target: Fields, patch: Fields, place: Place): Fields {
     else result[field] = mergeValue(result[field], value, below(place, field))
   }
   removeListed(result, changes)
-  reorder(result, changes, place)
+  reorder(result, { original: target, changes, place })
   return result
 }
 
@@ -53,9 +53,12 @@ function mergeList(target: readonly unknown[], patch: readonly unknown[], place:
   const replaces = patch.some(
     (item) => isRecord(item) && item[directive] === 'replace' && Object.keys(item).length === 1,
   )
-  if (!strategy || replaces) return patch.filter((item) => !isBareDirective(item)).map(stripDirectives)
-  if (strategy.kind === 'set') return [...target, ...patch.filter((item) => !target.includes(item))]
-  return mergeKeyed(target, patch, strategy.key, place)
+  // The words for a patch mean nothing in a list that is replaced whole.
+  if (!strategy) return [...patch]
+  if (replaces) return patch.filter((item) => !isBareDirective(item)).map(stripDirectives)
+  const order = { wanted: patch, original: target, identify: identifyBy(strategy) }
+  if (strategy.kind === 'set') return arrange([...new Set([...target, ...patch])], order)
+  return arrange(mergeKeyed(target, patch, strategy.key, place), order)
 }
 
 function isBareDirective(item: unknown): boolean {
@@ -92,21 +95,57 @@ function removeListed(result: Fields, patch: Fields): void {
   }
 }
 
-/** Puts the items that `$setElementOrder` names into its order; the others keep their places behind their neighbours. */
-function reorder(result: Fields, patch: Fields, place: Place): void {
-  for (const [name, order] of Object.entries(patch)) {
-    if (!name.startsWith(orderPrefix) || !Array.isArray(order)) continue
+/** Puts lists into the order that `$setElementOrder` names. */
+function reorder(
+  result: Fields,
+  { original, changes, place }: { original: Fields; changes: Fields; place: Place },
+): void {
+  for (const [name, wanted] of Object.entries(changes)) {
+    if (!name.startsWith(orderPrefix) || !Array.isArray(wanted)) continue
     const field = name.slice(orderPrefix.length)
     const list = result[field]
+    const before = original[field]
     if (!Array.isArray(list)) continue
-    const strategy = listStrategyAt(place.kind, [...place.path, field])
-    const identify = (item: unknown): unknown =>
-      strategy?.kind === 'key' && isRecord(item) ? item[strategy.key] : item
-    const wanted = order.map(identify)
-    const rank = (item: unknown): number => wanted.findIndex((each) => sameJson(each, identify(item)))
-    const ranked = list.filter((item) => rank(item) >= 0).sort((a, b) => rank(a) - rank(b))
-    result[field] = list.map((item: unknown) => (rank(item) < 0 ? item : ranked.shift()))
+    const identify = identifyBy(listStrategyAt(place.kind, [...place.path, field]))
+    result[field] = arrange(list, { wanted, original: Array.isArray(before) ? before : [], identify })
   }
+}
+
+const identifyBy =
+  (strategy: ListStrategy | undefined) =>
+  (item: unknown): unknown =>
+    strategy?.kind === 'key' && isRecord(item) ? item[strategy.key] : item
+
+interface Order {
+  /** The order of those that a patch names. */
+  wanted: readonly unknown[]
+  /** The order in which the others were. */
+  original: readonly unknown[]
+  readonly identify: (item: unknown) => unknown
+}
+
+/** Merges the items that a patch names, in its order, with the others in theirs; what is new comes as early as it can. */
+function arrange(merged: readonly unknown[], { wanted, original, identify }: Order): unknown[] {
+  const placeIn = (list: readonly unknown[], item: unknown): number =>
+    list.findIndex((each) => sameJson(identify(each), identify(item)))
+  const named = merged.filter((item) => placeIn(wanted, item) >= 0)
+  named.sort((a, b) => placeIn(wanted, a) - placeIn(wanted, b))
+  const others = merged.filter((item) => placeIn(wanted, item) < 0)
+  const result: unknown[] = []
+  while (named.length > 0 && others.length > 0) {
+    const [left, right] = [placeIn(original, others[0]), placeIn(original, named[0])]
+    const isOtherFirst = left >= 0 && right >= 0 && left < right
+    result.push(isOtherFirst ? others.shift() : named.shift())
+  }
+  return [...result, ...others, ...named]
+}
+
+function unknownDirective(how: unknown, patch: Fields): StatusError {
+  const fields = Object.entries(patch).map(([field, value]) => `${field}:${String(value)}`)
+  return new StatusError(`unknown patch type: ${String(how)} in map: map[${fields.join(' ')}]`, {
+    status: 500,
+    reason: '',
+  })
 }
 
 /** A new value as the patch gives it, without words that are meant for the patch alone. */

@@ -24,7 +24,7 @@ function unsupported(kind: OptionsKind, field: string, value: unknown, allowed: 
 }
 
 function readDryRun(kind: OptionsKind, values: readonly unknown[]): boolean {
-  for (const value of values) if (value !== 'All') throw unsupported(kind, 'dryRun', value, ['All'])
+  if (values.some((value) => value !== 'All')) throw unsupported(kind, 'dryRun', values, ['All'])
   return values.length > 0
 }
 

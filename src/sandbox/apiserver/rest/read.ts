@@ -38,18 +38,21 @@ export class Reads {
 
   get({ target, query, rendering }: ReadRequest): Answer {
     const { resource } = rendering
-    this.#checkFresh(parseVersion(query.get('resourceVersion')))
+    this.#checkFresh(parseVersion(query.get('resourceVersion'), 500))
     const object = this.#parts.store.get(resource.storage, keyOf(target))
     return this.#parts.renderer.answer(resource.fromStored(object), rendering)
   }
 
   list(request: ReadRequest): Answer {
     const { query, rendering } = request
-    const limit = parseCount(query.get('limit'), 'limit')
+    const limit = parseCount(query.get('limit'))
     const token = query.get('continue') ?? ''
+    checkListOptions(query, token)
     const page = token === '' ? this.#firstPage(request, limit) : this.#parts.pages.next(token, limit)
     const objects = page.items.map((object) => rendering.resource.fromStored(object))
-    return this.#parts.renderer.list(objects, rendering, listMeta(page, query))
+    // Go writes an absent token of custom resources as an empty one.
+    const none = rendering.resource.custom && rendering.format.shape === 'object' ? { continue: '' } : {}
+    return this.#parts.renderer.list(objects, rendering, { ...none, ...listMeta(page, query) })
   }
 
   /** The objects (as they are stored) that a collection's path and selectors pick. */
@@ -63,7 +66,7 @@ export class Reads {
     const { target, query, rendering } = request
     const bookmarks = query.has('allowWatchBookmarks') && isTrue(query.get('allowWatchBookmarks'))
     const { since, markInitialEvents } = this.#watchStart(query, bookmarks)
-    const timeout = parseCount(query.get('timeoutSeconds'), 'timeoutSeconds')
+    const timeout = parseCount(query.get('timeoutSeconds'))
     const selected = parseSelectors(query, rendering.resource) ?? (() => true)
     const named = target.name
     const start = (response: ServerResponse): void =>
@@ -83,7 +86,7 @@ export class Reads {
   }
 
   #watchStart(query: URLSearchParams, bookmarks: boolean): { since: number | undefined; markInitialEvents: boolean } {
-    const version = parseVersion(query.get('resourceVersion'))
+    const version = parseVersion(query.get('resourceVersion'), 500)
     const match = query.get('resourceVersionMatch') ?? ''
     const initial = query.get('sendInitialEvents')
     if (initial === null) {
@@ -107,14 +110,8 @@ export class Reads {
 
   #firstPage(request: ReadRequest, limit: number): Page {
     const { query } = request
-    const version = parseVersion(query.get('resourceVersion'))
+    const version = parseVersion(query.get('resourceVersion'), 400)
     const match = query.get('resourceVersionMatch') ?? ''
-    if (match !== '' && version === undefined) {
-      throw optionForbidden(
-        'resourceVersionMatch',
-        'resourceVersionMatch is forbidden unless resourceVersion is provided',
-      )
-    }
     this.#checkFresh(version)
     const now = this.#parts.store.resourceVersion
     const wantsPast = version !== undefined && version !== 0 && version < now
@@ -156,20 +153,49 @@ function parseSelectors(
   return (object) => labels(object.metadata.labels) && fields(object)
 }
 
-function parseVersion(text: string | null): number | undefined {
-  if (text === null || text === '') return undefined
-  if (!/^\d+$/.test(text)) {
-    const message = `Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`
-    throw invalidOption({ field: 'resourceVersion', reason: 'FieldValueInvalid', message })
+const versionMatches = ['Exact', 'NotOlderThan', '']
+
+/** What a list may not ask for together. */
+function checkListOptions(query: URLSearchParams, token: string): void {
+  const version = query.get('resourceVersion') ?? ''
+  if (query.has('sendInitialEvents')) {
+    throw optionForbidden('sendInitialEvents', 'sendInitialEvents is forbidden for list')
   }
-  return Number(text)
+  checkVersionMatch(query.get('resourceVersionMatch') ?? '', version)
+  if (token !== '' && version !== '' && version !== '0') {
+    throw badRequest('specifying resource version is not allowed when using continue')
+  }
 }
 
-function parseCount(text: string | null, name: string): number {
+function checkVersionMatch(match: string, version: string): void {
+  const field = 'resourceVersionMatch'
+  if (match !== '' && version === '') {
+    throw optionForbidden(field, 'resourceVersionMatch is forbidden unless resourceVersion is provided')
+  }
+  if (!versionMatches.includes(match)) {
+    const supported = versionMatches.map((each) => JSON.stringify(each)).join(', ')
+    const message = `Unsupported value: ${JSON.stringify(match)}: supported values: ${supported}`
+    throw invalidOption({ field, reason: 'FieldValueNotSupported', message })
+  }
+  if (match === 'Exact' && version === '0') {
+    throw optionForbidden(field, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
+  }
+}
+
+/** `status` is what the server answers to a version that is no number: 400 to a list, 500 to anything else. */
+function parseVersion(text: string | null, status: 400 | 500): number | undefined {
+  if (text === null || text === '') return undefined
+  if (/^\d+$/.test(text)) return Number(text)
+  const quoted = JSON.stringify(text)
+  const why = `resourceVersion: Invalid value: ${quoted}: strconv.ParseUint: parsing ${quoted}: invalid syntax`
+  if (status === 400) throw badRequest(`invalid resource version: ${why}`)
+  throw new StatusError(why, { status, reason: '' })
+}
+
+function parseCount(text: string | null): number {
   if (text === null || text === '') return 0
-  if (!/^\d+$/.test(text))
-    throw badRequest(`${name}: strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`)
-  return Number(text)
+  if (!/^-?\d+$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`)
+  return Math.max(Number(text), 0)
 }
 
 const optionForbidden = (field: string, why: string): StatusError =>

@@ -127,7 +127,6 @@ export class Watches {
     const apiVersion = partial ? 'meta.k8s.io/v1' : apiVersionOf(rendering.resource)
     const metadata = {
       resourceVersion: String(this.#store.resourceVersion),
-      creationTimestamp: null,
       ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
     }
     return `${JSON.stringify({ type: 'BOOKMARK', object: { kind, apiVersion, metadata } })}\n`

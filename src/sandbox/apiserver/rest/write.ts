@@ -3,11 +3,11 @@ import type { User } from '../hooks.ts'
 import { parseBody } from '../http/body.ts'
 import { json, type Answer } from '../http/answer.ts'
 import type { Target } from '../http/target.ts'
-import { cloneJson, type ApiObject } from '../object.ts'
+import { cloneJson, formatGroupResource, type ApiObject } from '../object.ts'
 import { parsePatch } from '../patch/patch.ts'
 import type { WriteContext, WritePipeline } from '../pipeline.ts'
 import type { ServedResource } from '../registry.ts'
-import { invalid, methodNotAllowed, StatusError } from '../status-error.ts'
+import { badRequest, invalid, StatusError } from '../status-error.ts'
 import type { DeleteResult } from '../store.ts'
 import { readCommonOptions, readDeleteOptions, type DeleteOptions, type OptionsKind } from './options.ts'
 import { keyOf, type Reads } from './read.ts'
@@ -82,7 +82,7 @@ export class Writes {
     const apply = parsePatch(resource, input.body, input.contentType)
     const change = (current: ApiObject): ApiObject => {
       const patched = decodeObject(resource, apply(current), withoutName(target))
-      refuseRename(resource, current, patched)
+      refuseIdentityChange(resource, current, patched)
       return patched
     }
     const subresource = target.subresource === undefined ? {} : { subresource: target.subresource }
@@ -93,7 +93,7 @@ export class Writes {
 
   async delete(input: WriteRequestInput): Promise<WriteOutcome> {
     const { target, rendering } = input
-    if (target.subresource !== undefined) throw methodNotAllowed()
+    if (target.subresource !== undefined) throw cannotDelete(rendering.resource)
     const options = deleteOptionsOf(input)
     const context = { ...contextFrom(input), ...options }
     const { pipeline } = this.#parts
@@ -154,6 +154,17 @@ export class Writes {
   }
 }
 
+/** A subresource cannot be deleted. */
+function cannotDelete(resource: ServedResource): StatusError {
+  const message = `delete is not supported on resources of kind "${formatGroupResource(resource)}"`
+  const group = resource.group === '' ? {} : { group: resource.group }
+  return new StatusError(message, {
+    status: 405,
+    reason: 'MethodNotAllowed',
+    details: { ...group, kind: resource.plural },
+  })
+}
+
 function contextFrom(input: WriteRequestInput): Pick<WriteContext, 'user' | 'userAgent' | 'warn'> {
   return { user: input.user, userAgent: input.userAgent, warn: (message) => input.warn(message) }
 }
@@ -172,9 +183,21 @@ function withoutName({ namespace }: Target): { namespace?: string } {
   return namespace === undefined ? {} : { namespace }
 }
 
-function refuseRename(resource: ServedResource, current: ApiObject, patched: ApiObject): void {
-  if (patched.metadata.name === current.metadata.name) return
-  const message = `Invalid value: ${JSON.stringify(patched.metadata.name)}: field is immutable`
-  const cause = { field: 'metadata.name', reason: 'FieldValueInvalid', message }
-  throw invalid(resource, current.metadata.name, [cause])
+/** A patch may not make another object of the one that it changes. */
+function refuseIdentityChange(resource: ServedResource, current: ApiObject, patched: ApiObject): void {
+  const { name } = current.metadata
+  if (patched.metadata.name !== name) {
+    throw badRequest(`the name of the object (${patched.metadata.name}) does not match the name on the URL (${name})`)
+  }
+  const changed = (['uid', 'deletionTimestamp'] as const).filter((field) => {
+    const value = patched.metadata[field]
+    return value !== undefined && value !== null && value !== current.metadata[field]
+  })
+  if (changed.length === 0) return
+  const causes = changed.map((field) => {
+    const message = `Invalid value: ${JSON.stringify(patched.metadata[field])}: field is immutable`
+    return { field: `metadata.${field}`, reason: 'FieldValueInvalid', message }
+  })
+  // The server looks twice.
+  throw invalid(resource, name, [...causes, ...causes])
 }

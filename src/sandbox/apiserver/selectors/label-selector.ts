@@ -1,4 +1,5 @@
 import { badRequest } from '../status-error.ts'
+import { explainSubdomain } from '../validation/names.ts'
 
 /** Answers whether labels match. */
 export type LabelMatcher = (labels: Readonly<Record<string, string>> | undefined) => boolean
@@ -14,9 +15,11 @@ export function parseLabelSelector(text: string | null | undefined): LabelMatche
   if (text === null || text === undefined || text.trim() === '') return undefined
   const tokens = tokenize(text)
   const requirements: Requirement[] = []
-  do requirements.push(parseRequirement(tokens))
-  while (tokens.accept(','))
-  if (tokens.peek() !== undefined) throw unparsable(`found '${tokens.peek()}', expected: ',' or 'end of string'`)
+  do {
+    if (requirements.length > 0 && tokens.peek() === ',') throw badRequest("found ',', expected: identifier after ','")
+    requirements.push(parseRequirement(tokens))
+  } while (tokens.accept(','))
+  if (tokens.peek() !== undefined) throw badRequest(`found '${tokens.peek()}', expected: ',' or 'end of string'`)
   return (labels = {}) => requirements.every((requirement) => requirement(labels))
 }
 
@@ -99,7 +102,9 @@ function parseOperation(key: string, operator: string, tokens: Tokens): Requirem
 function parseComparison(key: string, operator: '<' | '>', tokens: Tokens): Requirement {
   const text = parseValue(tokens)
   if (!/^[-+]?\d+$/.test(text)) {
-    throw unparsable(`for 'Gt', 'Lt' operators, the value must be an integer: ${JSON.stringify(text)}`)
+    throw unparsable(
+      `values[0]: Invalid value: ${JSON.stringify(text)}: for 'Gt', 'Lt' operators, the value must be an integer`,
+    )
   }
   const limit = Number(text)
   return (labels) => {
@@ -111,9 +116,16 @@ function parseComparison(key: string, operator: '<' | '>', tokens: Tokens): Requ
 
 function parseKey(tokens: Tokens): string {
   const key = tokens.next()
-  if (key === undefined) throw unparsable("found '', expected: !, identifier, or 'end of string'")
-  if (!keyPattern.test(key)) throw unparsable(`key: Invalid value: ${JSON.stringify(key)}: is no label key`)
+  if (key === undefined || /^[=!<>(),]/.test(key))
+    throw badRequest(`found '${key ?? ''}', expected: !, identifier, or 'end of string'`)
+  if (!keyPattern.test(key)) throw unparsable(`<nil>: Invalid value: ${JSON.stringify(key)}: ${explainKey(key)}`)
   return key
+}
+
+function explainKey(key: string): string {
+  const slash = key.indexOf('/')
+  const why = slash < 0 ? undefined : explainSubdomain(key.slice(0, slash))
+  return why === undefined ? 'is no label key' : `prefix part ${why}`
 }
 
 /** A value may be empty: `a=` selects objects whose label `a` is the empty string. */
@@ -126,7 +138,7 @@ function parseValue(tokens: Tokens): string {
 }
 
 function parseValues(tokens: Tokens): Set<string> {
-  if (!tokens.accept('(')) throw unparsable(`found '${tokens.peek() ?? ''}', expected: '('`)
+  if (!tokens.accept('(')) throw unparsable(`found '${tokens.peek() ?? ''}' expected: '('`)
   const values = new Set<string>()
   do values.add(tokens.peek() === ')' || tokens.peek() === ',' ? '' : parseValue(tokens))
   while (tokens.accept(','))

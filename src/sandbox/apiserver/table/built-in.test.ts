@@ -27,7 +27,7 @@ describe('the columns of built-in kinds', () => {
       status: {
         conditions: [{ type: 'Ready', status: 'False' }],
         addresses: [{ type: 'InternalIP', address: '10.0.0.1' }],
-        nodeInfo: { kubeletVersion: 'v1', kernelVersion: '6.1' },
+        nodeInfo: { kubeletVersion: 'v1', kernelVersion: '6.1', architecture: 'amd64' },
       },
     }
     const labels = { 'node-role.kubernetes.io/worker': '', 'kubernetes.io/role': 'edge', other: '' }
@@ -40,7 +40,7 @@ describe('the columns of built-in kinds', () => {
       'Internal-IP': '10.0.0.1',
       'External-IP': '<none>',
       'OS-Image': '<unknown>',
-      'Kernel-Version': '6.1',
+      'Kernel-Version': '6.1 (amd64)',
       'Container-Runtime': '<unknown>',
     })
     expect(cells('nodes', {})).toMatchObject({ Status: 'Unknown', Roles: '<none>' })

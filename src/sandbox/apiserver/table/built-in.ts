@@ -95,15 +95,15 @@ export const builtInColumns: Readonly<Record<string, readonly Column[]>> = {
   secrets: [
     nameColumn,
     column('Type', (object) => digText(object, 'type')),
-    column('Data', (object) => digSize(object, 'data'), 'integer'),
+    column('Data', (object) => digSize(object, 'data')),
     ageColumn,
   ],
   configmaps: [
     nameColumn,
-    column('Data', (object) => digSize(object, 'data') + digSize(object, 'binaryData'), 'integer'),
+    column('Data', (object) => digSize(object, 'data') + digSize(object, 'binaryData')),
     ageColumn,
   ],
-  serviceaccounts: [nameColumn, column('Secrets', (object) => digList(object, 'secrets').length, 'integer'), ageColumn],
+  serviceaccounts: [nameColumn, ageColumn],
   resourcequotas: [
     nameColumn,
     column('Request', (object) => formatQuota(object, false)),

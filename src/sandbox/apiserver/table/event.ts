@@ -31,6 +31,6 @@ export const eventColumns: readonly Column[] = [
   wide('Source', formatSource),
   column('Message', (event) => digText(event, 'message').trim()),
   wide('First Seen', (event, nowMs) => formatAge(firstSeen(event), nowMs)),
-  wide('Count', countOf, 'integer'),
+  wide('Count', countOf),
   { ...nameColumn, priority: 1 },
 ]

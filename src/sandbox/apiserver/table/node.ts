@@ -27,6 +27,11 @@ const info =
   (node: ApiObject): string =>
     digText(node, 'status', 'nodeInfo', field) || '<unknown>'
 
+function kernelOf(node: ApiObject): string {
+  const architecture = digText(node, 'status', 'nodeInfo', 'architecture')
+  return info('kernelVersion')(node) + (architecture === '' ? '' : ` (${architecture})`)
+}
+
 /** The columns of nodes. */
 export const nodeColumns: readonly Column[] = [
   nameColumn,
@@ -37,6 +42,6 @@ export const nodeColumns: readonly Column[] = [
   wide('Internal-IP', (node) => findAddress(node, 'InternalIP')),
   wide('External-IP', (node) => findAddress(node, 'ExternalIP')),
   wide('OS-Image', info('osImage')),
-  wide('Kernel-Version', info('kernelVersion')),
+  wide('Kernel-Version', kernelOf),
   wide('Container-Runtime', info('containerRuntimeVersion')),
 ]

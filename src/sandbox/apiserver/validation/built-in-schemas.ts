@@ -3,6 +3,8 @@ import { applySchema } from '../../../api/schema/structural.ts'
 import { apiVersionOf, type Resource } from '../../../kube/resource.ts'
 import { type ApiObject, isRecord } from '../object.ts'
 import { badRequest } from '../status-error.ts'
+import type { Pod } from '../admission/pod-shape.ts'
+import { refuseBadQuantities } from './pod-fields.ts'
 import { type BuiltInDefinition, builtInDefinitions, builtInRoots } from './built-in.generated.ts'
 import { staticDefaults } from './built-in-defaults.ts'
 
@@ -81,6 +83,12 @@ function findBadBase64(object: ApiObject): string | undefined {
   return texts.find((text) => Buffer.from(text, 'base64').toString('base64') !== text.replaceAll(/\s/g, ''))
 }
 
+/** Where base64 ends to be any. */
+function findBadByte(text: string): number {
+  const index = text.search(/[^A-Za-z0-9+/=\r\n]/)
+  return index < 0 ? text.length : index
+}
+
 /** An object as the server reads it, and the paths of what it did not know. */
 export interface Decoded {
   value: ApiObject
@@ -97,6 +105,7 @@ export function decodeBuiltIn(schema: StructuralSchema, resource: Resource, obje
   }
   if (error !== undefined) refuse(explain(error.field, error.message))
   const bad = findBadBase64(value)
-  if (bad !== undefined) refuse('illegal base64 data')
+  if (bad !== undefined) refuse(`illegal base64 data at input byte ${findBadByte(bad)}`)
+  if (resource.kind === 'Pod') refuseBadQuantities((value as Pod).spec, resource.kind, resource.version)
   return { value: { ...value, apiVersion: apiVersionOf(resource) }, unknownFields }
 }

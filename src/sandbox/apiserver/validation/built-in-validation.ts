@@ -5,6 +5,7 @@ import type { ValidationRequest } from '../hooks.ts'
 import { type ApiObject, isRecord, sameJson } from '../object.ts'
 import { type FieldError, forbidden, invalid, notSupported, required, tooLong } from './field-error.ts'
 import { checkName, explainDataKey } from './names.ts'
+import { validateUpdateStrategy } from './update-strategy.ts'
 import { validatePodSpec, validatePodSpecUpdate, validateTaints } from './pod-validation.ts'
 
 type Check = (request: ValidationRequest) => FieldError[]
@@ -28,8 +29,9 @@ interface Node extends ApiObject {
 const checkNode: Check = ({ object, oldObject }) => {
   const { taints = [], providerID } = (object as Node).spec ?? {}
   const old = (oldObject as Node | undefined)?.spec
-  // The server names the wrong parent on update.
-  const errors = validateTaints(taints, oldObject === undefined ? 'spec.taints' : 'metadata.taints')
+  // The server names the wrong parent, and looks twice on update.
+  const errors = validateTaints(taints, 'metadata.taints')
+  if (oldObject !== undefined) errors.push(...validateTaints(taints, 'metadata.taints'))
   if (old?.providerID && old.providerID !== providerID)
     errors.push(forbidden('spec.providerID', 'node updates may not change providerID except from "" to valid'))
   return errors
@@ -54,9 +56,15 @@ function checkSelector(selector: LabelSelector, object: Workload): FieldError[] 
   return errors
 }
 
+function explainNoSelector(object: Workload): FieldError[] {
+  if (object.kind !== 'DaemonSet') return [required('spec.selector')]
+  const labels = object.spec?.template?.metadata?.labels ?? {}
+  return [invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`')]
+}
+
 function checkSelectors({ object, oldObject }: ValidationRequest): FieldError[] {
   const selector = (object as Workload).spec?.selector
-  if (selector === undefined) return [required('spec.selector')]
+  if (selector === undefined) return explainNoSelector(object)
   const errors = checkSelector(selector, object as Workload)
   const old = (oldObject as Workload | undefined)?.spec?.selector
   if (old !== undefined && !sameJson(old, selector)) errors.push(invalid('spec.selector', selector, immutable))
@@ -70,7 +78,14 @@ const checkWorkload: Check = (request) => {
   const errors = [...checkSelectors(request), ...validatePodSpec(spec, 'spec.template.spec')]
   if (policy !== undefined && policy !== 'Always')
     errors.push(notSupported('spec.template.spec.restartPolicy', policy, ['Always']))
-  return errors
+  if (spec?.activeDeadlineSeconds !== undefined)
+    errors.push(
+      forbidden(
+        'spec.template.spec.activeDeadlineSeconds',
+        `activeDeadlineSeconds in ${request.object.kind} is not Supported`,
+      ),
+    )
+  return request.object.kind === 'DaemonSet' ? [...errors, ...validateUpdateStrategy(request.object)] : errors
 }
 
 interface Secret extends ApiObject {
@@ -132,6 +147,9 @@ const checkConfigMap: Check = ({ object, oldObject }) => {
       checkName(`${field}[${key}]`, key, explainDataKey),
     ),
   )
+  const sizes = ['data', 'binaryData'].flatMap((field) => Object.values(isRecord(object[field]) ? object[field] : {}))
+  if (sizes.reduce<number>((sum, value) => sum + String(value).length, 0) > maxSecretBytes)
+    errors.push(tooLong('[]', maxSecretBytes))
   const old = oldObject as Secret | undefined
   return old?.immutable === true ? [...errors, ...checkFrozen(object as Secret, old, ['data', 'binaryData'])] : errors
 }

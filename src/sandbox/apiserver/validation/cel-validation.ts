@@ -1,3 +1,4 @@
+import { sameJson } from '../object.ts'
 import type { StructuralSchema } from '../../../api/schema/schema.ts'
 import { type CelProgram, type CelRule, type CompiledRule, compileCelRule } from './cel-rule.ts'
 import { withObjectMeta } from './cel-types.ts'
@@ -108,6 +109,8 @@ function runRule(compiled: CompiledRule, validator: CelValidator, place: Place, 
     errors.push(invalid(place.field, type, `rule compile error: ${error ?? ''}`))
     return
   }
+  // What is stored already and stays as it is may break a rule that came later.
+  if (!program.usesOldSelf && place.oldValue !== undefined && sameJson(place.value, place.oldValue)) return
   const values = readValues(place, validator.schema)
   if (program.usesOldSelf && values.oldSelf === undefined && rule.optionalOldSelf !== true) return
   const outcome = program.run(values.self, values.oldSelf)

@@ -1,7 +1,7 @@
 import { findUnsupportedKeywords } from '../../../api/schema/structural.ts'
 import type { StructuralSchema } from '../../../api/schema/schema.ts'
 import type { Definition, DefinitionVersion } from '../definition.ts'
-import { type ApiObject, isRecord } from '../object.ts'
+import { type ApiObject, isRecord, sameJson } from '../object.ts'
 import { notImitated } from '../status-error.ts'
 import { validateDefinitionSchema } from './definition-schema.ts'
 import { type FieldError, invalid, notSupported, required } from './field-error.ts'
@@ -14,11 +14,12 @@ function checkGroup(group: string): FieldError[] {
   return [invalid('spec.group', group, 'should be a domain with at least one dot')]
 }
 
-function checkVersion(version: DefinitionVersion, field: string): FieldError[] {
+/** `place` is how the server calls the schema: one that all versions share stands above them. */
+function checkVersion(version: DefinitionVersion, field: string, place: string): FieldError[] {
   const schema = version.schema?.openAPIV3Schema as StructuralSchema | undefined
   const errors = checkName(`${field}.name`, version.name, explainRfc1035)
   if (schema === undefined) return [...errors, required(`${field}.schema.openAPIV3Schema`)]
-  errors.push(...validateDefinitionSchema(schema, `${field}.schema.openAPIV3Schema`))
+  errors.push(...validateDefinitionSchema(schema, `${place}.openAPIV3Schema`))
   if (errors.length > 0) return errors
   const [unsupported] = findUnsupportedKeywords(schema)
   if (unsupported !== undefined) throw notImitated(`in the schema of a CustomResourceDefinition: ${unsupported}`)
@@ -26,7 +27,13 @@ function checkVersion(version: DefinitionVersion, field: string): FieldError[] {
 }
 
 function checkVersions(versions: readonly DefinitionVersion[]): FieldError[] {
-  const errors = versions.flatMap((version, index) => checkVersion(version, `spec.versions[${index}]`))
+  const [first] = versions
+  const isShared = versions.every((version) => sameJson(version.schema ?? null, first?.schema ?? null))
+  const checked = isShared ? versions.slice(0, 1) : versions
+  const errors = checked.flatMap((version, index) => {
+    const field = `spec.versions[${index}]`
+    return checkVersion(version, field, isShared ? 'spec.validation' : `${field}.schema`)
+  })
   const names = versions.map((version) => version.name)
   if (new Set(names).size !== names.length)
     errors.push(invalid('spec.versions', names, 'must contain unique version names'))

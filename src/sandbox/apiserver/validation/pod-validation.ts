@@ -3,6 +3,7 @@ import type { PodSpec, Volume } from '../admission/pod-shape.ts'
 import { sameJson } from '../object.ts'
 import { duplicate, type FieldError, forbidden, invalid, notFound, notSupported, required } from './field-error.ts'
 import { checkName, explainLabel, explainSubdomain } from './names.ts'
+import { checkContainerFields, checkSpecFields, checkVolumeNames } from './pod-fields.ts'
 
 const pullPolicies = ['Always', 'IfNotPresent', 'Never']
 const restartPolicies = ['Always', 'OnFailure', 'Never']
@@ -38,6 +39,7 @@ function checkVolumeSource(volume: Volume, field: string): FieldError[] {
   const [, ...surplus] = Object.keys(volume).filter((key) => key !== 'name')
   const errors = surplus.map((key) => forbidden(`${field}.${key}`, 'may not specify more than 1 volume type'))
   const { hostPath, image } = volume
+  if (surplus.length === 0) errors.push(...checkVolumeNames(volume, field))
   if (image !== undefined && surplus.length === 0) errors.push(...checkImageVolume(image, `${field}.image`))
   if (hostPath === undefined) return errors
   if (!hostPath.path) return [...errors, required(`${field}.hostPath.path`)]
@@ -96,6 +98,7 @@ function checkContainer(container: Container, volumes: ReadonlySet<string>, fiel
     ...checkMounts(container, volumes, field),
     ...checkChoice(`${field}.imagePullPolicy`, imagePullPolicy, pullPolicies),
     ...checkSecurityContext(container.securityContext, `${field}.securityContext`),
+    ...checkContainerFields(container, field),
   ]
 }
 
@@ -149,6 +152,7 @@ export function validatePodSpec(spec: PodSpec | undefined, field: string): Field
     ...checkChoice(`${field}.restartPolicy`, spec?.restartPolicy, restartPolicies),
     ...checkChoice(`${field}.dnsPolicy`, spec?.dnsPolicy, dnsPolicies),
     ...(serviceAccountName ? checkName(`${field}.serviceAccountName`, serviceAccountName, explainSubdomain) : []),
+    ...checkSpecFields(spec, field),
     ...tolerations.flatMap((toleration, index) => checkToleration(toleration, `${field}.tolerations[${index}]`)),
   ]
 }
@@ -165,9 +169,28 @@ function withoutImages(containers: readonly Container[] | undefined): unknown {
   return (containers ?? []).map(({ image: _image, ...rest }) => rest)
 }
 
-function fixedPart(spec: PodSpec): unknown {
-  const { containers, initContainers, activeDeadlineSeconds: _deadline, tolerations: _tolerations, ...rest } = spec
-  return { ...rest, containers: withoutImages(containers), initContainers: withoutImages(initContainers) }
+/** What no update may change; the selector of a pod that waits at a gate may be narrowed. */
+function fixedPart(spec: PodSpec, old: PodSpec): unknown {
+  const { containers, initContainers, activeDeadlineSeconds: _deadline, tolerations: _tolerations, ...others } = spec
+  const { nodeSelector, affinity, schedulingGates: _gates, ...rest } = others
+  const isGated = (old.schedulingGates ?? []).length > 0
+  const isNarrowed = Object.entries(old.nodeSelector ?? {}).every(([key, value]) => nodeSelector?.[key] === value)
+  const placing = isGated && isNarrowed ? {} : { nodeSelector, affinity }
+  return { ...placing, ...rest, containers: withoutImages(containers), initContainers: withoutImages(initContainers) }
+}
+
+function checkGates(spec: PodSpec, old: PodSpec): FieldError[] {
+  const known = (old.schedulingGates ?? []).map(({ name }) => name)
+  return (spec.schedulingGates ?? []).flatMap(({ name }, index) => {
+    if (known.includes(name)) return []
+    const why = `only deletion is allowed, but found new scheduling gate '${name}'`
+    return [forbidden(`spec.schedulingGates[${index}].name`, why)]
+  })
+}
+
+function checkDeadline({ activeDeadlineSeconds: now }: PodSpec, { activeDeadlineSeconds: old }: PodSpec): FieldError[] {
+  const isLater = now !== undefined && old !== undefined && now > old
+  return isLater ? [invalid('spec.activeDeadlineSeconds', now, 'must be less than or equal to previous value')] : []
 }
 
 /** A toleration may gain or lose its seconds, nothing else. */
@@ -183,20 +206,26 @@ export function validatePodSpecUpdate(spec: PodSpec, old: PodSpec): FieldError[]
   )
   if (changed.length > 0)
     return changed.map((list) => forbidden(`spec.${list}`, 'pod updates may not add or remove containers'))
-  const errors: FieldError[] = []
+  const errors = [...checkGates(spec, old), ...checkDeadline(spec, old)]
+  if (errors.length > 0) return errors
   if (!(old.tolerations ?? []).every((toleration) => isKept(toleration, spec.tolerations ?? [])))
     errors.push(forbidden('spec.tolerations', 'existing toleration can not be modified except its tolerationSeconds'))
-  if (!sameJson(fixedPart(spec), fixedPart(old)))
+  if (!sameJson(fixedPart(spec, old), fixedPart(old, old)))
     errors.push(forbidden('spec', `pod updates may not change fields other than ${updatable}`))
   return errors
 }
+
+const emptyName = 'name part must be non-empty'
+const malformedName =
+  "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric " +
+  "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 
 /** Everything wrong with the taints of a node. */
 export function validateTaints(taints: readonly Taint[], field: string): FieldError[] {
   const seen = new Set<string>()
   return taints.flatMap((taint, index) => {
     const at = `${field}[${index}]`
-    const errors = taint.key ? [] : [required(`${at}.key`)]
+    const errors = taint.key ? [] : [invalid(`${at}.key`, '', emptyName), invalid(`${at}.key`, '', malformedName)]
     errors.push(...checkChoice(`${at}.effect`, taint.effect, taintEffects))
     const identity = `${taint.key}:${taint.effect}`
     if (seen.has(identity)) {

@@ -8,6 +8,20 @@ import { BuiltInSchemas, decodeBuiltIn } from './built-in-schemas.ts'
 import { validateBuiltIn } from './built-in-validation.ts'
 import { type CelValidator, compileCelRules, validateCelRules } from './cel-validation.ts'
 import { validateDefinition } from './definition-validation.ts'
+import { findNewErrors } from './ratcheting.ts'
+
+/** Said beside errors of structure: the rules were not tried. */
+const uncheckedRules: StatusCause = {
+  field: '<nil>',
+  reason: 'FieldValueInvalid',
+  message:
+    'Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation',
+}
+
+/** The faults after which the server does not try the rules. */
+const blocking = ['NotSupported', 'Required', 'TooLong', 'TooMany', 'TypeInvalid'].map((each) => `FieldValue${each}`)
+
+const isBlocking = ({ reason }: StatusCause): boolean => blocking.includes(reason)
 
 /** Puts the fields of `from` in the place of those of `object`. */
 function replaceFields(object: ApiObject, from: ApiObject): void {
@@ -46,11 +60,13 @@ class SandboxValidator implements Validator {
 
   #validateCustom({ resource, object, oldObject }: ValidationRequest): readonly StatusCause[] {
     const schema = resource.schema ?? {}
-    const { errors } = applySchema(schema as StructuralSchema, object, {})
-    // As the real server: rules see only objects that have the right structure.
-    if (errors.length > 0) return errors
+    const { errors: all } = applySchema(schema as StructuralSchema, object, {})
+    const errors = findNewErrors(all, object, oldObject)
     const { compiled } = this.#rulesOf(schema)
-    return compiled === undefined ? [] : validateCelRules(compiled, object, oldObject)
+    if (compiled === undefined) return errors
+    // As the real server: rules see only objects that have the right structure.
+    if (errors.some(isBlocking)) return [...errors, uncheckedRules]
+    return [...errors, ...validateCelRules(compiled, object, oldObject)]
   }
 
   #rulesOf(schema: OpenApiSchema): { compiled: CelValidator | undefined } {

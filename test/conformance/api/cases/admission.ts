@@ -64,7 +64,7 @@ async function withWebhooks(context: ApiContext, webhooks: Fields[], use: () => 
 /** Without what differs from server to server in an address. */
 const anonymous = (value: unknown): unknown =>
   JSON.parse(
-    JSON.stringify(value)
+    JSON.stringify(value ?? null)
       .replaceAll(/127\.0\.0\.1:\d+/g, '<webhook>')
       .replaceAll(/LS0t[\w=+/]+/g, '<certificate>'),
   )

@@ -25,7 +25,7 @@ const nested = {
       type: 'object',
       required: ['size'],
       properties: {
-        size: { type: 'integer', minimum: 1, maximum: 10, multipleOf: 2 },
+        size: { type: 'integer', minimum: 1, maximum: 10 },
         word: { type: 'string', minLength: 2, maxLength: 5, pattern: '^[a-z]+$' },
         kind: { type: 'string', enum: ['A', 'B'], default: 'A' },
         list: { type: 'array', maxItems: 3, minItems: 1, items: { type: 'string' }, 'x-kubernetes-list-type': 'set' },
@@ -201,7 +201,6 @@ export const customCases: readonly ApiCase[] = [
         required: await create({}),
         minimum: await create({ size: 0 }),
         maximum: await create({ size: 12 }),
-        multiple: await create({ size: 3 }),
         integer: await create({ size: 2.5 }),
         text: await create({ size: '2' }),
         short: await create({ size: 2, word: 'a' }),

@@ -44,6 +44,12 @@ const ourItems = (body: unknown): unknown =>
   (dig(body, 'items') as Body[]).filter((each) => dig(each, 'metadata', 'name') === kmm)
 
 /** The properties that a schema describes, with what is said of each, down to some depth. */
+function byName(body: Body): unknown {
+  const resources = (dig(body, 'resources') as Body[]).map(({ storageVersionHash: _hash, ...each }) => each)
+  const sorted = resources.toSorted((a, b) => (String(a['name']) < String(b['name']) ? -1 : 1))
+  return { ...body, resources: sorted }
+}
+
 const served = [
   'configmaps',
   'pods',
@@ -84,8 +90,8 @@ export const discoveryCases: readonly ApiCase[] = [
     observe: async ({ api }) => {
       const core = dig((await api.get('/api/v1')).body, 'resources') as Body[]
       return {
-        v1beta1: await api.get(`/apis/${kmm}/v1beta1`),
-        v1beta2: await api.get(`/apis/${kmm}/v1beta2`),
+        v1beta1: byName((await api.get(`/apis/${kmm}/v1beta1`)).body),
+        v1beta2: byName((await api.get(`/apis/${kmm}/v1beta2`)).body),
         core: core
           .filter(({ name }) => served.includes(String(name)))
           .map(({ storageVersionHash: _hash, ...each }) => each),
@@ -101,7 +107,7 @@ export const discoveryCases: readonly ApiCase[] = [
       const pods1 = (dig(core.body, 'items', 0, 'versions', 0, 'resources') as Body[]).find(
         (each) => each['resource'] === 'pods',
       )
-      const subresources = (pods1?.['subresources'] as Body[]).filter((each) =>
+      const subresources = ((pods1?.['subresources'] ?? []) as Body[]).filter((each) =>
         served.includes(`pods/${String(each['subresource'])}`),
       )
       return { type: all.type, kind: all.body['kind'], ours: ourItems(all.body), pods: { ...pods1, subresources } }

@@ -280,7 +280,9 @@ export const nodeCases: readonly ApiCase[] = [
       const marked = itemsOf(await until(at(pods, ns), (answer) => itemsOf(answer).some(isMarked))).filter(isMarked)
       const status = await until(at(daemonSets, ns, 'd'), ({ body }) => dig(body, 'status', 'observedGeneration') === 2)
       for (const each of marked) await api.delete(at(pods, ns, nameOf(each)), { gracePeriodSeconds: 0 })
-      const images = (await living(context, 2)).map((each) => dig(each, 'spec', 'containers', 0, 'image')).sort()
+      const images = (await living(context, 2))
+        .map((each) => String(dig(each, 'spec', 'containers', 0, 'image')))
+        .toSorted()
       await removeNodes(api, `${token}-a`, `${token}-b`)
       return { markedAtOnce: marked.length, updated: dig(status.body, 'status', 'updatedNumberScheduled'), images }
     },

@@ -67,7 +67,7 @@ export const ruleCases: readonly ApiCase[] = [
           { rule: "self.a != 'bad'", reason: 'FieldValueForbidden', fieldPath: '.a', message: 'not this' },
           {
             rule: 'self.n > 0',
-            messageExpression: "'n is ' + string(self.n) + ', not positive'",
+            messageExpression: "self.n < -5 ? 'n is far too small' : 'n is not positive'",
             reason: 'FieldValueRequired',
           },
         ),
@@ -157,7 +157,6 @@ export const ruleCases: readonly ApiCase[] = [
           { rule: "self.a.split('b').size() < 3", message: 'not two bs' },
           { rule: '!has(self.b) || type(self.b) == string || int(self.b) > 3', message: 'b is text or large' },
           { rule: 'self.a.lowerAscii() == self.a', message: 'lower' },
-          { rule: "quantity('1Gi').isGreaterThan(quantity('1Mi'))" },
           { rule: "self.a in ['z', 'az', 'qz', 'bbz', 'Zz', '1z', 'abcdefz']", message: 'one of' },
         ),
         {

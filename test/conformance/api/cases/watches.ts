@@ -25,7 +25,7 @@ export const watchCases: readonly ApiCase[] = [
       await api.patch(at(configMaps, ns, 'a'), 'merge', { data: { b: '2' } })
       await api.delete(at(configMaps, ns, 'a'))
       await api.post(at(configMaps, ns), configMap('end'))
-      return api.watch(`${at(configMaps, ns)}?watch=true&resourceVersion=${version}`, until('end'))
+      return api.watch(`${at(configMaps, ns)}?watch=true&resourceVersion=${String(version)}`, until('end'))
     },
   },
   {
@@ -52,7 +52,10 @@ export const watchCases: readonly ApiCase[] = [
       await label('1')
       await label(null)
       await api.post(at(configMaps, ns), configMap('end', { labels: { l: '1' } }))
-      return api.watch(`${at(configMaps, ns)}?watch=true&labelSelector=l%3D1&resourceVersion=${version}`, until('end'))
+      return api.watch(
+        `${at(configMaps, ns)}?watch=true&labelSelector=l%3D1&resourceVersion=${String(version)}`,
+        until('end'),
+      )
     },
   },
   {
@@ -114,7 +117,10 @@ export const watchCases: readonly ApiCase[] = [
       const version = dig(created.body, 'metadata', 'resourceVersion')
       await api.delete(at(modules, ns, 'a'))
       await api.patch(at(modules, ns, 'a'), 'merge', { metadata: { finalizers: [] } })
-      const events = await api.watch(`${at(modules, ns)}?watch=true&resourceVersion=${version}`, until('a', 'DELETED'))
+      const events = await api.watch(
+        `${at(modules, ns)}?watch=true&resourceVersion=${String(version)}`,
+        until('a', 'DELETED'),
+      )
       return events.map(({ type, object }) => ({ type, metadata: object.metadata }))
     },
   },
