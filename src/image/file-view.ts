@@ -22,15 +22,18 @@ export class FileView {
   readonly #closed = new Set<string>()
   readonly #opaque = new Set<string>()
   /** The same of the layer that is being read: it holds for the layers below that one only. */
-  #closing = new Set<string>()
+  #whiteouts = new Set<string>()
+  #files = new Set<string>()
   #hiding = new Set<string>()
   #children: Map<string, Set<string>> | undefined
 
   /** Ends one layer: what it hides is hidden from now on. */
   endLayer(): void {
-    for (const path of this.#closing) this.#closed.add(path)
+    for (const path of this.#whiteouts) this.#closed.add(path)
+    for (const path of this.#files) this.#closed.add(path)
     for (const path of this.#hiding) this.#opaque.add(path)
-    this.#closing = new Set()
+    this.#whiteouts = new Set()
+    this.#files = new Set()
     this.#hiding = new Set()
     this.#children = undefined
   }
@@ -39,8 +42,8 @@ export class FileView {
   add(path: string, node: FileNode): boolean {
     const known = this.#nodes.get(path)
     if (this.isGone(path) || (known !== undefined && known.layer !== node.layer)) return false
-    if (node.type === 'directory') this.#closing.delete(path)
-    else this.#closing.add(path)
+    if (node.type === 'directory') this.#files.delete(path)
+    else this.#files.add(path)
     if (known?.type === 'directory' && node.type !== 'directory') this.#dropBelow(path)
     this.#nodes.set(path, node)
     if (this.#nodes.size > mostNodes)
@@ -53,7 +56,7 @@ export class FileView {
 
   /** Hides what lower layers have at the path and below it. */
   hide(path: string): void {
-    this.#closing.add(path)
+    this.#whiteouts.add(path)
   }
 
   /** Hides what lower layers have below the path. */

@@ -207,6 +207,17 @@ describe('the files to sign', () => {
     await expect(fixture.sign([`/${folder}/a.ko`])).rejects.toMatchObject({ code: 'FilesToSignInvalid' })
   })
 
+  it('in a directory that a newer layer has replaced by another are not there', async () => {
+    await fixture.push([
+      [directory(folder), module('a.ko'), module('b.ko')],
+      [file('opt/lib/modules/.wh.6.1.0', ''), directory(folder), module('b.ko', signedModule)],
+    ])
+    expect((await fixture.sign([`/${folder}/*.ko`])).files).toEqual([
+      { path: `/${folder}/b.ko`, outcome: 'alreadySigned' },
+    ])
+    await expect(fixture.sign([`/${folder}/a.ko`])).rejects.toMatchObject({ code: 'FilesToSignInvalid' })
+  })
+
   it('behind links are signed where they are', async () => {
     await fixture.push([
       [symbolicLink('opt/lib', '/opt/usr/lib'), symbolicLink('opt/usr/lib/now', 'modules/6.1.0')],

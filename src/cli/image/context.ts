@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
-import { KmmError } from '../../errors/error.ts'
+import { hasCode, KmmError } from '../../errors/error.ts'
 import type { ImagePlace } from '../../image/select-image.ts'
 import type { Platform } from '../../oci/manifest.ts'
 import { normalizeArchitecture } from '../../oci/platform.ts'
@@ -81,10 +81,17 @@ export async function withContext<T>(
         if (options.isTerminal) options.writeError(`${line}\n`)
       },
     })
+  } catch (error) {
+    throw hasCode(error, 'RegistryUnauthorized') ? adviseLogin(error) : error
   } finally {
     progress.end()
     await client.close()
   }
+}
+
+function adviseLogin({ message, code, fate, cause }: KmmError): KmmError {
+  const advice = 'on the command line, "docker login" or "podman login" to that registry gives the credentials'
+  return new KmmError(`${message}; ${advice}`, { code, fate, cause })
 }
 
 async function openClient(

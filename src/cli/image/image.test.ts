@@ -251,7 +251,9 @@ describe('the user’s credentials', () => {
   }
 
   it('are needed', async () => {
-    await expect(run('inspect', image())).rejects.toMatchObject({ code: 'RegistryUnauthorized' })
+    const error = await run('inspect', image()).catch((caught: unknown) => caught)
+    expect(error).toMatchObject({ code: 'RegistryUnauthorized' })
+    expect(String(error)).toContain('podman login')
   })
 
   it.each([
