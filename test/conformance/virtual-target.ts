@@ -3,6 +3,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { VirtualNode } from '../../src/sandbox/node/virtual-node.ts'
 import { type Sandbox, type SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.ts'
+import { tally } from '../control-plane/tally.ts'
 import { KillSwitch } from '../scenario/kill-switch.ts'
 import { type OperatorPlace, startTestOperator } from '../scenario/test-operator.ts'
 import { inTreeModules } from './kernel/in-tree-modules.ts'
@@ -181,6 +182,9 @@ export async function openVirtualTarget(name: string, options: SandboxOptions = 
       const bringBack = sandbox.rules.add({ match: { image: `^${workerImage}$` }, behaviour: { do: 'imagePullError' } })
       return Promise.resolve(() => Promise.resolve(bringBack()))
     },
-    stop: () => sandbox.stop(),
+    stop: () => {
+      if (sandbox.engine === 'kubernetes') tally(sandbox.controlPlane)
+      return sandbox.stop()
+    },
   }
 }

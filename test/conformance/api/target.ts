@@ -8,6 +8,7 @@ import { furnish } from '../../../src/sandbox/furnish.ts'
 import { findBinaries } from '../../../src/sandbox/kubernetes/binaries.ts'
 import { startControlPlane } from '../../../src/sandbox/kubernetes/control-plane.ts'
 import { StopList } from '../../../src/sandbox/stop-list.ts'
+import { tally } from '../../control-plane/tally.ts'
 
 /** A cluster without nodes that cases are tried on. */
 export interface ApiTarget {
@@ -41,7 +42,11 @@ async function startKubernetes(stops: StopList): Promise<ApiTarget> {
   const client = createKubeClient({ connection, userAgent: 'conformance/1' })
   await furnish(client, '.')
   await client.close()
-  return { engine: 'kubernetes', version: plane.version, kubeconfig: plane.kubeconfig, stop: () => stops.stop() }
+  const stop = (): Promise<void> => {
+    tally(plane)
+    return stops.stop()
+  }
+  return { engine: 'kubernetes', version: plane.version, kubeconfig: plane.kubeconfig, stop }
 }
 
 /** Starts API server and controllers: the real ones, or those of the sandbox. */
