@@ -102,6 +102,12 @@ function readValues(place: Place, schema: StructuralSchema): Values {
   }
 }
 
+/** A transition needs an old value; what is stored already and stays as it is may break a rule that came later. */
+function mustHold({ rule, program }: CompiledRule, place: Place, { oldSelf }: Values): boolean {
+  if (program?.usesOldSelf === true) return oldSelf !== undefined || rule.optionalOldSelf === true
+  return place.oldValue === undefined || !sameJson(place.value, place.oldValue)
+}
+
 function runRule(compiled: CompiledRule, validator: CelValidator, place: Place, errors: FieldError[]): void {
   const { rule, program, error } = compiled
   const type = validator.schema.type ?? ''
@@ -109,10 +115,8 @@ function runRule(compiled: CompiledRule, validator: CelValidator, place: Place, 
     errors.push(invalid(place.field, type, `rule compile error: ${error ?? ''}`))
     return
   }
-  // What is stored already and stays as it is may break a rule that came later.
-  if (!program.usesOldSelf && place.oldValue !== undefined && sameJson(place.value, place.oldValue)) return
   const values = readValues(place, validator.schema)
-  if (program.usesOldSelf && values.oldSelf === undefined && rule.optionalOldSelf !== true) return
+  if (!mustHold(compiled, place, values)) return
   const outcome = program.run(values.self, values.oldSelf)
   if ('error' in outcome) {
     errors.push(invalid(place.field, type, describeRuntimeFailure(outcome.error, rule)))
