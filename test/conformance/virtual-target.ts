@@ -164,27 +164,30 @@ async function openNode(sandbox: Sandbox, wish: NodeWish): Promise<TargetNode> {
   return new VirtualTargetNode(node, join(sandbox.folder, 'modprobe'))
 }
 
-/** Virtual nodes with virtual kernels, on the embedded API server unless the options say otherwise. */
-export async function openVirtualTarget(name: string, options: SandboxOptions = {}): Promise<Target> {
-  const sandbox = await startSandbox({ nodes: [], times: { restartBaseMs: 500 }, ...options })
+/** What of a target differs between sandboxes. */
+type SandboxTargetOptions = Pick<Target, 'name' | 'releases' | 'patience' | 'openNode'>
+
+/** A sandbox as a target; what its nodes are is the caller's affair. */
+export function createSandboxTarget(sandbox: Sandbox, options: SandboxTargetOptions): Target {
   const { kubeconfig, client, workerImage } = sandbox
   return {
-    name,
+    ...options,
     kubeconfig,
     client,
     registry: createTargetRegistry(sandbox.registry),
-    releases,
     lacks: {},
-    patience: options.engine === 'kubernetes' ? 4 : 1,
-    openNode: (wish) => openNode(sandbox, wish),
     startOperator: (wish) => startTargetOperator({ kubeconfig, workerImage }, wish),
     loseWorkerImage: () => {
       const bringBack = sandbox.rules.add({ match: { image: `^${workerImage}$` }, behaviour: { do: 'imagePullError' } })
       return Promise.resolve(() => Promise.resolve(bringBack()))
     },
-    stop: () => {
-      if (sandbox.engine === 'kubernetes') tally(sandbox.controlPlane)
-      return sandbox.stop()
-    },
+    stop: () => sandbox.stop(),
   }
+}
+
+/** Virtual nodes with virtual kernels, on the embedded API server unless the options say otherwise. */
+export async function openVirtualTarget(name: string, options: SandboxOptions = {}): Promise<Target> {
+  const sandbox = await startSandbox({ nodes: [], times: { restartBaseMs: 500 }, ...options })
+  const patience = options.engine === 'kubernetes' ? 4 : 1
+  return createSandboxTarget(sandbox, { name, releases, patience, openNode: (wish) => openNode(sandbox, wish) })
 }

@@ -5,7 +5,7 @@ import { type Sandbox, type SandboxOptions, startSandbox } from '../../src/sandb
 import { hasCode } from '../../src/errors/error.ts'
 import { trustedCertificate } from '../conformance/kernel/images.ts'
 import type { LoadedModule, NodeWish, ProgramResult, Target, TargetNode } from '../conformance/target.ts'
-import { createTargetRegistry, startTargetOperator } from '../conformance/virtual-target.ts'
+import { createSandboxTarget } from '../conformance/virtual-target.ts'
 import { testMachines } from './machines.ts'
 
 const releases = ['6.1.0-56-amd64', '6.1.0-55-amd64']
@@ -122,21 +122,5 @@ async function openNode(sandbox: Sandbox, wish: NodeWish): Promise<TargetNode> {
 export async function openMachineTarget(name: string, options: SandboxOptions = {}): Promise<Target> {
   const times = { restartBaseMs: 2_000 }
   const sandbox = await startSandbox({ nodes: [], machines: testMachines(), times, ...options })
-  const { kubeconfig, client, workerImage } = sandbox
-  return {
-    name,
-    kubeconfig,
-    client,
-    registry: createTargetRegistry(sandbox.registry),
-    releases,
-    lacks: {},
-    patience: 6,
-    openNode: (wish) => openNode(sandbox, wish),
-    startOperator: (wish) => startTargetOperator({ kubeconfig, workerImage }, wish),
-    loseWorkerImage: () => {
-      const bringBack = sandbox.rules.add({ match: { image: `^${workerImage}$` }, behaviour: { do: 'imagePullError' } })
-      return Promise.resolve(() => Promise.resolve(bringBack()))
-    },
-    stop: () => sandbox.stop(),
-  }
+  return createSandboxTarget(sandbox, { name, releases, patience: 6, openNode: (wish) => openNode(sandbox, wish) })
 }
