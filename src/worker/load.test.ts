@@ -65,6 +65,21 @@ describe('a load', () => {
     expect(node.logs).toContain('modprobe: insmod something')
   })
 
+  it('fails when modprobe reports success and the module is not in the kernel', async () => {
+    node.planModprobe({ when: 'kmm_demo', idle: true })
+    const report = await node.run('load')
+    expect(report).toMatchObject({ status: 1, outcome: 'failed', reason: 'Unknown' })
+    expect(report.message).toMatch(
+      /^modprobe reported no error, but kmm_demo is not among the loaded modules: .*EEXIST/,
+    )
+  })
+
+  it('takes a module that is part of the kernel itself for loaded', async () => {
+    node.write(`lib/modules/${kernel}/modules.builtin`, 'kernel/kmm-demo.ko\n')
+    node.planModprobe({ when: 'kmm_demo', idle: true })
+    expect(await node.run('load')).toMatchObject({ status: 0, reason: 'Loaded' })
+  })
+
   it('replaces what an earlier attempt has left in /tmp', async () => {
     node.write(`tmp/${modulesPath}/stale.ko`, 'stale')
     node.write('tmp/.kmm-image-old/x', 'left by a killed worker')

@@ -8,6 +8,7 @@ import { type LoadedModule, readBuiltinModules, readLoadedModule, readLoadedModu
 import { ImageModules } from './image-modules.ts'
 import { checkKernel, compareLoaded, findMissingFirmware, type Comparison } from './load-checks.ts'
 import { type ModprobeResult, runModprobe } from './modprobe.ts'
+import { normalizeModuleName } from '../kmod/module-name.ts'
 import { describeModprobeStop } from './modprobe-stop.ts'
 import { readMountedImage } from './mounted-image.ts'
 import { pullForLoad, type PulledImage } from './pull.ts'
@@ -133,14 +134,23 @@ function throwIfStopped(context: RunContext, result: ModprobeResult): void {
   if (result.killed) throw describeModprobeStop(context, result)
 }
 
-/** modprobe says nothing about modules of the loading order that it does not find. */
+/**
+ * Looks whether modprobe's word is true: it says nothing about modules of the loading order that it does not find, and takes
+ * EEXIST from a module's own start for "loaded already". Fails when the Module's own module is not there.
+ */
 async function findWhatIsNotLoaded({ host, config, log }: RunContext): Promise<string[]> {
   const notes: string[] = []
+  const builtin = await readBuiltinModules(host)
   for (const name of listWantedModules(config.modprobe)) {
     const loaded: LoadedModule | undefined = await readLoadedModule(host, name)
     if (loaded) continue
     const note = `modprobe reported no error, but ${name} is not among the loaded modules`
     log(`${note}.`)
+    if (name === config.modprobe.moduleName && !builtin.has(normalizeModuleName(name)))
+      throw new WorkerError(
+        'Unknown',
+        `${note}: it may have refused to start because what it registers is there already (EEXIST); dmesg on the node may say more.`,
+      )
     notes.push(note)
   }
   return notes
