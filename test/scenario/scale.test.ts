@@ -2,7 +2,8 @@ import { afterEach, expect, it } from 'vitest'
 import { patience } from './engine.ts'
 import { Cluster, demoModule, kernel56, workerLabel } from './cluster.ts'
 
-const nodeCount = 200
+// A real API server beside everything else on a small machine takes several times as long for each.
+const nodeCount = patience > 1 ? 60 : 200
 
 let cluster: Cluster
 afterEach(() => cluster.stop())
@@ -17,7 +18,7 @@ function countKinds(writes: readonly string[]): Record<string, number> {
 const complaints = (): string[] => cluster.log.filter((line) => /"level":"(warn|error|fatal)"/.test(line))
 
 it(
-  'loads and unloads a module on 200 nodes without an error, with six writes a node',
+  'loads and unloads a module on many nodes without an error, with six writes a node',
   async () => {
     const nodes = Array.from({ length: nodeCount }, (_, index) => ({
       name: `n${index}`,
