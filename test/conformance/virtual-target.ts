@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { VirtualNode } from '../../src/sandbox/node/virtual-node.ts'
-import { type Sandbox, type SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.ts'
+import { type AnySandbox, type Sandbox, type SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.ts'
 import { tally } from '../control-plane/tally.ts'
 import { KillSwitch } from '../scenario/kill-switch.ts'
 import { type OperatorPlace, startTestOperator } from '../scenario/test-operator.ts'
@@ -168,7 +168,7 @@ async function openNode(sandbox: Sandbox, wish: NodeWish): Promise<TargetNode> {
 type SandboxTargetOptions = Pick<Target, 'name' | 'releases' | 'patience' | 'openNode'>
 
 /** A sandbox as a target; what its nodes are is the caller's affair. */
-export function createSandboxTarget(sandbox: Sandbox, options: SandboxTargetOptions): Target {
+export function createSandboxTarget(sandbox: AnySandbox, options: SandboxTargetOptions): Target {
   const { kubeconfig, client, workerImage } = sandbox
   return {
     ...options,
@@ -181,7 +181,10 @@ export function createSandboxTarget(sandbox: Sandbox, options: SandboxTargetOpti
       const bringBack = sandbox.rules.add({ match: { image: `^${workerImage}$` }, behaviour: { do: 'imagePullError' } })
       return Promise.resolve(() => Promise.resolve(bringBack()))
     },
-    stop: () => sandbox.stop(),
+    stop: () => {
+      if (sandbox.engine === 'kubernetes') tally(sandbox.controlPlane)
+      return sandbox.stop()
+    },
   }
 }
 
