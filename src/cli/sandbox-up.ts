@@ -3,6 +3,7 @@ import type { Environment } from '../kube/kubeconfig.ts'
 import { cacheFolder } from '../sandbox/cache-folder.ts'
 import type { EngineName } from '../sandbox/engine.ts'
 import { parseMachineKernel } from '../sandbox/node/qemu-backend.ts'
+import { isKernelRelease } from '../sandbox/qemu/kernels.ts'
 import type { NodeOptions } from '../sandbox/node/virtual-node.ts'
 import {
   type CommonOptions,
@@ -52,7 +53,7 @@ function parseKernel(text: string, before: string[]): string[] {
 }
 
 function parseMachine(text: string, before: string[]): string[] {
-  if (parseMachineKernel(text) === undefined)
+  if (!isKernelRelease(parseMachineKernel(text) ?? ''))
     throw new InvalidArgumentError('give qemu: and the release of a Debian kernel, such as qemu:6.1.0-56-amd64.')
   return [...before, text]
 }

@@ -96,6 +96,8 @@ describe('kmm sandbox up', () => {
   it.each([
     ['--nodes', '0', 'give a number from 1 to 1000'],
     ['--kernel', '../x', 'give a kernel release as uname -r prints it'],
+    ['--node-kernel', '6.1.0-56-amd64', 'give qemu: and the release of a Debian kernel'],
+    ['--node-kernel', 'qemu:../x', 'give qemu: and the release of a Debian kernel'],
   ])('refuses %s %s', async (flag, value, words) => {
     await expect(up(flag, value)).rejects.toThrow(words)
   })

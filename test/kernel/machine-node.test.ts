@@ -26,7 +26,7 @@ async function findDemo(): Promise<GuestModule | undefined> {
   return (await machine().modules()).find(({ name }) => name === 'kmm_demo')
 }
 
-const patienceMs = 60_000
+const patienceMs = 180_000
 
 test('a Module is loaded into a real kernel, again after a reboot, and unloaded when it is deleted', async () => {
   await cluster.startOperator()

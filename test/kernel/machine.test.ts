@@ -1,10 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterEach, beforeAll, expect, test } from 'vitest'
-import { provideKernel } from '../../src/sandbox/qemu/kernels.ts'
+import { provideHeaders, provideKernel } from '../../src/sandbox/qemu/kernels.ts'
 import { type Machine, startMachine } from '../../src/sandbox/qemu/machine.ts'
 import type { MachineOptions } from '../../src/sandbox/qemu/machine-options.ts'
 import { testMachines } from './machines.ts'
@@ -67,6 +67,22 @@ test('a reboot and a power cut empty the kernel, keep the disk, and give the ker
     expect(await bootIdOf(machine)).toBe(machine.bootId)
   }
   expect(new Set(boots).size).toBe(3)
+})
+
+test('the headers of a kernel find each other in the cache, with the program that signs modules', async () => {
+  const { build, signFile } = await provideHeaders(release, testMachines())
+  const makefile = await readFile(join(build, 'Makefile'), 'utf8')
+  const included = /^include (.+)$/m.exec(makefile)?.[1] ?? ''
+  expect(await readFile(included, 'utf8')).toContain('VERSION = 6')
+  expect(await readFile(join(build, 'Module.symvers'), 'utf8')).toContain('\tmodule_layout\t')
+  expect(spawnSync(signFile, []).stderr.toString()).toContain('sign-file [-dp] <hash algo> <key> <x509> <module>')
+})
+
+test('a kernel that Debian does not have is told with what to look for', async () => {
+  const started = startMachine({ ...options('none'), release: '6.1.0-1-none' })
+  await expect(started).rejects.toThrow(
+    /package linux-image-6\.1\.0-1-none could not be downloaded: .*apt-cache policy/s,
+  )
 })
 
 test('programs in a machine are stopped after their time, with the machine going on', async () => {

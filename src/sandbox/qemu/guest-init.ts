@@ -1,9 +1,6 @@
 /** Role of a machine's disk, as the first word of its serial number, by which the guest's init finds it. */
 export const diskRole = { layer: 'layer', modules: 'modules', data: 'data' } as const
 
-/** Where the guest sees the read-only file system that worker containers share. */
-export const guestImageFolder = '/run/kmm/image'
-
 /**
  * Process 1 of the first file system, run by busybox: loads the drivers, lays the node's root together and enters it. The
  * lower layers are read-only disks; what is written goes to the data disk and so outlives a reboot.

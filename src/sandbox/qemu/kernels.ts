@@ -29,7 +29,10 @@ export interface CacheOptions {
   signal?: AbortSignal
 }
 
-const releasePattern = /^[0-9][A-Za-z0-9.+~-]*$/
+/** True for what can be the name of a kernel release, and so of a package. */
+export function isKernelRelease(text: string): boolean {
+  return /^[0-9][A-Za-z0-9.+~-]*$/.test(text)
+}
 
 async function download(packageName: string, folder: string, signal: AbortSignal | undefined): Promise<string> {
   try {
@@ -67,7 +70,7 @@ async function makeKernel(release: string, folder: string, signal: AbortSignal |
 }
 
 function checkRelease(release: string): void {
-  if (!releasePattern.test(release))
+  if (!isKernelRelease(release))
     throw new KmmError(`"${release}" is no kernel release: give what uname -r prints, such as 6.1.0-56-amd64`, {
       code: 'ConfigurationInvalid',
       fate: 'terminal',
