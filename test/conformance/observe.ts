@@ -16,6 +16,9 @@ const versionInText = /(resourceVersion[^0-9\n]{0,60}?|resource version[^0-9\n]{
 const everywhere: readonly Replacement[] = [
   [/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, '<time>'],
   [/\b\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+\w]+/g, '<time>'],
+  // A patch that leaves no object is told of with the object in full, whatever else has been written to it.
+  [/(?<=patch: Invalid value: |^Invalid value: )"\{\\?"apiVersion.*\}"(?=: )/s, '<object>'],
+  [/https:\/\/kubernetes\.default\.svc(\.cluster\.local)?(?=$|")/g, '<issuer>'],
   [/kube-api-access-[a-z0-9]{5}\b/g, 'kube-api-access-<suffix>'],
   [/\((\d+[smhd]){1,2} ago\)/g, '(<age> ago)'],
   [/\beyJ[\w-]+\.[\w-]+\.[\w-]+/g, '<token>'],

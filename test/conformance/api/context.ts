@@ -118,7 +118,7 @@ const tidy = (text: string): string[] =>
     .split('\n')
     .map((line) =>
       line
-        .replace(/\b(\d+[smhd]){1,2}\b/g, '<age>')
+        .replace(/(?<![-\w])(\d+[smhd]){1,2}(?![-\w])/g, '<age>')
         .replace(/(?<=\S) {2,}/g, '  ')
         .trimEnd(),
     )

@@ -41,9 +41,6 @@ export function brief(answer: ApiAnswer): unknown {
   return answer.status < 300 ? { ...answer, body: dig(answer.body, 'kind') } : answer
 }
 
-/** The answer's name of the object. */
-export const nameOf = (answer: ApiAnswer): string => String(dig(answer.body, 'metadata', 'name'))
-
 export const configMaps = 'v1/configmaps'
 export const pods = 'v1/pods'
 export const nodes = 'v1/nodes'

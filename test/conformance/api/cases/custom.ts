@@ -1,3 +1,4 @@
+import type { ApiAnswer, Body } from '../client.ts'
 import type { ApiCase } from '../context.ts'
 import {
   at,
@@ -51,6 +52,11 @@ const nested = {
     },
   },
 }
+
+const isEstablished = ({ body }: ApiAnswer): boolean =>
+  ((dig(body, 'status', 'conditions') ?? []) as Body[]).some(
+    ({ type, status }) => type === 'Established' && status === 'True',
+  )
 
 /** Custom resources: ours and one whose schema uses every keyword. */
 export const customCases: readonly ApiCase[] = [
@@ -231,9 +237,7 @@ export const customCases: readonly ApiCase[] = [
     observe: async ({ api, ns, token, until, gone }) => {
       const path = at(definitions, '', `gadgets.${token}.example.com`)
       const created = await api.post(at(definitions), definition({ token, schema: { type: 'object' } }))
-      const established = await until(path, ({ body }) =>
-        JSON.stringify(dig(body, 'status', 'conditions') ?? []).includes('Established'),
-      )
+      const established = await until(path, isEstablished)
       await until(at(gadgetsOf(token), ns), ({ status }) => status === 200)
       const first = await api.post(at(gadgetsOf(token), ns), gadget(token, 'g', { spec: { a: 1 } }))
       const listed = await api.get(at(gadgetsOf(token), ns))
