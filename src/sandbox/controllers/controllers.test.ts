@@ -323,6 +323,25 @@ describe('the node lifecycle controller', () => {
 
 const container = { name: 'c', image: 'i:1' }
 
+describe('the pods of a node', () => {
+  it('are not ready once the node is Ready no more, and stay so until their kubelet says otherwise', async () => {
+    const node = await addNode('n1')
+    const pod = await addPod('p', { nodeName: 'n1', tolerations: [{ operator: 'Exists' }] })
+    const done = await addPod('done', { nodeName: 'n1' })
+    const conditions = [{ type: 'Ready', status: 'True', reason: 'Running' }]
+    edit(pods, pod, (copy) => Object.assign(copy, { status: { phase: 'Running', conditions } }), 'status')
+    edit(nodes, node, (copy) => Object.assign(copy, { status: readyStatus('Unknown') }), 'status')
+    await settle()
+    const now = find(pods, 'p', 'ns') as Pod
+    expect(now.status?.conditions).toMatchObject([{ type: 'Ready', status: 'False', reason: 'Running' }])
+    expect(server.store.list(events).map((event) => [event['reason'], event['message']])).toContainEqual([
+      'NodeNotReady',
+      'Node is not ready',
+    ])
+    expect((find(pods, done.metadata.name, 'ns') as Pod).status?.conditions).toEqual(done.status?.conditions)
+  })
+})
+
 async function addPod(name: string, spec: Record<string, unknown> = {}): Promise<Pod> {
   const pod = await create(pods, { metadata: { name, namespace: 'ns' }, spec: { containers: [container], ...spec } })
   await settle()

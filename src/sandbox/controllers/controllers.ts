@@ -10,6 +10,7 @@ import { startNamespaceDeletion } from './namespace-deletion.ts'
 import { startNodeLifecycle, type NodeLifecycleOptions } from './node-lifecycle.ts'
 import { startPodEviction } from './pod-eviction.ts'
 import { startPodGc, type PodGcOptions } from './pod-gc.ts'
+import { startPodsOfSilentNodes } from './pods-of-silent-nodes.ts'
 import { startQuotaStatus } from './quota-status.ts'
 import { startScheduler } from './scheduler.ts'
 import { startServiceAccounts } from './service-accounts.ts'
@@ -67,6 +68,7 @@ export function startControllers(server: ControlledServer, options: ControllersO
     startDaemonSets(context, { newSuffix, ...(failedPodDelayMs === undefined ? {} : { failedPodDelayMs }) }),
     startPodEviction(context),
     startPodGc(context, options),
+    startPodsOfSilentNodes(context),
     startQuotaStatus(context),
   ]
   const drained = async (): Promise<void> => {
