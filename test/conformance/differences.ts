@@ -88,7 +88,7 @@ const doneDifferently: readonly Known[] = [
     },
   },
   {
-    reason: 'Conversion webhooks are not imitated: versions differ in their apiVersion alone.',
+    reason: 'Conversion webhooks are not imitated: 501 where one would be asked.',
     places: {
       'a webhook converts between versions': '',
       'our other kinds are defaulted and checked': 'asOlder',

@@ -2,6 +2,7 @@ import type { OpenApiSchema } from './hooks.ts'
 import { isRecord, type ApiObject } from './object.ts'
 import type { ServedResource } from './registry.ts'
 import { customColumns, type PrinterColumn } from './table/custom.ts'
+import { notImitated } from './status-error.ts'
 
 /** `spec.versions[]` of a CustomResourceDefinition. */
 export interface DefinitionVersion {
@@ -55,10 +56,15 @@ export function asDefinition(object: ApiObject): Definition | undefined {
   return complete ? (object as Definition) : undefined
 }
 
+/** Turns objects into another version: by their apiVersion alone, unless a webhook is to do it, which the sandbox does not ask. */
 const withVersion =
-  (apiVersion: string) =>
-  (object: ApiObject): ApiObject =>
-    object.apiVersion === apiVersion ? object : { ...object, apiVersion }
+  (apiVersion: string, { spec }: Definition) =>
+  (object: ApiObject): ApiObject => {
+    if (object.apiVersion === apiVersion) return object
+    if (spec.conversion?.strategy === 'Webhook')
+      throw notImitated(`the conversion of ${object.apiVersion} to ${apiVersion} by a webhook`)
+    return { ...object, apiVersion }
+  }
 
 /** One version of a definition as the server serves it. */
 export function toServed(definition: Definition, version: DefinitionVersion): ServedResource {
@@ -82,8 +88,8 @@ export function toServed(definition: Definition, version: DefinitionVersion): Se
     columns: customColumns(version.additionalPrinterColumns ?? []),
     selectableFields: (version.selectableFields ?? []).map((field) => field.jsonPath),
     terminating: definition.metadata.deletionTimestamp !== undefined,
-    fromStored: withVersion(`${group}/${version.name}`),
-    toStored: withVersion(`${group}/${stored.name}`),
+    fromStored: withVersion(`${group}/${version.name}`, definition),
+    toStored: withVersion(`${group}/${stored.name}`, definition),
   }
 }
 
