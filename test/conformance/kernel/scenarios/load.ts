@@ -37,10 +37,12 @@ function orderScenario(first: string, second: string): Scenario {
 /** The node's NodeModulesConfig is lost, so that nobody knows what is loaded. */
 export async function forgetLoaded(story: Story, name: string): Promise<void> {
   const uid = story.view.configs.get({ name })?.metadata.uid
+  const reportsBefore = story.words.reports.length
   await story.target.client.delete(nmcResource, { name })
   const isTold = (): boolean => {
     const config = story.view.configs.get({ name })
-    return config !== undefined && config.metadata.uid !== uid && config.status?.modules?.length === 1
+    const isNew = config !== undefined && config.metadata.uid !== uid
+    return isNew && config.status?.modules?.length === 1 && story.words.reports.length > reportsBefore
   }
   await story.until('the second load', isTold)
 }
