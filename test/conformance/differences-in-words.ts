@@ -132,13 +132,6 @@ export const saidDifferently: readonly Known[] = [
     },
   },
   {
-    reason: 'Numbers follow from the kind that could not be read.',
-    places: {
-      'our other kinds are defaulted and checked':
-        'images.body.metadata.resourceVersion images.body.metadata.uid preflight.body.metadata.resourceVersion preflight.body.metadata.uid',
-    },
-  },
-  {
     reason: 'Tokens of lists are made and read differently.',
     places: {
       'pages of a list': 'garbage.body.message',

@@ -22,7 +22,8 @@ let config: NodeModulesConfig
 
 beforeAll(async () => {
   sandbox = await startSandbox()
-  await sandbox.client.create(nodes, toNode(buildNode()))
+  const node = toNode(buildNode())
+  await sandbox.client.create(nodes, { ...node, metadata: { name: 'n1', labels: node.metadata?.labels ?? {} } })
   const { apiVersion, kind } = buildNodeConfig()
   const resource = defineResource<NodeModulesConfig>(nodeModulesConfigs)
   config = await sandbox.client.create(resource, { apiVersion, kind, metadata: { name: 'n1' } } as NodeModulesConfig)

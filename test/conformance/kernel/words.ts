@@ -10,10 +10,11 @@ const isOfWorkers = (reason: string | undefined): boolean => reportReasons.some(
 
 /** What is told of one Module in the course of a scenario, wherever it is told, without what differs from run to run. */
 export class Words {
-  /** Every report that was seen, in the order of their first appearance. */
+  /** The report of every run of a worker, in their order. */
   readonly reports: WorkerReport[] = []
   readonly #namespace: string
   readonly #told = { reports: new Set<string>(), conditions: new Set<string>(), events: new Set<string>() }
+  readonly #heard = new Set<string>()
   readonly #names = new Map<string, string>()
 
   constructor(namespace: string) {
@@ -34,7 +35,8 @@ export class Words {
     pods.onChange(({ after }) => {
       if (after?.metadata?.namespace !== this.#namespace) return
       const [{ state, lastState } = {}] = after.status?.containerStatuses ?? []
-      for (const each of [state?.terminated, lastState?.terminated]) this.#hearReport(each?.message ?? '')
+      for (const { containerID = '', message = '' } of [state?.terminated ?? {}, lastState?.terminated ?? {}])
+        this.#hearReport(`${after.metadata.uid} ${containerID}`, message)
     })
     events.onChange(({ after }) => {
       if (after && this.#isAboutModule(after) && (after.type === 'Normal' || isOfWorkers(after.reason)))
@@ -68,9 +70,10 @@ export class Words {
       this.#told.conditions.add(`${ready.reason}: ${this.plain(ready.message)}`)
   }
 
-  #hearReport(text: string): void {
+  #hearReport(run: string, text: string): void {
     const report = parseWorkerReport(text)
-    if (!report) return
+    if (!report || this.#heard.has(run)) return
+    this.#heard.add(run)
     const { action, outcome, alreadyLoaded, reason, message, modules } = report
     const loaded = modules.map(({ name, srcversion = 'no srcversion' }) => `${name} ${srcversion}`).join(', ')
     const told = `${action} ${outcome}${alreadyLoaded ? ', loaded already' : ''}: ${reason}: ${this.plain(message)} [${loaded}]`
