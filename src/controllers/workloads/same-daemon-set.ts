@@ -1,7 +1,7 @@
 import type { DaemonSet } from 'kubernetes-types/apps/v1.js'
+import { sameQuantity } from '../../kube/quantity.ts'
 import { isEmpty, sameJson, sameMap } from '../cluster/same-json.ts'
 import { specHashAnnotation } from './daemon-set.ts'
-import { sameQuantity } from './quantity.ts'
 
 /** Fields that only the Module fills: where it asks for nothing, nothing is to be there. */
 const owned: ReadonlySet<string> = new Set([

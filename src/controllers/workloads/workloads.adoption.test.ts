@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { buildModule } from '../../../test/builders/module.ts'
 import type { DevicePlugin, Module, ModuleSpec } from '../../api/module.ts'
 import { decide } from './decide.ts'
-import { sameQuantity } from './quantity.ts'
+import { sameQuantity } from '../../kube/quantity.ts'
 
 const container: DevicePlugin['container'] = {
   image: 'registry.test/plugin:v1',

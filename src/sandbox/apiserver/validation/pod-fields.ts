@@ -1,4 +1,5 @@
 import type { Container, EnvVar } from 'kubernetes-types/core/v1.js'
+import { parseQuantity } from '../../../kube/quantity.ts'
 import type { PodSpec, Volume } from '../admission/pod-shape.ts'
 import { badRequest } from '../status-error.ts'
 import { type FieldError, invalid, required } from './field-error.ts'
@@ -39,40 +40,14 @@ function checkEnv(variable: EnvVar, field: string): FieldError[] {
   return errors
 }
 
-const units: Readonly<Record<string, number>> = {
-  n: 1e-9,
-  u: 1e-6,
-  m: 1e-3,
-  '': 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  P: 1e15,
-  E: 1e18,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-  Pi: 2 ** 50,
-  Ei: 2 ** 60,
-}
-
-/** The number that a quantity stands for; undefined for what is none. */
-function readQuantity(text: string): number | undefined {
-  const [, digits = '', unit = ''] = /^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$/.exec(text) ?? []
-  const factor = units[unit] ?? (/^[eE][-+]?[0-9]+$/.test(unit) ? Number(`1${unit}`) : undefined)
-  return digits === '' || factor === undefined ? undefined : Number(digits) * factor
-}
-
 type Amounts = Readonly<Record<string, string | number>>
 
 function checkAmounts(amounts: Amounts, limits: Amounts, field: string): FieldError[] {
   return Object.entries(amounts).flatMap(([name, amount]) => {
-    const value = readQuantity(String(amount)) ?? 0
+    const value = parseQuantity(amount) ?? 0
     const limit = limits[name]
     if (value < 0) return [invalid(`${field}[${name}]`, amount, 'must be greater than or equal to 0')]
-    if (limit === undefined || value <= (readQuantity(String(limit)) ?? 0)) return []
+    if (limit === undefined || value <= (parseQuantity(limit) ?? 0)) return []
     return [invalid(field, amount, `must be less than or equal to ${name} limit of ${limit}`)]
   })
 }
@@ -135,7 +110,7 @@ export function refuseBadQuantities(spec: PodSpec | undefined, kind: string, ver
   const amounts = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].flatMap(({ resources }) =>
     [resources?.limits, resources?.requests].flatMap((each) => Object.values(each ?? {})),
   )
-  if (amounts.every((amount) => readQuantity(String(amount)) !== undefined)) return
+  if (amounts.every((amount) => parseQuantity(amount) !== undefined)) return
   throw badRequest(
     `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: quantities must match the regular ` +
       "expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",

@@ -17,7 +17,8 @@ const factors: Readonly<Record<string, number>> = {
   Ei: 2 ** 60,
 }
 
-function parseQuantity(value: unknown): number | undefined {
+/** The number that one of Kubernetes' quantities stands for; undefined for what is none. */
+export function parseQuantity(value: unknown): number | undefined {
   if (typeof value === 'number') return value
   if (typeof value !== 'string') return undefined
   const [, digits = '', exponent = '0', suffix = ''] =
