@@ -7,6 +7,8 @@ import type { Scenario } from './scenario.ts'
 import { Stage } from './stage.ts'
 import { Story } from './story.ts'
 
+const defaultTimeoutMs = 60_000
+
 /** How the scenarios are played on a target. */
 export interface ScenariosOptions {
   open: () => Promise<Target>
@@ -17,6 +19,8 @@ export interface ScenariosOptions {
   timeoutMs?: number
   /** What is told otherwise on this target, and why that is right. */
   accepted?: readonly AcceptedDifference[]
+  /** Ask modprobe and the kernel alone, too; the default. */
+  commandLines?: boolean
 }
 
 /** Plays a scenario; answers what was told in its course. */
@@ -52,12 +56,33 @@ export function expectRecorded(
   expect(verdict.needless, 'rows of the table that are not needed any more').toEqual([])
 }
 
+/** Defines the test that asks modprobe and the kernel alone, without an operator. */
+function defineCommandLines(
+  getTarget: () => Target,
+  { timeoutMs = defaultTimeoutMs, accepted = [] }: ScenariosOptions,
+): void {
+  it(
+    'has modprobe and the kernel answer command lines as real ones do',
+    async () => {
+      const target = getTarget()
+      const [release = '', otherRelease = release] = target.releases
+      const node = await target.openNode({ name: 'modprobe-lines', release, inTree: ['dummy', 'ifb'] })
+      try {
+        expectRecorded('modprobe', await collectModprobeLines(node, otherRelease), accepted)
+      } finally {
+        await node.close()
+      }
+    },
+    timeoutMs * 2,
+  )
+}
+
 /**
  * Defines a test a scenario: that it ends well, and that workers, conditions and events tell what they told on a real kernel.
  * A test of what the target cannot do is skipped with the reason that the target gives.
  */
 export function defineScenarios(name: string, options: ScenariosOptions): void {
-  const { scenarios, concurrently = false, timeoutMs = 60_000, accepted = [] } = options
+  const { scenarios, concurrently = false, timeoutMs = defaultTimeoutMs, accepted = [], commandLines = true } = options
   describe(name, () => {
     let stage: Stage
     beforeAll(async () => {
@@ -74,20 +99,7 @@ export function defineScenarios(name: string, options: ScenariosOptions): void {
       const told = await playScenario(stage, scenario)
       expectRecorded('words', { [scenario.name]: told }, accepted)
     }
-    it(
-      'has modprobe and the kernel answer command lines as real ones do',
-      async () => {
-        const [release = '', otherRelease = release] = stage.target.releases
-        const node = await stage.target.openNode({ name: 'modprobe-lines', release, inTree: ['dummy', 'ifb'] })
-        try {
-          expectRecorded('modprobe', await collectModprobeLines(node, otherRelease), accepted)
-        } finally {
-          await node.close()
-        }
-      },
-      timeoutMs * 2,
-    )
-
+    if (commandLines) defineCommandLines(() => stage.target, options)
     const inParallel = concurrently ? it.concurrent : it
     for (const scenario of scenarios.filter(({ alone }) => alone !== true))
       inParallel(scenario.title, ({ skip }) => play(scenario, skip), timeoutMs)

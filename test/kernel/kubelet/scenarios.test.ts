@@ -24,5 +24,6 @@ test('every scenario that is chosen for kubelets exists', () => {
 defineScenarios('a real kubelet and a real kernel', {
   open: () => KubeletCluster.start(),
   scenarios: chosen,
+  commandLines: false,
   timeoutMs: 600_000,
 })
