@@ -60,8 +60,6 @@ export interface TargetNode {
    * boot ID.
    */
   reboot(options?: { kernel?: string; downMs?: number }): Promise<void>
-  /** With `enforcement`: refuses from now on, also over reboots, what it does not trust, or stops doing so. */
-  enforce(on: boolean): Promise<void>
   /** Sets labels of the Node object; null removes one. */
   label(labels: Readonly<Record<string, string | null>>): Promise<void>
   /** Ends the scenario's use of it; the target may give it, with a fresh kernel, to the next one. */

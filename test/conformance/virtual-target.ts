@@ -136,10 +136,6 @@ class VirtualTargetNode implements TargetNode {
     return this.#node.reboot(options)
   }
 
-  enforce(on: boolean): Promise<void> {
-    return Promise.resolve(this.#node.kernel.setEnforce(on))
-  }
-
   label(labels: Readonly<Record<string, string | null>>): Promise<void> {
     return this.#node.label(labels)
   }

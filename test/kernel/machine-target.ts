@@ -94,11 +94,6 @@ class MachineTargetNode implements TargetNode {
     return this.#node.reboot(options)
   }
 
-  async enforce(on: boolean): Promise<void> {
-    const now = (await this.readFile('/sys/module/module/parameters/sig_enforce'))?.trim() === 'Y'
-    if (now !== on) throw new Error('a machine enforces signatures from its first boot on, or never')
-  }
-
   label(labels: Readonly<Record<string, string | null>>): Promise<void> {
     return this.#node.label(labels)
   }

@@ -1,6 +1,4 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { describeError, KmmError } from '../../errors/error.ts'
@@ -16,6 +14,7 @@ import { AuditLog, auditPolicy } from './audit-log.ts'
 import type { Command, KubernetesBinaries } from './binaries.ts'
 import { type CredentialFiles, type Credentials, issueClientCertificate, makeCredentials } from './credentials.ts'
 import { startEgressProxy } from './egress-proxy.ts'
+import { findFreePort } from './free-port.ts'
 import { apiServerFlags, controllerManagerFlags, etcdFlags, type Layout, schedulerFlags } from './flags.ts'
 import { ServerProcess } from './server-process.ts'
 import { Warden } from './warden.ts'
@@ -70,15 +69,6 @@ export interface ControlPlane {
 const startTimeoutMs = 60_000
 const pollMs = 50
 const defaultNodeGraceMs = 6_000
-
-/** A port of the loopback that nobody listens on at the moment. */
-async function findFreePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 const egressConfiguration = (url: string, { authority, kubeletClient, kubeletClientKey }: CredentialFiles): object => {
   const tlsConfig = { caBundle: authority, clientCert: kubeletClient, clientKey: kubeletClientKey }

@@ -3,6 +3,7 @@ import type { Module } from '../../../src/api/module.ts'
 import { namespaces, nodes } from '../../../src/kube/core-resources.ts'
 import { exampleLayer } from '../../conformance/kernel/images.ts'
 import type { TargetOperator } from '../../conformance/target.ts'
+import { demoModule } from '../../scenario/cluster.ts'
 import { moduleResource } from '../../scenario/view.ts'
 import { KubeletCluster } from './kubelet-cluster.ts'
 import type { KubeletNode } from './kubelet-node.ts'
@@ -43,21 +44,11 @@ const labels = (): Record<string, string> => cluster.view.nodes.get({ name: 'n1'
 
 const worker = () => cluster.view.configs.get({ name: 'n1' })?.status?.workers?.[0]
 
-const makeModule = (image: string): Module => ({
-  apiVersion: 'kmm.sigs.x-k8s.io/v1beta1',
-  kind: 'Module',
-  metadata: key,
-  spec: {
-    selector: { 'kubernetes.io/hostname': 'n1' },
-    moduleLoader: {
-      container: {
-        modprobe: { moduleName: 'kmm_demo' },
-        registryTLS: { insecure: true },
-        kernelMappings: [{ regexp: '^.+$', containerImage: image }],
-      },
-    },
-  },
-})
+const makeModule = (image: string): Module =>
+  demoModule(image, (module) => {
+    module.metadata = key
+    module.spec = { ...module.spec, selector: { 'kubernetes.io/hostname': 'n1' } }
+  })
 
 async function push(tag: string, source: 'prebuilt' | 'prebuilt-v2'): Promise<{ image: string; digest: string }> {
   const layers = [await exampleLayer(source, node.machine.release)]

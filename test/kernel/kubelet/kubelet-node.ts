@@ -1,5 +1,3 @@
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Node } from 'kubernetes-types/core/v1.js'
@@ -8,6 +6,7 @@ import type { KubeClient } from '../../../src/kube/client.ts'
 import { nodes } from '../../../src/kube/core-resources.ts'
 import type { ControlPlane } from '../../../src/sandbox/kubernetes/control-plane.ts'
 import { buildBinaries, readSources } from '../../../src/sandbox/kubernetes/build.ts'
+import { findFreePort } from '../../../src/sandbox/kubernetes/free-port.ts'
 import { type Machine, startMachine } from '../../../src/sandbox/qemu/machine.ts'
 import type { LoadedModule, ProgramResult, TargetNode } from '../../conformance/target.ts'
 import { testMachines } from '../machines.ts'
@@ -34,15 +33,6 @@ const readyMs = 300_000
 const awayMs = 300_000
 const pollMs = 200
 const bootIdFile = '/proc/sys/kernel/random/boot_id'
-
-/** A port of this computer's loopback that nobody listens on at the moment. */
-async function findFreePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 /** The kubelet of this package's Go module, built if need be: one that is installed somewhere may be of another version. */
 async function provideKubelet(cache: string, tell: (line: string) => void): Promise<string> {
@@ -146,10 +136,6 @@ export class KubeletNode implements TargetNode {
   async untilReady(): Promise<void> {
     const bootId = await this.bootId()
     await this.#waitForNode('Ready', readyMs, (node) => isReady(node) && node.status?.nodeInfo?.bootID === bootId)
-  }
-
-  enforce(): Promise<void> {
-    return Promise.reject(new Error('nodes with a kubelet trust every module'))
   }
 
   async label(labels: Readonly<Record<string, string | null>>): Promise<void> {
