@@ -4,8 +4,13 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/control-plane/**/*.test.ts', 'test/conformance/**/*.test.ts', 'test/scenario/**/*.test.ts'],
-    // Looks at every write from inside the API server, which only the one in this process allows.
-    exclude: ['test/scenario/kill.test.ts'],
+    exclude: [
+      // Looks at every write from inside the API server, which only the one in this process allows.
+      'test/scenario/kill.test.ts',
+      // These are about the embedded API server and virtual kernels alone.
+      'test/conformance/**/can-fail.test.ts',
+      'test/conformance/kernel/damage.test.ts',
+    ],
     globalSetup: ['test/global-setup.ts', 'test/control-plane/setup.ts'],
     env: { KMM_TEST_ENGINE: 'kubernetes' },
     // A real cluster takes 6 s to miss a node and a minute to collect the pods of one that is gone.

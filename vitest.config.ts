@@ -1,20 +1,5 @@
 import { defineConfig } from 'vitest/config'
-import { BaseSequencer, type TestSpecification } from 'vitest/node'
-
-/** The longest first, so that none of them is left alone at the end: the kill harness, then the other scenarios. */
-const weights: [string, number][] = [
-  ['test/scenario/kill.test.ts', 2],
-  ['test/', 1],
-]
-
-class LongestFirst extends BaseSequencer {
-  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const weigh = ({ moduleId }: TestSpecification): number =>
-      weights.find(([part]) => moduleId.includes(`/${part}`))?.[1] ?? 0
-    const sorted = await super.sort(files)
-    return sorted.toSorted((left, right) => weigh(right) - weigh(left))
-  }
-}
+import { longestFirst } from './scripts/longest-first.ts'
 
 export default defineConfig({
   test: {
@@ -29,6 +14,7 @@ export default defineConfig({
     isolate: false,
     // Scenarios mostly wait for the processes of virtual nodes.
     maxWorkers: 3,
-    sequence: { sequencer: LongestFirst },
+    // So that none of the long ones is left alone at the end: the kill harness, then the other scenarios.
+    sequence: { sequencer: longestFirst(['test/scenario/kill.test.ts', 'test/']) },
   },
 })

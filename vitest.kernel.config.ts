@@ -1,24 +1,14 @@
 import { defineConfig } from 'vitest/config'
-import { BaseSequencer, type TestSpecification } from 'vitest/node'
+import { longestFirst } from './scripts/longest-first.ts'
 
-/** The longest first, and side by side. */
-const longest = ['kubelet/scenarios.test.ts', 'machine-scenarios.test.ts', 'kubelet/worker-pod.test.ts']
-
-class LongestFirst extends BaseSequencer {
-  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const place = ({ moduleId }: TestSpecification): number => {
-      const found = longest.findIndex((name) => moduleId.endsWith(name))
-      return found < 0 ? longest.length : found
-    }
-    const sorted = await super.sort(files)
-    return sorted.toSorted((left, right) => place(left) - place(right))
-  }
-}
+/** What takes longest, to begin with. */
+const longest = ['kubelet/scenarios.test.ts', 'kernel/machine-scenarios.test.ts', 'kubelet/worker-pod.test.ts']
 
 /** The suite on real kernels: `npm run test:kernel`. */
 export default defineConfig({
   test: {
     include: ['test/kernel/**/*.test.ts'],
+    env: { KMM_TEST_KERNEL: 'real' },
     globalSetup: ['test/global-setup.ts', 'test/kernel/tally-setup.ts'],
     // A cold cache fetches and boots kernels first.
     testTimeout: 600_000,
@@ -27,6 +17,6 @@ export default defineConfig({
     isolate: false,
     // An emulated machine takes a whole processor while it boots, and half of one in the long run.
     maxWorkers: 2,
-    sequence: { sequencer: LongestFirst },
+    sequence: { sequencer: longestFirst(longest) },
   },
 })

@@ -85,13 +85,17 @@ export function defineScenarios(name: string, options: ScenariosOptions): void {
   const { scenarios, concurrently = false, timeoutMs = defaultTimeoutMs, accepted = [], commandLines = true } = options
   describe(name, () => {
     let stage: Stage
+    let close = (): Promise<void> => Promise.resolve()
     beforeAll(async () => {
-      stage = await Stage.open(await options.open())
+      const target = await options.open()
+      close = () => target.stop()
+      stage = await Stage.open(target)
+      close = async () => {
+        await stage.close()
+        await target.stop()
+      }
     }, 600_000)
-    afterAll(async () => {
-      await stage.close()
-      await stage.target.stop()
-    }, 60_000)
+    afterAll(() => close(), 60_000)
 
     const play = async (scenario: Scenario, skip: (why: string) => never): Promise<void> => {
       const lack = findLack(stage.target, scenario)

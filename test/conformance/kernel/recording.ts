@@ -14,9 +14,9 @@ export function readRecording(recording: Recording): Record<string, Json> {
   return JSON.parse(readFileSync(fileOf(recording), 'utf8')) as Record<string, Json>
 }
 
-/** With KMM_RECORD, keeps what is seen now: only to be used on a real kernel. */
+/** With `KMM_RECORD=1`, keeps what is seen now; only in the suite of real kernels, whose words the recordings are. */
 export function record(recording: Recording, seen: Readonly<Record<string, Json>>): void {
-  if (process.env['KMM_RECORD'] === undefined) return
+  if (process.env['KMM_RECORD'] !== '1' || process.env['KMM_TEST_KERNEL'] !== 'real') return
   const all = Object.entries({ ...readRecording(recording), ...seen })
   const sorted = Object.fromEntries(all.sort(([one], [other]) => (one < other ? -1 : 1)))
   writeFileSync(fileOf(recording), `${JSON.stringify(sorted, null, 2)}\n`)

@@ -1,21 +1,21 @@
 import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { homedir, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { cacheFolder } from '../../../src/sandbox/cache-folder.ts'
 import { findProgram } from '../../../src/sandbox/qemu/guest-base.ts'
 import { type DebianKernel, provideKernel } from '../../../src/sandbox/qemu/kernels.ts'
 import { buildSecureBootArguments, writeSecureBootFiles } from '../../../src/sandbox/qemu/secure-boot/boot-disk.ts'
 import { trustOnly } from '../../../src/sandbox/qemu/secure-boot/firmware.ts'
 import { trustedCertificate } from '../../conformance/kernel/images.ts'
 import { kernel56 } from '../../scenario/cluster.ts'
+import { testMachines } from '../machines.ts'
 
 let folder = ''
 let kernel: DebianKernel
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'kmm-firmware-'))
-  kernel = await provideKernel(kernel56, { cache: cacheFolder(process.env, homedir()) })
+  kernel = await provideKernel(kernel56, testMachines())
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 

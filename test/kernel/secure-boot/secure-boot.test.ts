@@ -1,27 +1,19 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { cacheFolder } from '../../../src/sandbox/cache-folder.ts'
 import type { Machine } from '../../../src/sandbox/qemu/machine.ts'
 import { trustOnly } from '../../../src/sandbox/qemu/secure-boot/firmware.ts'
 import { signedLayer, trustedCertificate } from '../../conformance/kernel/images.ts'
 import { Cluster, demoModule, kernel56, workerLabel } from '../../scenario/cluster.ts'
-import { tally } from '../tally.ts'
+import { testMachines } from '../machines.ts'
 import { tamper, toFiles } from './modules.ts'
 
 let cluster: Cluster
 beforeAll(async () => {
-  const machines = {
-    cache: cacheFolder(process.env, homedir()),
-    path: process.env['PATH'] ?? '',
-    progress: (line: string) => void process.stdout.write(`${line}\n`),
-    report: tally,
-  }
   const machine = { firmware: trustOnly(trustedCertificate()) }
   const nodes = [{ name: 'n1', kernel: `qemu:${kernel56}`, labels: workerLabel, machine }]
-  cluster = await Cluster.start({ nodes, machines })
+  cluster = await Cluster.start({ nodes, machines: testMachines() })
   await cluster.createNamespace()
   await cluster.startOperator()
 }, 600_000)
