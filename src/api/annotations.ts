@@ -12,6 +12,12 @@ export const modulesOrderAnnotation = 'kmm.node.kubernetes.io/modules-order'
 export const workerRegistryAnnotation = 'kmm.node.kubernetes.io/worker-registry'
 /** On a worker pod whose kmod image the kubelet mounts: `volume`; else absent. KMM's own, unknown upstream. */
 export const workerImageSourceAnnotation = 'kmm.node.kubernetes.io/worker-image-source'
+/** On a build or sign pod: hash of everything that the attempt is made from. */
+export const jobHashAnnotation = 'kmm.node.kubernetes.io/last-hash'
+/** On a build or sign pod: the image that it is for, as the ModuleImagesConfig names it. KMM's own, unknown upstream. */
+export const jobImageAnnotation = 'kmm.node.kubernetes.io/job-image'
+/** On a build or sign pod: which attempt it is, from 1. KMM's own, unknown upstream. */
+export const jobAttemptAnnotation = 'kmm.node.kubernetes.io/job-attempt'
 /** On a Module: when to unload, one of `unloadPolicies`. KMM's own, unknown upstream. */
 export const unloadPolicyAnnotation = 'kmm.sigs.x-k8s.io/unload-policy'
 

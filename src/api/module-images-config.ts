@@ -66,12 +66,18 @@ export type ImageState = Infer<typeof imageState>
 
 const imageStatus = object({
   attempts: optional(integer('How often the present step was tried.')),
+  builtDigest: optional(string('Digest of the image as this operator made it.')),
   digest: optional(string('Digest that was last verified.')),
   image: string('The image, as in spec.'),
+  inputs: optional(string('Hash of what the image was made from, or is being made from.')),
   kernelVersion: optional(string('The kernel that it is for.')),
+  log: optional(string('End of the log of the last attempt, where it failed.')),
   message: optional(string('What is the case, and what to do about it.')),
   phase: word(imagePhases, 'What is known about it, or done to it.'),
+  pod: optional(string('Pod that builds or signs it, or that failed to.')),
   reason: optional(string('One word for the message.')),
+  retryAt: optional(time('When the next attempt is made.')),
+  signedBy: optional(string('SHA-256 of the certificate whose signature the image with this digest carries.')),
   since: optional(time('Since when this is the phase and reason.')),
 })
 /** What is known about an image, in full. */
