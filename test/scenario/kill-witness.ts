@@ -42,8 +42,11 @@ export function watchSafety(watched: Watched): () => string[] {
   }
   const checkReasons = ({ metadata, status }: NodeModulesConfig): void => {
     if (metadata.name !== node.name) return
-    for (const { reason, message } of status?.workers ?? [])
+    const workers = status?.workers ?? []
+    for (const { reason, message } of workers)
       if (reason !== 'DevicePluginStillRunning') faults.add(`a worker is reported as ${reason}: ${message ?? ''}`)
+    if (workers.some((worker) => worker.namespace === namespace) && isReady(storedNode()))
+      faults.add('an unload is told of while the ready label is on the node')
   }
 
   const ends = [

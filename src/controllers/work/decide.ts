@@ -32,20 +32,23 @@ function decideStatus({ config }: ObservedNode, decided: readonly Decided[]): Ac
 }
 
 /**
- * Decides what to do on one node. The status is written before the label is published, the label before the pod that
- * proves it is deleted: after a crash at any point the pod is still there to be read again.
+ * Decides what to do on one node. A label that no longer holds is withdrawn before anything is told. The status is written
+ * before the label is published, the label before the pod that proves it is deleted: after a crash at any point the pod is
+ * still there to be read again.
  */
 export function decide(observed: ObservedNode | ObservedStranded, nowMs: number): Decision<Action> {
   const releases = observed.stranded.map((pod): Action => ({ type: 'releasePod', pod }))
   if (!('modules' in observed)) {
-    const labels = observed.node === undefined ? [] : decideLabels(observed.node, [])
+    const labels = observed.node === undefined ? [] : decideLabels(observed.node, []).withdraw
     return { actions: [...labels, ...releases], waits: [] }
   }
   const decided = observed.modules.map((module) => ({ module, decision: decideModule(module, observed, nowMs) }))
   const pods = decided.flatMap(({ decision }) => decision.pods)
+  const { withdraw, publish } = decideLabels(observed.node, decided)
   const actions: Action[] = [
+    ...withdraw,
     ...decideStatus(observed, decided),
-    ...decideLabels(observed.node, decided),
+    ...publish,
     ...decided.flatMap(({ decision }) => decision.events),
     ...pods.filter(({ type }) => type === 'deletePod'),
     ...observed.strays.map(({ namespace, name, uid }): Action => ({ type: 'deletePod', namespace, name, uid })),

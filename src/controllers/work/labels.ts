@@ -32,11 +32,18 @@ export const isReadyLabel = (key: string): boolean =>
   parseKernelModuleVersionReadyNodeLabel(key) !== undefined ||
   isDeprecatedReadyNodeLabel(key)
 
-/** One patch that brings the node's ready labels to what is loaded; none when they are right. */
-export function decideLabels(node: NodeView, decided: readonly Decided[]): Action[] {
+/** What is to change of the ready labels: what goes, and what is set. */
+export interface LabelActions {
+  withdraw: Action[]
+  publish: Action[]
+}
+
+/** At most two patches that bring the node's ready labels to what is loaded; none when they are right. */
+export function decideLabels(node: NodeView, decided: readonly Decided[]): LabelActions {
   const wanted = wantedLabels(decided)
-  const labels: Record<string, string | null> = {}
-  for (const key of Object.keys(node.labels)) if (isReadyLabel(key) && !wanted.has(key)) labels[key] = null
-  for (const [key, value] of wanted) if (node.labels[key] !== value) labels[key] = value
-  return Object.keys(labels).length === 0 ? [] : [{ type: 'labelNode', node: node.name, labels }]
+  const gone = Object.keys(node.labels).filter((key) => isReadyLabel(key) && !wanted.has(key))
+  const missing = [...wanted].filter(([key, value]) => node.labels[key] !== value)
+  const label = (labels: readonly (readonly [string, string | null])[]): Action[] =>
+    labels.length === 0 ? [] : [{ type: 'labelNode', node: node.name, labels: Object.fromEntries(labels) }]
+  return { withdraw: label(gone.map((key) => [key, null])), publish: label(missing) }
 }

@@ -24,7 +24,7 @@ describe('a module whose image changes', () => {
 
   it('loses its label first, is unloaded as it was loaded, and waits for its device plugin to be gone', () => {
     const { actions, waits } = decideWork({ ...changed, node: labelled, pluginPods: 1 })
-    expect(typesOf(actions)).toEqual(['writeStatus', 'labelNode'])
+    expect(typesOf(actions)).toEqual(['labelNode', 'writeStatus'])
     expect(findAction(actions, 'labelNode').labels).toEqual({ [ready]: null })
     expect(findAction(actions, 'writeStatus').workers).toEqual([
       expect.objectContaining({ action: 'Unload', reason: 'DevicePluginStillRunning' }),
@@ -47,7 +47,7 @@ describe('a module whose image changes', () => {
 describe('a module that is to go', () => {
   it('waits for the device plugin, too', () => {
     const { actions } = decideWork({ loaded: buildLoaded(), node: labelled, pluginPods: 2 })
-    expect(typesOf(actions)).toEqual(['writeStatus', 'labelNode'])
+    expect(typesOf(actions)).toEqual(['labelNode', 'writeStatus'])
     expect(findAction(actions, 'writeStatus').workers[0]?.message).toMatch(/^2 device plugin or DRA pod/)
   })
 

@@ -45,7 +45,7 @@ describe('a node that was started again', () => {
 
   it('forgets what was loaded and is no longer wanted, without a worker', () => {
     const { actions } = decideWork({ loaded, node: rebooted })
-    expect(typesOf(actions)).toEqual(['writeStatus', 'labelNode'])
+    expect(typesOf(actions)).toEqual(['labelNode', 'writeStatus'])
     expect(findAction(actions, 'writeStatus').modules).toEqual([])
   })
 

@@ -91,9 +91,9 @@ describe('a load that succeeded', () => {
 })
 
 describe('an unload that succeeded', () => {
-  it('is told in the same order', () => {
+  it('is told once no label says otherwise', () => {
     const { actions } = decideWork({ loaded: buildLoaded(), workers: [unloaded], node: labelled })
-    expect(typesOf(actions)).toEqual(['writeStatus', 'labelNode', 'recordEvent', 'deletePod'])
+    expect(typesOf(actions)).toEqual(['labelNode', 'writeStatus', 'recordEvent', 'deletePod'])
     expect(findAction(actions, 'writeStatus').modules).toEqual([])
     expect(findAction(actions, 'labelNode').labels).toEqual({ [ready]: null })
     expect(findAction(actions, 'recordEvent').reason).toBe('ModuleUnloaded')
@@ -136,6 +136,16 @@ describe('the labels of a node', () => {
       'kmm.node.kubernetes.io/ns.gone.version.ready': null,
       'kmm.node.kubernetes.io/old.ready': null,
     })
+  })
+})
+
+describe('labels of which one goes and one comes', () => {
+  it('are withdrawn before anything is told, and published after', () => {
+    const gone = getKernelModuleReadyNodeLabel('ns', 'gone')
+    const { actions } = decideWork({ entry: buildItem(), workers: [loaded], node: { labels: { [gone]: '' } } })
+    expect(typesOf(actions)).toEqual(['labelNode', 'writeStatus', 'labelNode', 'recordEvent', 'deletePod'])
+    const patches = actions.flatMap((action) => (action.type === 'labelNode' ? [action.labels] : []))
+    expect(patches).toEqual([{ [gone]: null }, { [ready]: '' }])
   })
 })
 
