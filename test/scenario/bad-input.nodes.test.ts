@@ -77,14 +77,19 @@ it.concurrent.each(troubles)('keeps a loaded module and its labels on a node tha
 
 it.concurrent('loads in the new boot when the node goes down during the load', async () => {
   const scene = await open('reboot-load')
-  scene.kernel.setBehaviour('kmm_demo', { initMs: 1_500 })
+  // Longer than anybody needs to notice that it has begun.
+  scene.kernel.setBehaviour('kmm_demo', { initMs: 60_000 })
   await scene.create(await scene.push('1'))
   await untilWorkerRuns(scene)
+  const { bootId } = scene.kernel
+  const rebooted = scene.node.reboot()
+  await scene.until('the next boot', () => scene.kernel.bootId !== bootId)
   scene.kernel.setBehaviour('kmm_demo', {})
-  await scene.node.reboot()
+  await rebooted
+  const isLoadedInBoot = (): boolean =>
+    cluster.nmc(scene.name)?.status?.modules?.[0]?.bootId === scene.kernel.bootId && scene.kernel.isLoaded('kmm_demo')
+  await scene.until('the module in the new boot', isLoadedInBoot)
   await scene.untilReady()
-  expect(scene.kernel.isLoaded('kmm_demo')).toBe(true)
-  expect(cluster.nmc(scene.name)?.status?.modules?.[0]?.bootId).toBe(scene.kernel.bootId)
 })
 
 it.concurrent('takes the label away at a reboot, and gives it back when the module is loaded again', async () => {

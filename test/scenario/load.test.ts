@@ -21,5 +21,5 @@ it('loads a module on a node and unloads it when the Module goes', async () => {
   await cluster.deleteModule()
   await cluster.until('the Module is gone', () => cluster.module() === undefined)
   expect(cluster.kernel().isLoaded('kmm_demo')).toBe(false)
-  expect(cluster.isReady()).toBe(false)
+  await cluster.until('no ready label', () => !cluster.isReady())
 })

@@ -52,7 +52,7 @@ itEndsIn(
       if (spec) spec.imageRepoSecret = { name: 'pull' }
     })
     await scene.untilFailed('RegistryUnauthorized')
-    expect(scene.condition('ImagesReady')).toMatchObject({ status: 'Unknown', reason: 'RegistryUnauthorized' })
+    await scene.untilCondition('ImagesReady', 'Unknown', 'RegistryUnauthorized')
     const patch = { type: 'merge' as const, body: { data: dockerConfig('right') } }
     await cluster.sandbox.client.patch(secrets, { namespace: scene.name, name: 'pull' }, patch)
     await scene.untilReady()
@@ -65,7 +65,7 @@ itEndsIn('RegistryUnreachable', 'a registry that is down, until it is up', async
   const lift = cluster.sandbox.registry.fail({ repository: scene.repository, action: { do: 'reset' } })
   await scene.create(image)
   await scene.untilFailed('RegistryUnreachable')
-  expect(scene.condition('ImagesReady')).toMatchObject({ status: 'Unknown', reason: 'RegistryUnreachable' })
+  await scene.untilCondition('ImagesReady', 'Unknown', 'RegistryUnreachable')
   lift()
   await scene.untilReady()
 })

@@ -54,7 +54,7 @@ it(
     })
     await cluster.deleteModule()
     await cluster.until('the Module is gone', () => cluster.module() === undefined, 60_000)
-    expect(cluster.view.configs.list()).toEqual([])
+    await cluster.until('no plan is left', () => cluster.view.configs.list().length === 0)
     expect(cluster.sandbox.nodes.filter(({ kernel }) => kernel.isLoaded('kmm_demo'))).toEqual([])
     expect(complaints()).toEqual([])
   },

@@ -193,6 +193,20 @@ export class Scene {
     await this.until(`${reason} on the Module`, () => this.isToldOnModule(reason))
   }
 
+  /** Waits for a condition of the Module with this status and reason. */
+  async untilCondition(type: string, status: string, reason: string): Promise<void> {
+    const holds = (): boolean => {
+      const condition = this.condition(type)
+      return condition?.status === status && condition.reason === reason
+    }
+    await this.until(`${type} is ${status}: ${reason}`, holds)
+  }
+
+  /** Waits until the ready label is off the node: each kind of object has a watch of its own, and one may lag behind. */
+  async untilUnlabelled(): Promise<void> {
+    await this.until('no ready label', () => !this.isReady)
+  }
+
   /** Waits for the reason on the Module and on the node's NodeModulesConfig, tried at least `attempts` times. */
   async untilFailed(reason: string, attempts = 1): Promise<string> {
     await this.untilTold(reason)

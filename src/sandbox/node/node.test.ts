@@ -121,16 +121,12 @@ const plainPod = (name: string): Pod => ({
 
 const get = (name: string): Promise<Pod> => client.get(pods, { namespace: 'default', name })
 
-/** Follows a pod from now until it is as wanted; answers all that was seen. */
-async function follow(name: string, done: (pod: Pod) => boolean): Promise<Pod[]> {
-  const seen: Pod[] = []
+/** Follows a pod from what it was until it is as wanted, or gone; answers all that was seen. */
+async function followFrom(first: Pod, done: (pod: Pod) => boolean = () => false): Promise<Pod[]> {
+  const { name, resourceVersion = '' } = first.metadata ?? {}
+  const seen = [first]
+  if (done(first)) return seen
   const stop = new AbortController()
-  const { items, resourceVersion } = await client.list(pods, { namespace: 'default' })
-  const present = items.find((pod) => pod.metadata?.name === name)
-  if (present !== undefined) {
-    seen.push(present)
-    if (done(present)) return seen
-  }
   for await (const event of client.watch(pods, { namespace: 'default', resourceVersion, signal: stop.signal })) {
     if (event.type === 'BOOKMARK' || event.object.metadata?.name !== name) continue
     seen.push(event.object)
@@ -139,6 +135,9 @@ async function follow(name: string, done: (pod: Pod) => boolean): Promise<Pod[]>
   stop.abort()
   return seen
 }
+
+/** Follows a pod that exists from now. */
+const follow = async (name: string, done: (pod: Pod) => boolean): Promise<Pod[]> => followFrom(await get(name), done)
 
 const phaseIs = (phase: string) => (pod: Pod) => pod.status?.phase === phase
 const stateOf = (pod: Pod) => pod.status?.containerStatuses?.[0]?.state ?? {}
@@ -158,13 +157,15 @@ async function firstEvent(): Promise<CoreEvent> {
   throw new Error('the watch ended without an event')
 }
 
-/** Waits until a pod's worker has printed something. */
-async function untilPrinted(name: string): Promise<void> {
-  const { uid = '' } = (await last(name, (pod) => stateOf(pod).running !== undefined)).metadata!
+/** Waits until a pod's worker has printed something; answers the pod as it was when it began to run. */
+async function untilPrinted(name: string): Promise<Pod> {
+  const pod = await last(name, (each) => stateOf(each).running !== undefined)
+  const { uid = '' } = pod.metadata!
   const whole = { follow: false, timestamps: false }
   while (!(await running[0]!.kubelet.readLog({ uid, container: 'worker', previous: false }, whole))) {
     // Asked again: reading the file gives the other processes their turn.
   }
+  return pod
 }
 
 describe('a node in the API', () => {
@@ -222,8 +223,8 @@ describe('a node in the API', () => {
 describe('a worker pod', () => {
   it('runs the program with the node’s facts and reports the end before the phase', async () => {
     const node = await startNode()
-    await client.create(pods, workerPod('w'))
-    const seen = await follow('w', phaseIs('Succeeded'))
+    const created = await client.create(pods, workerPod('w'))
+    const seen = await followFrom(created, phaseIs('Succeeded'))
     const terminated = seen.findIndex((pod) => stateOf(pod).terminated !== undefined)
     expect(seen.map((pod) => pod.status?.phase)).toContain('Running')
     expect(seen[terminated]!.status?.phase).toBe('Running')
@@ -246,8 +247,8 @@ describe('a worker pod', () => {
 
   it('starts again after a failure, with back-off, and keeps the last end', async () => {
     await startNode({}, `console.log('no'); process.exit(3)`)
-    await client.create(pods, workerPod('w'))
-    const seen = await follow('w', (pod) => (pod.status?.containerStatuses?.[0]?.restartCount ?? 0) === 2)
+    const created = await client.create(pods, workerPod('w'))
+    const seen = await followFrom(created, (pod) => (pod.status?.containerStatuses?.[0]?.restartCount ?? 0) === 2)
     const words = seen.map((pod) => {
       const { waiting, running: runs, terminated } = stateOf(pod)
       return waiting?.reason ?? (runs ? 'running' : terminated ? `exit ${terminated.exitCode}` : 'none')
@@ -270,9 +271,9 @@ describe('a worker pod', () => {
   it('ends on deletion: SIGTERM, the end reported, the object gone', async () => {
     await startNode({}, `process.on('SIGTERM', () => process.exit(7)); console.log('up'); setInterval(() => {}, 1000)`)
     await client.create(pods, workerPod('w'))
-    await untilPrinted('w')
+    const printed = await untilPrinted('w')
     await client.delete(pods, { namespace: 'default', name: 'w' })
-    const seen = await follow('w', () => false)
+    const seen = await followFrom(printed)
     const end = seen.map((pod) => stateOf(pod).terminated).find((state) => state !== undefined)
     expect(end).toMatchObject({ exitCode: 7 })
     await expect(get('w')).rejects.toMatchObject({ code: 'NotFound' })
@@ -281,9 +282,9 @@ describe('a worker pod', () => {
   it('is killed when it does not end in its grace period', async () => {
     await startNode({}, `process.on('SIGTERM', () => {}); console.log('up'); setInterval(() => {}, 1000)`)
     await client.create(pods, workerPod('w'))
-    await untilPrinted('w')
+    const printed = await untilPrinted('w')
     await client.delete(pods, { namespace: 'default', name: 'w' }, { gracePeriodSeconds: 1 })
-    const seen = await follow('w', () => false)
+    const seen = await followFrom(printed)
     expect(seen.map((pod) => stateOf(pod).terminated).find((state) => state !== undefined)).toMatchObject({
       exitCode: 137,
       signal: 9,
@@ -372,11 +373,11 @@ describe('a reboot', () => {
     await client.create(pods, workerPod('w'))
     await client.create(pods, plainPod('runs'))
     await last('w', phaseIs('Succeeded'))
-    await last('runs', isReady)
+    const runs = await last('runs', isReady)
     const back = node.reboot({ downMs: 100 })
     await client.delete(pods, { namespace: 'default', name: 'runs' })
     await back
-    await follow('runs', () => false)
+    await followFrom(runs)
     await expect(get('runs')).rejects.toMatchObject({ code: 'NotFound' })
     expect((await get('w')).status?.containerStatuses?.[0]?.restartCount).toBe(0)
   })
@@ -399,8 +400,8 @@ describe('pods that only behave', () => {
   it('cannot pull their image, back off, and recover when the rule is lifted', async () => {
     await startNode()
     const lift = rules.add({ match: { image: '^registry/plugin' }, behaviour: { do: 'imagePullError' } })
-    await client.create(pods, plainPod('p'))
-    const seen = await follow('p', (pod) => stateOf(pod).waiting?.reason === 'ImagePullBackOff')
+    const created = await client.create(pods, plainPod('p'))
+    const seen = await followFrom(created, (pod) => stateOf(pod).waiting?.reason === 'ImagePullBackOff')
     expect(seen.map((pod) => stateOf(pod).waiting?.reason)).toContain('ErrImagePull')
     expect(seen.at(-1)!.status?.phase).toBe('Pending')
     lift()
@@ -410,14 +411,15 @@ describe('pods that only behave', () => {
   it('hang in ContainerCreating until the rule is lifted, and can be deleted meanwhile', async () => {
     await startNode()
     const lift = rules.add({ match: { labels: { app: 'stuck' } }, behaviour: { do: 'hang' } })
+    const stuck: Pod[] = []
     for (const name of ['a', 'b']) {
       const pod = plainPod(name)
       pod.metadata!.labels = { app: 'stuck' }
       await client.create(pods, pod)
-      await last(name, (each) => stateOf(each).waiting?.reason === 'ContainerCreating')
+      stuck.push(await last(name, (each) => stateOf(each).waiting?.reason === 'ContainerCreating'))
     }
     await client.delete(pods, { namespace: 'default', name: 'a' })
-    await follow('a', () => false)
+    await followFrom(stuck[0]!)
     await expect(get('a')).rejects.toMatchObject({ code: 'NotFound' })
     lift()
     expect(isReady(await last('b', isReady))).toBe(true)
@@ -427,10 +429,10 @@ describe('pods that only behave', () => {
     await startNode()
     rules.add({ match: { name: '^stubborn$' }, terminationMs: 60_000 })
     await client.create(pods, plainPod('stubborn'))
-    await last('stubborn', isReady)
+    const ready = await last('stubborn', isReady)
     await client.delete(pods, { namespace: 'default', name: 'stubborn' }, { gracePeriodSeconds: 1 })
-    expect((await get('stubborn')).metadata?.deletionTimestamp).toBeDefined()
-    const seen = await follow('stubborn', () => false)
+    const seen = await followFrom(ready)
+    expect(seen.filter(({ metadata }) => metadata?.deletionTimestamp !== undefined).length).toBeGreaterThan(1)
     expect(seen.map((pod) => stateOf(pod).terminated).find((state) => state !== undefined)).toMatchObject({
       exitCode: 137,
     })

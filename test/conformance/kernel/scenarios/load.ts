@@ -68,7 +68,7 @@ export const loadScenarios: readonly Scenario[] = [
       await story.deleteModule()
       await story.untilGone()
       expect(await node.loadedModules()).toEqual([])
-      expect(story.isLabelled(node)).toBe(false)
+      await story.until('no ready label', () => !story.isLabelled(node))
     },
   },
   {

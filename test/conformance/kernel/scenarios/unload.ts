@@ -16,7 +16,7 @@ export const unloadScenarios: readonly Scenario[] = [
       await story.deleteModule()
       expect(await story.untilFailed(node, 'ModuleInUse', 2)).toContain('is in use')
       expect(story.condition('Ready')?.message).toContain(`waits for 1 node: ${node.name} (ModuleInUse`)
-      expect(story.isLabelled(node)).toBe(false)
+      await story.until('no ready label', () => !story.isLabelled(node))
       expect(await story.untilLoaded(node, 'kmm_demo_dev')).toMatchObject({ refcnt: 1 })
       await free()
       await story.untilGone()
