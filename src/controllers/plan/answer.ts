@@ -2,9 +2,11 @@ import type { Module, ModuleLoader } from '../../api/module.ts'
 import { moduleFinalizer } from '../../api/finalizers.ts'
 import { getKernelModuleReadyNodeLabel, getWorkerPodVersionLabelName } from '../../api/labels.ts'
 import type { NodeModuleItem } from '../../api/node-modules-config.ts'
+import { assertNever } from '../../errors/error.ts'
 import type { Reason, ReleaseReason } from '../../errors/reason.ts'
 import type { ResolvedKernel } from '../../kernel/resolve.ts'
 import type { MappingAnswer } from '../cluster/answer-mapping.ts'
+import { nameImage, standImage } from '../cluster/image-standing.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
 import { findUntoleratedTaint, internalTolerations } from '../cluster/toleration.ts'
 import { buildItem } from './item.ts'
@@ -59,18 +61,24 @@ function answerUnverified({ reason = '', message = reason }: ImageFact, present:
   return present && refused.has(reason) ? keep('ImageUnverified', message) : undefined
 }
 
+/** Whatever becomes of an image, it releases nothing: what runs stays until the next image is there. */
 function answerImage(image: ImageFact, resolved: ResolvedKernel, present: boolean): Answer | undefined {
-  switch (image.phase) {
-    case 'Exists':
-    case 'Ready':
+  const standing = standImage(image, resolved)
+  const name = resolved.containerImage
+  const tell = (fallback: string): string => nameImage(name, image.message ?? fallback)
+  switch (standing.kind) {
+    case 'there':
       return undefined
-    case 'Unverified':
+    case 'unverified':
       return answerUnverified(image, present)
-    case 'Missing':
-    case 'Failed':
-      return keep('ImageMissing', image.message ?? `image ${resolved.containerImage} does not exist`)
+    case 'making':
+      return keep(standing.reason, tell(`image ${name} does not exist yet and is being made`))
+    case 'failing':
+      return keep(standing.reason, tell(`image ${name} does not exist; push it, or correct containerImage`))
+    case 'unknown':
+      return keep('ImageUnknown', tell(`whether image ${name} exists is not known yet`))
     default:
-      return keep('ImageUnknown', image.message ?? `whether image ${resolved.containerImage} exists is not known yet`)
+      return assertNever(standing)
   }
 }
 

@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { buildModule, buildPluginModule, markDeleted, type ModuleParts } from '../../../test/builders/module.ts'
 import { buildNode, cordoned } from '../../../test/builders/node.ts'
 import { getKernelModuleReadyNodeLabel, getWorkerPodVersionLabelName } from '../../api/labels.ts'
-import type { ImagePhase } from '../../api/module-images-config.ts'
+import { type ImagePhase, imagePhases } from '../../api/module-images-config.ts'
 import type { Module } from '../../api/module.ts'
+import { operatorReasons, reportReasons } from '../../errors/reason.ts'
 import { createMappingResolver } from '../../kernel/resolver.ts'
 import { answerMapping } from '../cluster/answer-mapping.ts'
 import type { NodeView } from '../cluster/node-view.ts'
@@ -128,11 +129,18 @@ describe('whether an image lets the plan go ahead', () => {
     ['Ready', undefined, 'want', 'want'],
     ['Unknown', undefined, 'keep ImageUnknown', 'keep ImageUnknown'],
     ['Checking', undefined, 'keep ImageUnknown', 'keep ImageUnknown'],
-    ['Building', undefined, 'keep ImageUnknown', 'keep ImageUnknown'],
-    ['Built', undefined, 'keep ImageUnknown', 'keep ImageUnknown'],
-    ['Signing', undefined, 'keep ImageUnknown', 'keep ImageUnknown'],
+    ['Building', undefined, 'keep ImageBuilding', 'keep ImageBuilding'],
+    ['Building', 'JobPodPending', 'keep JobPodPending', 'keep JobPodPending'],
+    ['Built', undefined, 'keep ImageBuilding', 'keep ImageBuilding'],
+    ['Signing', 'ImageSigning', 'keep ImageSigning', 'keep ImageSigning'],
     ['Missing', 'ImageNotFound', 'keep ImageMissing', 'keep ImageMissing'],
+    ['Missing', 'ImageInputMissing', 'keep ImageInputMissing', 'keep ImageInputMissing'],
+    ['Missing', 'ImageLost', 'keep ImageLost', 'keep ImageLost'],
     ['Failed', undefined, 'keep ImageMissing', 'keep ImageMissing'],
+    ['Failed', 'BuildFailed', 'keep BuildFailed', 'keep BuildFailed'],
+    ['Failed', 'SigningKeyInvalid', 'keep SigningKeyInvalid', 'keep SigningKeyInvalid'],
+    // A worker's reasons are not for images: a node that never tried did not fail.
+    ['Failed', 'RegistryUnauthorized', 'keep ImageMissing', 'keep ImageMissing'],
     ['Unverified', 'RegistryUnreachable', 'want', 'want'],
     ['Unverified', 'RegistryUnauthorized', 'keep ImageUnverified', 'want'],
     ['Unverified', 'ImageInvalid', 'keep ImageUnverified', 'want'],
@@ -141,6 +149,45 @@ describe('whether an image lets the plan go ahead', () => {
     const image: ImageFact = { phase, ...(reason ? { reason, message: 'words' } : {}) }
     expect([true, false].map((present) => summarise(answer(buildModule(), {}, image, present)))).toEqual(expected)
   })
+})
+
+describe('an image that KMM is to make', () => {
+  const build = { dockerfileConfigMap: { name: 'dockerfile' } }
+  const sign = { keySecret: { name: 'key' }, certSecret: { name: 'cert' } }
+  const missing: ImageFact = { phase: 'Missing', reason: 'ImageNotFound' }
+  const rows: [string, ModuleParts['container'], ImageFact, string][] = [
+    ['is about to be built when it is found missing', { build }, missing, 'keep ImageBuilding'],
+    ['is about to be signed when it is found missing', { sign }, missing, 'keep ImageSigning'],
+    ['waits for its turn', { build }, { phase: 'Missing', reason: 'JobQueued' }, 'keep JobQueued'],
+    ['fails', { build }, { phase: 'Missing', reason: 'ImageInputMissing' }, 'keep ImageInputMissing'],
+  ]
+  it.each(rows)('%s', (_title, container = {}, image, expected) => {
+    expect(summarise(answer(buildModule({ container }), {}, image))).toBe(expected)
+  })
+})
+
+it('releases nothing and lets nothing come for an image that is not there, whatever is said of it', () => {
+  const open = imagePhases.filter((phase) => !['Exists', 'Ready', 'Unverified'].includes(phase))
+  const reasons = [undefined, 'no word of ours', ...operatorReasons, ...reportReasons]
+  const containers = [{}, { build: { dockerfileConfigMap: { name: 'dockerfile' } } }]
+  const kinds = containers.flatMap((container) =>
+    open.flatMap((phase) =>
+      reasons.map((reason) => {
+        const image: ImageFact = reason === undefined ? { phase } : { phase, reason, message: 'words' }
+        return answer(buildModule({ container }), {}, image).kind
+      }),
+    ),
+  )
+  expect(new Set(kinds)).toEqual(new Set(['keep']))
+})
+
+it('names the image in what it says of it, once', () => {
+  const tell = (message: string) => {
+    const given = answer(buildModule(), {}, { phase: 'Failed', reason: 'BuildFailed', message })
+    return given.kind === 'want' ? '' : given.message
+  }
+  expect(tell('no space')).toBe('registry.test/mod:v1: no space')
+  expect(tell('registry.test/mod:v1 cannot be pushed')).toBe('registry.test/mod:v1 cannot be pushed')
 })
 
 it('tells of the taint rather than of the image where nothing would come anyway', () => {

@@ -2,6 +2,7 @@ import type { NodeModuleItem, NodeModulesConfig } from '../../api/node-modules-c
 import { type Reason, reportReasons } from '../../errors/reason.ts'
 import type { Defined } from '../cluster/defined.ts'
 import { cutTrailingPlus } from '../../kernel/kernel-version.ts'
+import { isMakingReason, makingFailures } from '../cluster/image-standing.ts'
 import { findOnNode, isLoadedAsWanted, type ModuleKey, type ModuleOnNode } from '../cluster/module-on-node.ts'
 import type { NodeView } from '../cluster/node-view.ts'
 import type { Answer } from '../plan/answer.ts'
@@ -21,6 +22,7 @@ const failing: ReadonlySet<string> = new Set<string>([
   'ImageVolumeUnsupported',
   'WorkerLost',
   'ImageMissing',
+  ...makingFailures,
   'ImageUnverified',
   'MappingInvalid',
 ])
@@ -32,6 +34,8 @@ export interface NodeFacts {
   node: NodeView
   config?: NodeModulesConfig
   answer: Answer
+  /** The image that the Module asks for on the node; absent where no mapping says so. */
+  image?: string
 }
 
 function standBy(reason: Reason, message: string, since?: string): NodeStanding {
@@ -63,14 +67,20 @@ function standInProgress(
 const isForOtherKernel = ({ config }: NodeModuleItem, { kernelVersion }: NodeView): boolean =>
   cutTrailingPlus(config.kernelVersion) !== cutTrailingPlus(kernelVersion)
 
+/** What stays while a newer wish cannot be met, or its image is being made, is not "loaded as wanted". */
+function waitsForAnother(entry: NodeModuleItem | undefined, { answer, image }: NodeFacts): boolean {
+  if (answer.kind !== 'keep') return false
+  if (failing.has(answer.reason)) return true
+  return isMakingReason(answer.reason) && entry !== undefined && entry.config.containerImage !== image
+}
+
 /** Tells how a Module stands on one node. */
 export function classifyNode(facts: NodeFacts, module: ModuleKey): NodeStanding {
   const { node, config, answer } = facts
   const found = findOnNode(config, module)
   const { entry, reported } = found
   if (reported) return standBy(reported.reason as Reason, reported.message ?? '', reported.since)
-  // What stays while a newer wish cannot be met is not "loaded as wanted".
-  if (answer.kind === 'keep' && failing.has(answer.reason)) return standByAnswer(answer)
+  if (waitsForAnother(entry, facts)) return standByAnswer(answer)
   if (isLoadedAsWanted(found, node)) return { kind: 'loaded' }
   if (answer.kind === 'keep' && (!entry || isForOtherKernel(entry, node))) return standByAnswer(answer)
   return standInProgress(found, facts) ?? standByAnswer(answer)

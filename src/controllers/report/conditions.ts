@@ -1,14 +1,11 @@
 import type { Module } from '../../api/module.ts'
 import type { Condition } from '../../api/condition.ts'
-import type { ImageStatus, ModuleImageSpec } from '../../api/module-images-config.ts'
-import { defined } from '../cluster/defined.ts'
+import { describeImages, findConcern } from './images-condition.ts'
 import type { ObservedReport, ReportedNode } from './observed.ts'
 
 type Fields = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>
 type StandingKind = ReportedNode['standing']['kind']
 
-const bad: ReadonlySet<ImageStatus['phase']> = new Set(['Missing', 'Failed'])
-const good: ReadonlySet<ImageStatus['phase']> = new Set(['Exists', 'Ready'])
 const maximumMessage = 1_024
 
 /** "1 node", "2 nodes". */
@@ -27,50 +24,6 @@ function summarise(nodes: readonly ReportedNode[]): { reason: string; message: s
   const example = nodes.find(({ standing }) => standing.kind !== 'loaded' && standing.reason === reason)
   const words = example && example.standing.kind !== 'loaded' ? `${example.name}: ${example.standing.message}` : ''
   return { reason, message: `${countNodes(nodes.length)}, first ${words}` }
-}
-
-/** The condition where one image is not as it should be. */
-function describeImage({ image, status }: { image: string; status?: ImageStatus }): Fields {
-  const { phase = 'Unknown', reason = 'ImageUnknown', message = 'not looked at yet' } = status ?? {}
-  // What is left to the kubelet says so itself.
-  const isLeftToWorkers = phase === 'Unverified' && reason !== 'ImageUnverified'
-  const aside = isLeftToWorkers ? '; the workers try it themselves' : ''
-  return {
-    type: 'ImagesReady',
-    status: bad.has(phase) ? 'False' : 'Unknown',
-    reason,
-    message: `${message.includes(image) ? message : `${image}: ${message}`}${aside}`,
-  }
-}
-
-/** Nobody has looked yet, or there is nothing to look at. */
-function describeNoImages(nodes: readonly ReportedNode[]): Fields {
-  const isNeeded = nodes.some(({ standing }) => standing.kind !== 'excluded')
-  if (!isNeeded)
-    return { type: 'ImagesReady', status: 'True', reason: 'ImagesExist', message: 'no node needs an image' }
-  return { type: 'ImagesReady', status: 'Unknown', reason: 'ImageUnknown', message: 'not looked at yet' }
-}
-
-/** The first image that is not there: missing ones before those that nobody could look at. */
-function findOpenImage(
-  wanted: readonly ModuleImageSpec[],
-  statuses: readonly ImageStatus[],
-): { image: string; status?: ImageStatus } | undefined {
-  const failed = statuses.find(({ phase }) => bad.has(phase))
-  if (failed) return { image: failed.image, status: failed }
-  const open = wanted
-    .map(({ image }) => ({ image, status: statuses.find((each) => each.image === image) }))
-    .find(({ status }) => status === undefined || !good.has(status.phase))
-  return open && { image: open.image, ...defined({ status: open.status }) }
-}
-
-function describeImages({ images, nodes }: ObservedReport): Fields {
-  const wanted = images?.spec?.images ?? []
-  if (wanted.length === 0) return describeNoImages(nodes)
-  const open = findOpenImage(wanted, images?.status?.images ?? [])
-  if (open) return describeImage(open)
-  const message = `${wanted.length} of ${wanted.length} images exist`
-  return { type: 'ImagesReady', status: 'True', reason: 'ImagesExist', message }
 }
 
 function describeDeletion({ nodes }: ObservedReport): Fields {
@@ -139,15 +92,18 @@ function describeReady(observed: ObservedReport): Fields {
 
 function describeKind(observed: ObservedReport, type: 'Progressing' | 'Degraded', kind: StandingKind): Fields {
   const nodes = ofKind(observed.nodes, kind)
-  if (nodes.length === 0) return { type, status: 'False', reason: 'AsExpected', message: '' }
-  return { type, status: 'True', ...summarise(nodes) }
+  if (nodes.length > 0) return { type, status: 'True', ...summarise(nodes) }
+  const isDeleted = observed.module.metadata.deletionTimestamp !== undefined
+  const concern = isDeleted ? undefined : findConcern(observed, type === 'Progressing' ? 'making' : 'failing')
+  if (concern) return { ...concern, type, status: 'True' }
+  return { type, status: 'False', reason: 'AsExpected', message: '' }
 }
 
 /** The Module's conditions; `lastTransitionTime` moves only when the status of a condition does. */
 export function describeConditions(observed: ObservedReport, now: string): Condition[] {
   const fields = [
     describeReady(observed),
-    ...(observed.module.spec?.moduleLoader ? [describeImages(observed)] : []),
+    ...(observed.module.spec?.moduleLoader ? [{ type: 'ImagesReady', ...describeImages(observed) }] : []),
     describeKind(observed, 'Progressing', 'progressing'),
     describeKind(observed, 'Degraded', 'failing'),
   ]

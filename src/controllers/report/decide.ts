@@ -36,6 +36,9 @@ function decideClaimWait({ module, claimed }: ObservedReport, nowMs: number): Wa
   return [{ reason: 'NodeModulesConfigPending', message, untilMs: nowMs + claimIntervalMs }]
 }
 
+/** The controller of images says these itself, of each pod. */
+const toldElsewhere: ReadonlySet<string> = new Set(['BuildFailed', 'SignFailed'])
+
 function decideFailures({ module, nodes }: ObservedReport): Action[] {
   const known = new Set(module.status?.reasons?.map(({ reason }) => reason))
   const first = new Map<string, ReportedNode>()
@@ -47,7 +50,7 @@ function decideFailures({ module, nodes }: ObservedReport): Action[] {
     if (!first.has(reason)) first.set(reason, node)
   }
   return [...first].flatMap(([reason, node]): Action[] => {
-    if (known.has(reason) || node.standing.kind !== 'failing') return []
+    if (known.has(reason) || toldElsewhere.has(reason) || node.standing.kind !== 'failing') return []
     const message = `${countNodes(counts.get(reason) ?? 0)}, first ${node.name}: ${node.standing.message}`
     return [{ type: 'recordFailure', module, reason, message: message.slice(0, 1_000) }]
   })

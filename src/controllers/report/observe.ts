@@ -13,6 +13,7 @@ import { isPluginTarget } from '../cluster/plugin-target.ts'
 import { findUntoleratedTaint, internalTolerations } from '../cluster/toleration.ts'
 import { answerModule } from '../plan/answer.ts'
 import { observeModule } from '../plan/observe.ts'
+import type { ObservedModule } from '../plan/observed.ts'
 import { classifyNode } from './classify.ts'
 import type { ObservedEmptyNamespace, ObservedReport, PluginCounts, ReportedNode } from './observed.ts'
 
@@ -58,17 +59,25 @@ function locateNodes(module: Module, key: string, caches: Caches): Located[] {
   return [...located, ...orphans.map((config) => ({ node: missingNode(config), config }))]
 }
 
+function readWanted({ mapping }: ObservedModule): ReportedNode['wanted'] {
+  if (mapping.kind !== 'resolved') return undefined
+  const { containerImage, kernelVersion } = mapping.resolved
+  return { image: containerImage, kernelVersion }
+}
+
 function describeNode({ node, config }: Located, module: Module, sources: ReportSources): ReportedNode {
   const { namespace, name } = module.metadata
   const found = findOnNode(config, { namespace, name })
   const { entry, loaded } = found
   const observed = observeModule(`${namespace}/${name}`, node, sources.caches, sources.resolver)
   const answer = answerModule(observed, node, entry !== undefined)
+  const wanted = readWanted(observed)
   const available = isLoadedAsWanted(found, node)
   const inUseLabel = getModuleInUseLabel(namespace, name)
   return {
     name: node.name,
-    standing: classifyNode({ node, ...defined({ config }), answer }, { namespace, name }),
+    standing: classifyNode({ node, ...defined({ config, image: wanted?.image }), answer }, { namespace, name }),
+    ...defined({ wanted }),
     targeted: isTargeted(node, module, entry !== undefined),
     configured: entry !== undefined,
     available,

@@ -7,6 +7,8 @@ import type { NodeStanding } from './classify.ts'
 export interface ReportedNode {
   name: string
   standing: NodeStanding
+  /** The image that the Module asks for there, and the kernel for which; absent where no mapping says so. */
+  wanted?: { image: string; kernelVersion: string }
   /** The node matches the selector and may get the module: what upstream counts as targeted. */
   targeted: boolean
   /** The plan of the node names the Module. */
