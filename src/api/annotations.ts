@@ -18,6 +18,8 @@ export const jobHashAnnotation = 'kmm.node.kubernetes.io/last-hash'
 export const jobImageAnnotation = 'kmm.node.kubernetes.io/job-image'
 /** On a build or sign pod: which attempt it is, from 1. KMM's own, unknown upstream. */
 export const jobAttemptAnnotation = 'kmm.node.kubernetes.io/job-attempt'
+/** On a build pod that pushes nothing: `true`; else absent. KMM's own, unknown upstream. */
+export const jobNoPushAnnotation = 'kmm.node.kubernetes.io/job-no-push'
 /** On a Module: when to unload, one of `unloadPolicies`. KMM's own, unknown upstream. */
 export const unloadPolicyAnnotation = 'kmm.sigs.x-k8s.io/unload-policy'
 

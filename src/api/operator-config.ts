@@ -1,5 +1,7 @@
 import { parse } from 'yaml'
 import { KmmError } from '../errors/error.ts'
+import { type Fields, listUnknown, read, readChoice, readPath, readSection } from './operator-config-fields.ts'
+import { defaultJob, type JobConfig, listUnknownJob, readJob } from './operator-config-job.ts'
 
 /** Who fetches a kmod image for a load: the worker itself, or the kubelet, which mounts it as an image volume. */
 export const imageSources = ['worker', 'volume'] as const
@@ -26,11 +28,12 @@ export interface OperatorConfig {
     cachePath: string
     imageSource: ImageSource
   }
+  job: JobConfig
   /** Mirrors, CA bundle and proxy for registries, as the worker reads them; undefined for none. */
   registry: unknown
 }
 
-type Fields = Record<string, unknown>
+export type { JobConfig, JobResources } from './operator-config-job.ts'
 
 const defaults: OperatorConfig = {
   healthProbeBindAddress: ':8081',
@@ -43,57 +46,8 @@ const defaults: OperatorConfig = {
     cachePath: '/var/lib/kmm/cache',
     imageSource: 'worker',
   },
+  job: defaultJob,
   registry: undefined,
-}
-
-/** Keys that upstream knows and this operator has no use for yet: no warning. */
-const otherKeys: Readonly<Record<string, readonly string[]>> = {
-  '': ['webhookPort', 'job', 'webhook'],
-  worker: ['setFirmwareClassPath'],
-}
-
-function invalid(path: string, wanted: string): KmmError {
-  return new KmmError(
-    `operator configuration: ${path} must be ${wanted}; correct the ConfigMap and restart the operator`,
-    {
-      code: 'ConfigurationInvalid',
-      fate: 'terminal',
-    },
-  )
-}
-
-function readSection(fields: Fields, key: string): Fields {
-  const value = fields[key]
-  if (value === undefined || value === null) return {}
-  if (typeof value !== 'object' || Array.isArray(value)) throw invalid(key, 'a mapping')
-  return value as Fields
-}
-
-function read<T extends string | number | boolean>(fields: Fields, path: string, fallback: T): T {
-  const value = fields[path.slice(path.lastIndexOf('.') + 1)]
-  if (value === undefined || value === null) return fallback
-  if (typeof value !== typeof fallback) throw invalid(path, `a ${typeof fallback}`)
-  return value as T
-}
-
-function readPath(fields: Fields, path: string, fallback: string): string {
-  const value = read(fields, path, fallback)
-  if (!value.startsWith('/') || value.split('/').includes('..')) throw invalid(path, 'an absolute path without ".."')
-  return value
-}
-
-function readChoice<T extends string>(fields: Fields, path: string, choices: readonly T[], fallback: T): T {
-  const value = read<string>(fields, path, fallback)
-  const choice = choices.find((each) => each === value)
-  if (choice === undefined) throw invalid(path, `one of ${choices.join(', ')}`)
-  return choice
-}
-
-function listUnknown(fields: Fields, section: string, known: object): string[] {
-  const allowed = new Set([...Object.keys(known), ...(otherKeys[section] ?? [])])
-  return Object.keys(fields)
-    .filter((key) => !allowed.has(key))
-    .map((key) => (section === '' ? key : `${section}.${key}`))
 }
 
 function parseFields(text: string): Fields {
@@ -117,6 +71,7 @@ export function parseOperatorConfig(text: string): { config: OperatorConfig; unk
   const election = readSection(fields, 'leaderElection')
   const metrics = readSection(fields, 'metrics')
   const worker = readSection(fields, 'worker')
+  const job = readSection(fields, 'job')
   const firmware = readPath(worker, 'worker.setFirmwareClassPath', defaults.worker.firmwareHostPath)
   return {
     config: {
@@ -137,6 +92,7 @@ export function parseOperatorConfig(text: string): { config: OperatorConfig; unk
         cachePath: readPath(worker, 'worker.cachePath', defaults.worker.cachePath),
         imageSource: readChoice(worker, 'worker.imageSource', imageSources, defaults.worker.imageSource),
       },
+      job: readJob(job),
       registry: fields['registry'] ?? undefined,
     },
     unknown: [
@@ -144,6 +100,7 @@ export function parseOperatorConfig(text: string): { config: OperatorConfig; unk
       ...listUnknown(election, 'leaderElection', defaults.leaderElection),
       ...listUnknown(metrics, 'metrics', defaults.metrics),
       ...listUnknown(worker, 'worker', defaults.worker),
+      ...listUnknownJob(job),
     ],
   }
 }

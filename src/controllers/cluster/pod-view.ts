@@ -1,5 +1,11 @@
-import type { ContainerState, ContainerStatus, Pod } from 'kubernetes-types/core/v1.js'
-import { getKernelModuleReadyNodeLabel, moduleNameLabel, roleLabel, workerActionLabel } from '../../api/labels.ts'
+import type { ContainerState, ContainerStatus, Pod, PodCondition } from 'kubernetes-types/core/v1.js'
+import {
+  getKernelModuleReadyNodeLabel,
+  moduleNameLabel,
+  resourceTypeLabel,
+  roleLabel,
+  workerActionLabel,
+} from '../../api/labels.ts'
 
 /** What is known of a pod's only container, or its first. */
 export interface ContainerView {
@@ -31,6 +37,10 @@ export interface PodView {
   phase: string
   reason: string
   message: string
+  /** Why the scheduler finds no node for it; empty where it has one, or has not been looked at. */
+  unschedulable: string
+  /** When its phase became final; empty before. */
+  endedAt: string
   ready: boolean
   deleting: boolean
   createdAt: string
@@ -106,12 +116,23 @@ function trimIdentity(
   }
 }
 
-function trimStatus({ status }: Pod): Pick<PodView, 'phase' | 'reason' | 'message' | 'ready'> {
+type StatusView = Pick<PodView, 'phase' | 'reason' | 'message' | 'unschedulable' | 'endedAt' | 'ready'>
+
+/** A pod has no time of its end, but its conditions change with it, and never afterwards. */
+function findEnd(conditions: readonly PodCondition[]): string {
+  return conditions.map(({ lastTransitionTime }) => textOf(lastTransitionTime)).reduce((a, b) => (a > b ? a : b), '')
+}
+
+function trimStatus({ status = {} }: Pod): StatusView {
+  const { phase = 'Pending', conditions = [] } = status
+  const scheduled = conditions.find(({ type }) => type === 'PodScheduled')
   return {
-    phase: status?.phase ?? 'Pending',
-    reason: textOf(status?.reason),
-    message: textOf(status?.message),
-    ready: (status?.conditions ?? []).some((each) => each.type === 'Ready' && each.status === 'True'),
+    phase,
+    reason: textOf(status.reason),
+    message: textOf(status.message),
+    unschedulable: scheduled?.status === 'False' ? textOf(scheduled.message) : '',
+    endedAt: phase === 'Succeeded' || phase === 'Failed' ? findEnd(conditions) : '',
+    ready: conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
   }
 }
 
@@ -149,3 +170,6 @@ export const isPluginPod = (pod: PodView): boolean =>
   pod.labels[moduleNameLabel] !== undefined &&
   pod.labels[workerActionLabel] === undefined &&
   (pod.labels[roleLabel] === 'dra' || pod.ownerKinds.includes('DaemonSet'))
+
+/** True for a pod that builds or signs an image. */
+export const isJobPod = (pod: PodView): boolean => pod.labels[resourceTypeLabel] !== undefined

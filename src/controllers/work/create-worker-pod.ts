@@ -1,8 +1,9 @@
 import type { Pod } from 'kubernetes-types/core/v1.js'
-import { describeError, hasCode, KmmError } from '../../errors/error.ts'
+import { hasCode, KmmError } from '../../errors/error.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { pods } from '../../kube/core-resources.ts'
 import type { ExecuteContext } from '../../runtime/reconciler.ts'
+import { explainRefusal } from '../cluster/explain-refusal.ts'
 import { listPullSecrets } from '../cluster/pull-secrets.ts'
 import type { Action } from './action.ts'
 import type { WorkTools } from './execute.ts'
@@ -16,6 +17,7 @@ type CreatePod = Extract<Action, { type: 'createPod' }>
 
 const firstRefusalDelayMs = 5_000
 const longestRefusalDelayMs = 300_000
+const quotaAdvice = 'by one pod for each node'
 
 const includes = (found: Record<string, string> = {}, wanted: Record<string, string> = {}): boolean =>
   Object.entries(wanted).every(([key, value]) => found[key] === value)
@@ -54,17 +56,6 @@ async function createNamed(
     if (alternatives.length === 0) throw error
     return createNamed(alternatives, build, client, signal)
   }
-}
-
-/** What the administrator can do about a refusal, in words. */
-function explainRefusal(namespace: string, error: unknown): string {
-  const text = describeError(error)
-  if (/PodSecurity/.test(text))
-    return `${text}; allow privileged pods in the namespace: kubectl label --overwrite ns "${namespace}" pod-security.kubernetes.io/enforce=privileged`
-  if (/serviceaccount/i.test(text))
-    return `${text}; create the service account, or name another in spec.moduleLoader.serviceAccountName`
-  if (/quota/i.test(text)) return `${text}; raise the quota of namespace ${namespace} by one pod for each node`
-  return text
 }
 
 type Refused = Pick<Refusal, 'reason' | 'message'>
@@ -112,7 +103,7 @@ async function makeOrExplain(
     return undefined
   } catch (error) {
     if (!hasCode(error, 'Forbidden', 'Invalid', 'NotFound')) throw error
-    return { reason: 'WorkerPodRefused', message: explainRefusal(intent.podNamespace, error) }
+    return { reason: 'WorkerPodRefused', message: explainRefusal(intent.podNamespace, error, quotaAdvice) }
   }
 }
 

@@ -38,12 +38,18 @@ export interface Job {
 export interface BuildInputs {
   /** Hash of the Dockerfile, the arguments, the secrets' versions, the kernel and the base images' digests. */
   hash: string
+  /** Hash of how the pod is run, which does not change what it makes: registries, build.selector, tolerations, builder. */
+  setup: string
+  /** Base images whose digests nobody could find out now, and which the hash therefore does not know. */
+  unresolved: readonly string[]
 }
 
 /** What an image is signed with, read by name at one moment. */
 export interface SignInputs {
   /** Hash of the certificate, the key's version, and which files are signed; the image to sign is not in it. */
   hash: string
+  /** Hash of how the pod is run, which does not change what it makes: registries, tolerations. */
+  setup: string
   /** SHA-256 of the certificate, as images carry it in their label. */
   certificate: string
 }
@@ -82,6 +88,7 @@ export interface InspectionFact {
 
 /** A build or sign pod that the API server refused. */
 export interface JobRefusal {
+  reason: Extract<Reason, 'JobPodRefused' | 'BuilderUnavailable'>
   message: string
   /** Of the pod that was refused. */
   hash: string

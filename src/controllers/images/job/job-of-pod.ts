@@ -1,0 +1,39 @@
+import { jobAttemptAnnotation, jobHashAnnotation, jobImageAnnotation } from '../../../api/annotations.ts'
+import { gcDelayFinalizer, jobEventFinalizer } from '../../../api/finalizers.ts'
+import { resourceTypeLabel } from '../../../api/labels.ts'
+import type { NodeView } from '../../cluster/node-view.ts'
+import type { PodView } from '../../cluster/pod-view.ts'
+import { type Job, jobTypes } from './job.ts'
+import { readJobState } from './job-state.ts'
+
+/** Finalizers of an upstream operator that only its own controllers would take off. */
+const upstreamFinalizers: readonly string[] = [gcDelayFinalizer, jobEventFinalizer]
+
+function parseAttempt(text: string | undefined): number {
+  const attempt = /^[1-9][0-9]{0,5}$/.test(text ?? '') ? Number(text) : 0
+  return Number.isSafeInteger(attempt) ? attempt : 0
+}
+
+/**
+ * A build or sign pod as the rules see it; undefined for every other pod. `node` is the one that it runs on, where the cache has it.
+ * Whose it is, its owner says: that is for the caller to compare.
+ */
+export function jobOfPod(pod: PodView, node: NodeView | undefined): Job | undefined {
+  const type = jobTypes.find((each) => each === pod.labels[resourceTypeLabel])
+  if (type === undefined) return undefined
+  const attempt = parseAttempt(pod.annotations[jobAttemptAnnotation])
+  return {
+    type,
+    image: pod.annotations[jobImageAnnotation] ?? '',
+    // An upstream operator hashes other things: its hash says nothing here.
+    hash: attempt === 0 ? '' : (pod.annotations[jobHashAnnotation] ?? ''),
+    attempt,
+    name: pod.name,
+    uid: pod.uid,
+    createdAtMs: Date.parse(pod.createdAt) || 0,
+    state: readJobState(type, pod),
+    deleting: pod.deleting,
+    lost: pod.nodeName !== '' && (node === undefined || (pod.deleting && !node.ready)),
+    finalizers: pod.finalizers.filter((each) => upstreamFinalizers.includes(each)),
+  }
+}
