@@ -1,6 +1,6 @@
 import { managedClusterModuleFields } from './managed-cluster-module.ts'
 import { moduleFields } from './module.ts'
-import { moduleImagesConfigFields } from './module-images-config.ts'
+import { type ImagePhase, moduleImagesConfigFields } from './module-images-config.ts'
 import { nodeModulesConfigFields } from './node-modules-config.ts'
 import { preflightValidationFields, preflightValidationV1beta1Fields } from './preflight-validation.ts'
 import {
@@ -31,6 +31,13 @@ const moduleColumns: PrinterColumn[] = [
     description: 'Nodes where the module should be loaded',
   },
   { name: 'Reason', type: 'string', jsonPath: `${readyCondition}.reason` },
+  {
+    name: 'Images',
+    type: 'string',
+    jsonPath: '.status.conditions[?(@.type=="ImagesReady")].reason',
+    description: 'What is the case with the images',
+    priority: 1,
+  },
   {
     name: 'Device plugins',
     type: 'integer',
@@ -80,6 +87,15 @@ const nodeModulesConfigDefinition = defineCrd({
   ],
 })
 
+/** The first image in a phase, or something of it. */
+const imageColumn = (name: string, phase: ImagePhase, description: string, field = 'image'): PrinterColumn => ({
+  name,
+  type: 'string',
+  jsonPath: `.status.images[?(@.phase=="${phase}")].${field}`,
+  description,
+  ...(field === 'image' ? {} : { priority: 1 }),
+})
+
 const moduleImagesConfigDefinition = defineCrd({
   ...moduleImagesConfigs,
   shortNames: ['mic'],
@@ -89,24 +105,14 @@ const moduleImagesConfigDefinition = defineCrd({
         name: moduleImagesConfigs.version,
         storage: true,
         columns: [
-          {
-            name: 'Missing',
-            type: 'string',
-            jsonPath: '.status.images[?(@.phase=="Missing")].image',
-            description: 'First image that does not exist',
-          },
-          {
-            name: 'Failed',
-            type: 'string',
-            jsonPath: '.status.images[?(@.phase=="Failed")].image',
-            description: 'First image that could not be made',
-          },
-          {
-            name: 'Unknown',
-            type: 'string',
-            jsonPath: '.status.images[?(@.phase=="Unknown")].image',
-            description: 'First image that the operator could not look at',
-          },
+          imageColumn('Missing', 'Missing', 'First image that does not exist'),
+          imageColumn('Building', 'Building', 'First image that is being built'),
+          imageColumn('Signing', 'Signing', 'First image that is being signed'),
+          imageColumn('Failed', 'Failed', 'First image that could not be made'),
+          imageColumn('Unknown', 'Unknown', 'First image that the operator could not look at'),
+          imageColumn('Reason', 'Failed', 'Why it could not be made', 'reason'),
+          imageColumn('Pod', 'Failed', 'Pod that failed to make it', 'pod'),
+          imageColumn('Message', 'Failed', 'What to do about it', 'message'),
           age,
         ],
       },

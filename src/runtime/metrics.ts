@@ -5,6 +5,14 @@ import { registerQueueMetrics, type QueueReader } from './queue-metrics.ts'
 /** How a pass of a controller ended. */
 export type PassResult = 'success' | 'error' | 'requeue_after'
 
+/** A gauge that is read at each scrape: one value for each set of labels. */
+export interface GaugeReader {
+  name: string
+  help: string
+  labelNames: readonly string[]
+  read: () => Iterable<{ labels: Readonly<Record<string, string>>; value: number }>
+}
+
 /** The metrics of all controllers, under controller-runtime's names (upstream: metrics), in a registry of their own. */
 export interface Metrics {
   registry: Registry
@@ -16,6 +24,10 @@ export interface Metrics {
   watchQueue(controller: string, concurrency: number, read: () => QueueCounts): void
   /** One request to the API server was answered; `code` is the HTTP status or `<error>`. */
   requested(method: string, code: string, host: string): void
+  /** Shows a gauge from now on, in place of one of the same name. */
+  watchGauge(reader: GaugeReader): void
+  /** A build or sign pod failed; `type` is its kind. */
+  jobFailed(type: string): void
   /** Whether this process leads, by the name of the Lease. */
   leads(name: string, leading: boolean): void
 }
@@ -70,6 +82,20 @@ function registerPassMetrics(registry: Registry): Pick<Metrics, 'reconciled' | '
   }
 }
 
+function watchGauge(registry: Registry, { name, help, labelNames, read }: GaugeReader): void {
+  registry.removeSingleMetric(name)
+  new Gauge({
+    name,
+    help,
+    labelNames: [...labelNames],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const { labels, value } of read()) this.set(labels, value)
+    },
+  })
+}
+
 /** Makes the metrics, those of the process included. */
 export function createMetrics(): Metrics {
   const registry = new Registry()
@@ -87,6 +113,12 @@ export function createMetrics(): Metrics {
     labelNames: ['name'],
     registers,
   })
+  const jobFailures = new Counter({
+    name: 'kmm_image_job_failures_total',
+    help: 'Build and sign pods that failed',
+    labelNames: ['type'],
+    registers,
+  })
   const readers: QueueReader[] = []
   registerQueueMetrics(registry, readers)
   return {
@@ -94,6 +126,8 @@ export function createMetrics(): Metrics {
     ...registerPassMetrics(registry),
     watchQueue: (controller, concurrency, read) => void readers.push({ controller, concurrency, read }),
     requested: (method, code, host) => requests.inc({ code, method, host }),
+    watchGauge: (reader) => watchGauge(registry, reader),
+    jobFailed: (type) => jobFailures.inc({ type }),
     leads: (name, leading) => leader.set({ name }, leading ? 1 : 0),
   }
 }
