@@ -21,7 +21,7 @@ import { createView, startView, stopView, type View } from '../../scenario/view.
 import { testMachines } from '../machines.ts'
 import { tally } from '../tally.ts'
 import { provideWorkerImage } from './images.ts'
-import { type KubeletNode, startKubeletNode } from './kubelet-node.ts'
+import { type KubeletNode, type KubeletNodeOptions, startKubeletNode } from './kubelet-node.ts'
 
 /** More than a boot takes on a busy computer, so that a fast reboot stays unnoticed; the default of Kubernetes is 50 s. */
 const nodeGraceMs = 50_000
@@ -75,6 +75,11 @@ export class KubeletCluster implements Target {
     })
   }
 
+  /** Puts an image into the registry; answers its name. */
+  pushBuilt(name: string, image: BuiltImage): Promise<string> {
+    return pushBuilt(`${this.registry.address}/${name}`, image)
+  }
+
   /** Starts a control plane and a registry with the worker image; there are no nodes yet. */
   static async start(options: KubeletClusterOptions = {}): Promise<KubeletCluster> {
     const { progress: tell = () => undefined } = testMachines()
@@ -106,7 +111,8 @@ export class KubeletCluster implements Target {
     return this.#workerImage
   }
 
-  async openNode({ name, release = '', labels, enforcing = false }: NodeWish): Promise<KubeletNode> {
+  async openNode(wish: NodeWish & Pick<KubeletNodeOptions, 'images' | 'firmware'>): Promise<KubeletNode> {
+    const { name, release = '', labels, enforcing = false, ...parts } = wish
     if (enforcing) throw new KmmError('no node with a kubelet enforces signatures', { code: 'Internal' })
     const node = await startKubeletNode({
       controlPlane: this.sandbox.controlPlane,
@@ -114,6 +120,7 @@ export class KubeletCluster implements Target {
       name,
       release: release || (this.releases[0] ?? ''),
       registry: this.registry.address,
+      ...parts,
     })
     this.#nodes.push(node)
     if (labels !== undefined) await node.label(labels)
