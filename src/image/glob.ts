@@ -3,7 +3,7 @@ type Token =
   | { kind: 'text'; text: string }
   | { kind: 'one' }
   | { kind: 'any' }
-  | { kind: 'set'; isNegated: boolean; ranges: readonly [string, string][] }
+  | { kind: 'set'; isNegated: boolean; ranges: readonly [string, string][]; classes: readonly RegExp[] }
 
 /** A pattern for one name between two slashes. */
 export interface NamePattern {
@@ -14,7 +14,7 @@ export interface NamePattern {
   text: string
 }
 
-/** Parses `*`, `?`, `[a-z]`, `[!a-z]` and `\` as a POSIX shell does in the name of a file. */
+/** Parses `*`, `?`, `[a-z]`, `[!a-z]`, `[[:digit:]]` and `\` as a POSIX shell does in the name of a file. */
 export function parseNamePattern(text: string): NamePattern {
   const characters = Array.from(text)
   const tokens: Token[] = []
@@ -42,16 +42,51 @@ function parseSet(characters: readonly string[], start: number): { token: Token;
   const isNegated = characters[start + 1] === '!' || characters[start + 1] === '^'
   const first = start + (isNegated ? 2 : 1)
   // A closing bracket that stands first is a member.
-  const end = characters.indexOf(']', first + 1)
-  if (end < 0) return undefined
+  if (!characters.includes(']', first + 1)) return undefined
   const ranges: [string, string][] = []
-  for (let at = first; at < end; ) {
-    const from = characters[at] ?? ''
-    const isRange = characters[at + 1] === '-' && at + 2 < end
-    ranges.push([from, isRange ? (characters[at + 2] ?? from) : from])
-    at += isRange ? 3 : 1
-  }
-  return { token: { kind: 'set', isNegated, ranges }, length: end - start + 1 }
+  const classes: RegExp[] = []
+  let at = first
+  do {
+    const { member, length } = parseMember(characters, at)
+    if (member instanceof RegExp) classes.push(member)
+    else ranges.push(member)
+    at += length
+  } while (at < characters.length && characters[at] !== ']')
+  if (at >= characters.length) return undefined
+  return { token: { kind: 'set', isNegated, ranges, classes }, length: at - start + 1 }
+}
+
+/** One character, a range or a class between brackets. */
+function parseMember(characters: readonly string[], at: number): { member: [string, string] | RegExp; length: number } {
+  const isClass = characters[at] === '[' && characters[at + 1] === ':'
+  const [name] = (isClass && /^\[:[a-z]+:\]/.exec(characters.slice(at, at + 12).join(''))) || []
+  const known = name === undefined ? undefined : characterClasses[name]
+  if (name !== undefined && known !== undefined) return { member: known, length: name.length }
+  const from = readMember(characters, at)
+  const dash = at + from.length
+  if (characters[dash] !== '-' || characters[dash + 1] === undefined || characters[dash + 1] === ']')
+    return { member: [from.character, from.character], length: from.length }
+  const to = readMember(characters, dash + 1)
+  return { member: [from.character, to.character], length: from.length + 1 + to.length }
+}
+
+/** A character between brackets; behind a backslash it stands for itself. */
+function readMember(characters: readonly string[], at: number): { character: string; length: number } {
+  const [character = '', next] = characters.slice(at, at + 2)
+  return character === '\\' && next !== undefined ? { character: next, length: 2 } : { character, length: 1 }
+}
+
+/** The classes of POSIX, as they are in the locale of containers. */
+const characterClasses: Readonly<Record<string, RegExp>> = {
+  '[:alpha:]': /[A-Za-z]/,
+  '[:digit:]': /[0-9]/,
+  '[:alnum:]': /[A-Za-z0-9]/,
+  '[:lower:]': /[a-z]/,
+  '[:upper:]': /[A-Z]/,
+  '[:xdigit:]': /[0-9A-Fa-f]/,
+  '[:punct:]': /[!-/:-@[-`{-~]/,
+  '[:space:]': /[ \t-\r]/,
+  '[:blank:]': /[ \t]/,
 }
 
 /** True when the pattern matches the whole name. As in a shell, only a written dot matches a dot at the name's beginning. */
@@ -81,5 +116,8 @@ function skipStars(tokens: readonly Token[], states: readonly number[]): number[
 function matchesCharacter(token: Token, character: string): boolean {
   if (token.kind === 'text') return token.text === character
   if (token.kind !== 'set') return true
-  return token.ranges.some(([from, to]) => from <= character && character <= to) !== token.isNegated
+  const { ranges, classes, isNegated } = token
+  const isMember =
+    ranges.some(([from, to]) => from <= character && character <= to) || classes.some((each) => each.test(character))
+  return isMember !== isNegated
 }
