@@ -1,19 +1,6 @@
 import type { KubeClient } from '../../src/kube/client.ts'
 import type { LayerEntry } from '../../src/sandbox/registry/types.ts'
 
-/** What not every target can do. A scenario names what it needs; a target that lacks it says why in `lacks`. */
-export type Feature =
-  /** A second kernel release that a node can boot into. */
-  | 'otherKernel'
-  /** Several nodes at once. */
-  | 'severalNodes'
-  /** A node that enforces module signatures and trusts the key of `signedModules`. */
-  | 'enforcement'
-  /** A node whose absence the cluster notices. */
-  | 'notReady'
-  /** A worker image that can be taken away and brought back. */
-  | 'workerImage'
-
 /** A module in a node's kernel, as `/sys/module` shows it. */
 export interface LoadedModule {
   name: string
@@ -115,13 +102,10 @@ export interface Target {
   /** Such as `virtual kernels on the sandbox`. */
   readonly name: string
   /** An administrator's. */
-  readonly kubeconfig: string
   readonly client: KubeClient
   readonly registry: TargetRegistry
   /** The kernel releases of its nodes, the one that nodes boot by default first. */
   readonly releases: readonly string[]
-  /** Why it cannot do what it cannot. */
-  readonly lacks: Readonly<Partial<Record<Feature, string>>>
   /** Scenarios wait this many times longer than on virtual kernels before they give up. */
   readonly patience: number
   openNode(wish: NodeWish): Promise<TargetNode>

@@ -168,10 +168,8 @@ export function createSandboxTarget(sandbox: AnySandbox, options: SandboxTargetO
   const { kubeconfig, client, workerImage } = sandbox
   return {
     ...options,
-    kubeconfig,
     client,
     registry: createTargetRegistry(sandbox.registry),
-    lacks: {},
     startOperator: (wish) => startTargetOperator({ kubeconfig, workerImage }, wish),
     loseWorkerImage: () => {
       const bringBack = sandbox.rules.add({ match: { image: `^${workerImage}$` }, behaviour: { do: 'imagePullError' } })

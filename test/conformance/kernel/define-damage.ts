@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, it } from 'vitest'
-import type { AcceptedDifference } from '../compare.ts'
 import type { NodeWish, Target } from '../target.ts'
 import { collectDamageLines } from './damage.ts'
 import { expectRecorded } from './define.ts'
@@ -9,7 +8,6 @@ import type { Recording } from './recording.ts'
 export interface DamageOptions {
   open: () => Promise<Target>
   timeoutMs?: number
-  accepted?: Readonly<Partial<Record<Recording, readonly AcceptedDifference[]>>>
 }
 
 const tries: readonly { recording: Recording; title: string; wish: Partial<NodeWish> }[] = [
@@ -22,7 +20,7 @@ const tries: readonly { recording: Recording; title: string; wish: Partial<NodeW
 ]
 
 /** Defines the tests that compare what modprobe and the kernel say to module files with what real ones were heard to say. */
-export function defineDamage(name: string, { open, timeoutMs = 60_000, accepted = {} }: DamageOptions): void {
+export function defineDamage(name: string, { open, timeoutMs = 60_000 }: DamageOptions): void {
   describe(name, () => {
     let target: Target
     beforeAll(async () => {
@@ -33,12 +31,10 @@ export function defineDamage(name: string, { open, timeoutMs = 60_000, accepted 
     for (const { recording, title, wish } of tries)
       it(
         title,
-        async ({ skip }) => {
-          const lack = wish.enforcing === true ? target.lacks.enforcement : undefined
-          if (lack !== undefined) skip(`${target.name}: ${lack}`)
+        async () => {
           const node = await target.openNode({ name: recording, ...wish })
           try {
-            expectRecorded(recording, await collectDamageLines(node), accepted[recording] ?? [])
+            expectRecorded(recording, await collectDamageLines(node))
           } finally {
             await node.close()
           }

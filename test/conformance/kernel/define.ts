@@ -1,13 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type AcceptedDifference, describeDisagreement, type Json, judge } from '../compare.ts'
+import { describeDisagreement, type Json, judge } from '../compare.ts'
 import type { Target } from '../target.ts'
 import { collectModprobeLines } from './modprobe-lines.ts'
 import { readRecording, record, type Recording } from './recording.ts'
 import type { Scenario } from './scenario.ts'
 import { Stage } from './stage.ts'
 import { Story } from './story.ts'
-
-const defaultTimeoutMs = 60_000
 
 /** How the scenarios are played on a target. */
 export interface ScenariosOptions {
@@ -17,8 +15,6 @@ export interface ScenariosOptions {
   concurrently?: boolean
   /** A scenario may take this long. */
   timeoutMs?: number
-  /** What is told otherwise on this target, and why that is right. */
-  accepted?: readonly AcceptedDifference[]
   /** Ask modprobe and the kernel alone, too; the default. */
   commandLines?: boolean
 }
@@ -37,30 +33,14 @@ export async function playScenario(stage: Stage, scenario: Scenario): Promise<Js
   }
 }
 
-/** Why a target cannot play a scenario; undefined when it can. */
-export function findLack(target: Target, { needs = [] }: Scenario): string | undefined {
-  const lacking = needs.filter((feature) => target.lacks[feature] !== undefined)
-  return lacking.length === 0 ? undefined : lacking.map((feature) => target.lacks[feature]).join('; ')
-}
-
-/** Demands that what was seen is what was recorded on a real kernel, but for accepted differences that there still are. */
-export function expectRecorded(
-  recording: Recording,
-  seen: Readonly<Record<string, Json>>,
-  accepted: readonly AcceptedDifference[],
-): void {
+/** Demands that what was seen is what was recorded on a real kernel. */
+export function expectRecorded(recording: Recording, seen: Readonly<Record<string, Json>>): void {
   record(recording, seen)
-  const rows = accepted.filter((row) => Object.hasOwn(seen, row.case))
-  const verdict = judge(readRecording(recording), seen, rows)
-  expect(verdict.disagreements.map(describeDisagreement)).toEqual([])
-  expect(verdict.needless, 'rows of the table that are not needed any more').toEqual([])
+  expect(judge(readRecording(recording), seen).disagreements.map(describeDisagreement)).toEqual([])
 }
 
 /** Defines the test that asks modprobe and the kernel alone, without an operator. */
-function defineCommandLines(
-  getTarget: () => Target,
-  { timeoutMs = defaultTimeoutMs, accepted = [] }: ScenariosOptions,
-): void {
+function defineCommandLines(getTarget: () => Target, timeoutMs: number): void {
   it(
     'has modprobe and the kernel answer command lines as real ones do',
     async () => {
@@ -68,7 +48,7 @@ function defineCommandLines(
       const [release = '', otherRelease = release] = target.releases
       const node = await target.openNode({ name: 'modprobe-lines', release, inTree: ['dummy', 'ifb'] })
       try {
-        expectRecorded('modprobe', await collectModprobeLines(node, otherRelease), accepted)
+        expectRecorded('modprobe', await collectModprobeLines(node, otherRelease))
       } finally {
         await node.close()
       }
@@ -77,12 +57,9 @@ function defineCommandLines(
   )
 }
 
-/**
- * Defines a test a scenario: that it ends well, and that workers, conditions and events tell what they told on a real kernel.
- * A test of what the target cannot do is skipped with the reason that the target gives.
- */
+/** Defines a test a scenario: that it ends well, and that workers, conditions and events tell what they told on a real kernel. */
 export function defineScenarios(name: string, options: ScenariosOptions): void {
-  const { scenarios, concurrently = false, timeoutMs = defaultTimeoutMs, accepted = [], commandLines = true } = options
+  const { scenarios, concurrently = false, timeoutMs = 60_000, commandLines = true } = options
   describe(name, () => {
     let stage: Stage
     let close = (): Promise<void> => Promise.resolve()
@@ -97,17 +74,15 @@ export function defineScenarios(name: string, options: ScenariosOptions): void {
     }, 600_000)
     afterAll(() => close(), 60_000)
 
-    const play = async (scenario: Scenario, skip: (why: string) => never): Promise<void> => {
-      const lack = findLack(stage.target, scenario)
-      if (lack !== undefined) skip(`${stage.target.name}: ${lack}`)
+    const play = async (scenario: Scenario): Promise<void> => {
       const told = await playScenario(stage, scenario)
-      expectRecorded('words', { [scenario.name]: told }, accepted)
+      expectRecorded('words', { [scenario.name]: told })
     }
-    if (commandLines) defineCommandLines(() => stage.target, options)
+    if (commandLines) defineCommandLines(() => stage.target, timeoutMs)
     const inParallel = concurrently ? it.concurrent : it
     for (const scenario of scenarios.filter(({ alone }) => alone !== true))
-      inParallel(scenario.title, ({ skip }) => play(scenario, skip), timeoutMs)
+      inParallel(scenario.title, () => play(scenario), timeoutMs)
     for (const scenario of scenarios.filter(({ alone }) => alone === true))
-      it(scenario.title, ({ skip }) => play(scenario, skip), timeoutMs)
+      it(scenario.title, () => play(scenario), timeoutMs)
   })
 }

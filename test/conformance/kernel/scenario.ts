@@ -1,5 +1,4 @@
 import type { ReportReason } from '../../../src/errors/reason.ts'
-import type { Feature } from '../target.ts'
 import type { Story } from './story.ts'
 
 /** Something that happens to a kernel, written once for every target. */
@@ -10,8 +9,6 @@ export interface Scenario {
   title: string
   /** What a worker says in its course; scripts/reasons.test.ts sees to it that each reason is said in some test. */
   says?: ReportReason
-  /** What a target must be able to do for it. */
-  needs?: readonly Feature[]
   /** It shakes what others use (operator, registry, worker image), and so is played by itself. */
   alone?: boolean
   play: (story: Story) => Promise<void>

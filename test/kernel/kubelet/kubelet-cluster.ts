@@ -8,14 +8,7 @@ import { parseReference } from '../../../src/oci/reference.ts'
 import { createRegistry } from '../../../src/oci/registry.ts'
 import { findBinaries } from '../../../src/sandbox/kubernetes/binaries.ts'
 import { type KubernetesSandbox, startSandbox } from '../../../src/sandbox/sandbox.ts'
-import type {
-  Feature,
-  NodeWish,
-  OperatorWish,
-  Target,
-  TargetOperator,
-  TargetRegistry,
-} from '../../conformance/target.ts'
+import type { NodeWish, OperatorWish, Target, TargetOperator, TargetRegistry } from '../../conformance/target.ts'
 import { createTargetRegistry, startTargetOperator } from '../../conformance/virtual-target.ts'
 import { createView, startView, stopView, type View } from '../../scenario/view.ts'
 import { testMachines } from '../machines.ts'
@@ -28,11 +21,6 @@ const nodeGraceMs = 50_000
 
 const workerRepository = 'kmm-worker'
 const workerTag = 'test'
-
-/** How a cluster with real kubelets differs from the usual one. */
-export interface KubeletClusterOptions {
-  nodeGraceMs?: number
-}
 
 /** True for a pod of which a kubelet has started a container. */
 const hasRun = ({ status }: Pod): boolean =>
@@ -52,9 +40,6 @@ async function pushBuilt(name: string, image: BuiltImage): Promise<string> {
 export class KubeletCluster implements Target {
   readonly name = 'kubelets with real kernels on a real control plane'
   readonly releases = ['6.1.0-56-amd64', '6.1.0-55-amd64']
-  readonly lacks: Readonly<Partial<Record<Feature, string>>> = {
-    enforcement: 'machines with a kubelet trust every module; the suite of Secure Boot has one that does not',
-  }
   readonly patience = 5
   readonly sandbox: KubernetesSandbox
   readonly registry: TargetRegistry
@@ -81,11 +66,11 @@ export class KubeletCluster implements Target {
   }
 
   /** Starts a control plane and a registry with the worker image; there are no nodes yet. */
-  static async start(options: KubeletClusterOptions = {}): Promise<KubeletCluster> {
+  static async start(): Promise<KubeletCluster> {
     const { progress: tell = () => undefined } = testMachines()
     const binaries = await findBinaries({ environment: process.env, home: homedir(), root: '.', tell })
     const worker = await provideWorkerImage(testMachines())
-    const sandbox = await startSandbox({ engine: 'kubernetes', binaries, nodeGraceMs, ...options })
+    const sandbox = await startSandbox({ engine: 'kubernetes', binaries, nodeGraceMs })
     const cluster = new KubeletCluster(sandbox, worker)
     try {
       tally({ what: 'kubernetes', version: sandbox.version })
@@ -100,10 +85,6 @@ export class KubeletCluster implements Target {
 
   get client(): KubeClient {
     return this.sandbox.client
-  }
-
-  get kubeconfig(): string {
-    return this.sandbox.kubeconfig
   }
 
   /** What worker pods run, as nodes pull it. */
@@ -129,7 +110,7 @@ export class KubeletCluster implements Target {
 
   startOperator(wish: OperatorWish & { workerImage?: string } = {}): Promise<TargetOperator> {
     const { workerImage = this.#workerImage, ...rest } = wish
-    return startTargetOperator({ kubeconfig: this.kubeconfig, workerImage }, rest)
+    return startTargetOperator({ kubeconfig: this.sandbox.kubeconfig, workerImage }, rest)
   }
 
   /** Puts the worker image into the registry under another name and tag. */

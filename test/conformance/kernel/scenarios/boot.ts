@@ -54,7 +54,6 @@ export const bootScenarios: readonly Scenario[] = [
     name: 'reboot-not-ready',
     title: 'loads again after a node was away for so long that it was not Ready, with the registry gone',
     alone: true,
-    needs: ['notReady'],
     play: async (story) => {
       const node = await story.openNode()
       await story.create(await story.pushDemo())
@@ -71,7 +70,6 @@ export const bootScenarios: readonly Scenario[] = [
   {
     name: 'kernel-upgrade',
     title: 'loads the image for the new kernel after an upgrade',
-    needs: ['otherKernel'],
     play: async (story) => {
       const node = await story.openNode({ release: story.otherRelease })
       const kernelMappings = await pushForBoth(story)
@@ -94,7 +92,6 @@ export const bootScenarios: readonly Scenario[] = [
   {
     name: 'two-kernels',
     title: 'loads the image of each kernel on nodes that differ in theirs',
-    needs: ['otherKernel', 'severalNodes'],
     play: async (story) => {
       const kernelMappings = await pushForBoth(story)
       const nodes = await Promise.all([story.openNode(), story.openNode({ release: story.otherRelease })])

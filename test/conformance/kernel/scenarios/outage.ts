@@ -18,7 +18,6 @@ export const outageScenarios: readonly Scenario[] = [
     name: 'worker-image',
     title: 'says that the worker image cannot be had, and loads when it can',
     alone: true,
-    needs: ['workerImage'],
     play: async (story) => {
       const node = await story.openNode()
       const bringBack = await story.target.loseWorkerImage()

@@ -60,7 +60,6 @@ export const refuseScenarios: readonly Scenario[] = [
   {
     name: 'sister-kernel',
     title: 'loads a module of another release whose symbols have the same versions',
-    needs: ['otherKernel'],
     play: async (story) => {
       const node = await story.openNode()
       await story.create(await story.push('1', await exampleLayer('prebuilt', story.otherRelease, story.release)))
@@ -106,7 +105,6 @@ export const refuseScenarios: readonly Scenario[] = [
     name: 'unsigned',
     title: 'says that an unsigned module is refused, until one with a trusted signature comes',
     says: 'SignatureRejected',
-    needs: ['enforcement'],
     play: async (story) => {
       const node = await story.openNode({ enforcing: true })
       await story.create(await story.pushDemo(), signedModule)
@@ -121,7 +119,6 @@ export const refuseScenarios: readonly Scenario[] = [
   {
     name: 'wrongly-signed',
     title: 'says that a stranger’s signature is refused, until one with a trusted signature comes',
-    needs: ['enforcement'],
     play: async (story) => {
       const node = await story.openNode({ enforcing: true })
       await story.create(await story.push('1', signedLayer('stranger', story.release)), signedModule)
