@@ -4,33 +4,22 @@ import { type ImageStanding, nameImage } from '../cluster/image-standing.ts'
 type Making = Extract<ImageStanding, { kind: 'making' }>
 type Failing = Extract<ImageStanding, { kind: 'failing' }>
 
-function verbOf({ phase }: ImageStatus, { reason }: Making): string {
-  if (phase === 'Missing') return 'about to make'
-  return phase === 'Signing' || reason === 'ImageSigning' ? 'signing' : 'building'
-}
-
-/** "building IMAGE for kernel K in pod P, attempt 2: …"; what the message says already is not said twice. */
-export function tellMaking({ kernelVersion }: ModuleImageSpec, status: ImageStatus, standing: Making): string {
+/** "IMAGE for kernel K: …", or what phase, pod and attempt say where the status has no message. */
+export function tellMaking({ kernelVersion }: ModuleImageSpec, status: ImageStatus, { reason }: Making): string {
   const { image, pod, attempts = 0, message = '' } = status
-  const parts = [
-    message.includes(image) ? undefined : `${verbOf(status, standing)} ${image} for kernel ${kernelVersion}`,
-    pod === undefined || message.includes(pod) ? undefined : `in pod ${pod}`,
-    attempts < 2 || /attempt \d/.test(message) ? undefined : `attempt ${attempts}`,
-  ]
-  const words = parts
-    .filter((part) => part !== undefined)
-    .join(', ')
-    .replace(', in pod ', ' in pod ')
-  return [words, message].filter((part) => part !== '').join(': ')
+  const name = `${image} for kernel ${kernelVersion}`
+  if (message !== '') return message.includes(image) ? message : `${name}: ${message}`
+  if (status.phase === 'Missing') return `about to make ${name}`
+  const where = pod === undefined ? '' : ` in pod ${pod}`
+  return `${reason === 'ImageSigning' ? 'signing' : 'building'} ${name}${where}${attempts < 2 ? '' : `, attempt ${attempts}`}`
 }
 
-/** What went wrong with an image, where its log is, and when it is tried again. */
+/** What went wrong with an image, when it is tried again, and how its log is read. */
 export function tellFailing(status: ImageStatus, standing: Failing, namespace: string): string {
   const { image, pod, retryAt, message = `${standing.reason}: the image does not exist` } = status
-  const parts = [nameImage(image, message)]
-  if (pod !== undefined && !message.includes('kubectl')) parts.push(`see \`kubectl logs -n ${namespace} ${pod}\``)
-  if (retryAt !== undefined && !message.includes(retryAt)) parts.push(`next attempt at ${retryAt}`)
-  if (retryAt === undefined && pod !== undefined && !message.includes('delete'))
-    parts.push('it is not tried again by itself: mend what is wrong, then delete the pod')
-  return parts.join('; ')
+  const asides = [
+    ...(retryAt === undefined ? [] : [`again at ${retryAt}`]),
+    ...(pod === undefined ? [] : [`log: kubectl logs -n ${namespace} ${pod}`]),
+  ]
+  return `${nameImage(image, message)}${asides.length === 0 ? '' : ` (${asides.join('; ')})`}`
 }

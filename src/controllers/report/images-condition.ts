@@ -70,6 +70,10 @@ export function describeImages(observed: ObservedReport): Fields {
   return { ...fields, message: tell(...(images.length === 1 ? [] : [countImages(images)]), fields.message) }
 }
 
+/** True unless the image is one that somebody else was to push. */
+const isOwnConcern = (standing: ImageStanding): boolean =>
+  standing.kind === 'making' || makingFailures.some((each) => 'reason' in standing && each === standing.reason)
+
 /**
  * What is under way with an image, or went wrong in making one, for the conditions Progressing and Degraded where no node
  * says so: nodes that are left aside, or wait for a version, need their images all the same. An image that somebody else
@@ -77,8 +81,7 @@ export function describeImages(observed: ObservedReport): Fields {
  */
 export function findConcern(observed: ObservedReport, kind: 'making' | 'failing'): Fields | undefined {
   const found = listImages(observed).find(
-    ({ standing }) =>
-      standing.kind === kind && (kind === 'making' || makingFailures.some((each) => each === standing.reason)),
+    ({ standing, status }) => standing.kind === kind && (status.phase !== 'Missing' || isOwnConcern(standing)),
   )
   return found && describeImage(found, observed.module.metadata.namespace)
 }

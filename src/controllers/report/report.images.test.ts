@@ -64,22 +64,21 @@ const failed: Image = {
 }
 
 describe('what is told of images that KMM makes', () => {
-  const again = '; it is not tried again by itself: mend what is wrong, then delete the pod'
   const rows: [string, Image[], string][] = [
     [
       'one that is built',
-      [building],
-      `False ImageBuilding: building ${tag(1)} for kernel ${kernel(1)} in pod mod-build-1`,
+      [{ ...building, message: 'being built in pod mod-build-1' }],
+      `False ImageBuilding: ${tag(1)} for kernel ${kernel(1)}: being built in pod mod-build-1`,
     ],
     [
       'one that is built again, beside others',
-      [there, { ...building, attempts: 2, message: 'the last attempt failed: no space' }, there],
-      `False ImageBuilding: 2 of 3 images exist; building ${tag(2)} for kernel ${kernel(2)} in pod mod-build-1, attempt 2: the last attempt failed: no space`,
+      [there, { ...building, attempts: 2, message: 'being built in pod mod-build-1, attempt 2 of 5' }, there],
+      `False ImageBuilding: 2 of 3 images exist; ${tag(2)} for kernel ${kernel(2)}: being built in pod mod-build-1, attempt 2 of 5`,
     ],
     [
-      'one whose message says where and how often',
-      [{ ...building, attempts: 2, message: 'pod mod-build-1 runs, attempt 2 of 5' }],
-      `False ImageBuilding: building ${tag(1)} for kernel ${kernel(1)}: pod mod-build-1 runs, attempt 2 of 5`,
+      'one of which only phase, pod and attempt are known',
+      [{ ...building, attempts: 2 }],
+      `False ImageBuilding: building ${tag(1)} for kernel ${kernel(1)} in pod mod-build-1, attempt 2`,
     ],
     [
       'one that is signed',
@@ -88,13 +87,13 @@ describe('what is told of images that KMM makes', () => {
     ],
     [
       'one that waits for its turn',
-      [{ phase: 'Missing', reason: 'JobQueued', message: '4 builds run, as many as job.build.maxConcurrent allows' }],
-      `False JobQueued: about to make ${tag(1)} for kernel ${kernel(1)}: 4 builds run, as many as job.build.maxConcurrent allows`,
+      [{ phase: 'Missing', reason: 'JobQueued', message: 'waits for its turn: 4 builds run' }],
+      `False JobQueued: ${tag(1)} for kernel ${kernel(1)}: waits for its turn: 4 builds run`,
     ],
     [
       'one whose pod finds no node',
       [{ ...building, reason: 'JobPodPending', message: '0/3 nodes are available; correct build.selector' }],
-      `False JobPodPending: building ${tag(1)} for kernel ${kernel(1)} in pod mod-build-1: 0/3 nodes are available; correct build.selector`,
+      `False JobPodPending: ${tag(1)} for kernel ${kernel(1)}: 0/3 nodes are available; correct build.selector`,
     ],
     [
       'one that was found missing',
@@ -104,22 +103,22 @@ describe('what is told of images that KMM makes', () => {
     [
       'one whose Dockerfile fails, before one that is built',
       [building, failed, there],
-      `False BuildFailed: 1 of 3 images exist (1 fails, 1 is being made); ${tag(2)}: RUN make ended with exit status 2; correct the Dockerfile; see \`kubectl logs -n ns mod-build-1\`; next attempt at 2030-01-01T00:05:00Z`,
+      `False BuildFailed: 1 of 3 images exist (1 fails, 1 is being made); ${tag(2)}: RUN make ended with exit status 2; correct the Dockerfile (again at 2030-01-01T00:05:00Z; log: kubectl logs -n ns mod-build-1)`,
     ],
     [
       'one that was tried often enough',
-      [{ phase: 'Failed', reason: 'SignFailed', message: 'no', pod: 'p' }],
-      `False SignFailed: ${tag(1)}: no; see \`kubectl logs -n ns p\`${again}`,
+      [{ phase: 'Failed', reason: 'SignFailed', message: 'no; delete pod p to try again', pod: 'p' }],
+      `False SignFailed: ${tag(1)}: no; delete pod p to try again (log: kubectl logs -n ns p)`,
     ],
     [
       'one whose Dockerfile is not there',
-      [{ phase: 'Missing', reason: 'ImageInputMissing', message: 'ConfigMap ns/dockerfile does not exist; create it' }],
+      [{ phase: 'Failed', reason: 'ImageInputMissing', message: 'ConfigMap ns/dockerfile does not exist; create it' }],
       `False ImageInputMissing: ${tag(1)}: ConfigMap ns/dockerfile does not exist; create it`,
     ],
     [
       'one that may not be pushed',
       [{ ...failed, reason: 'RegistryUnauthorized', message: `${tag(1)} may not be pushed; correct imageRepoSecret` }],
-      `False RegistryUnauthorized: ${tag(1)} may not be pushed; correct imageRepoSecret; see \`kubectl logs -n ns mod-build-1\`; next attempt at 2030-01-01T00:05:00Z`,
+      `False RegistryUnauthorized: ${tag(1)} may not be pushed; correct imageRepoSecret (again at 2030-01-01T00:05:00Z; log: kubectl logs -n ns mod-build-1)`,
     ],
     ['all of them there', [there, there], 'True ImagesExist: 2 of 2 images exist'],
     [
@@ -179,6 +178,11 @@ describe('where an image that KMM makes shows', () => {
     ['its build failed, and it is loaded', cluster([failed], loaded(asWanted)), 'False False True BuildFailed'],
     ['it is built for a node that is left aside', cluster([building], aside), 'False True False ImageBuilding'],
     ['its build failed for a node that is left aside', cluster([failed], aside), 'False False True BuildFailed'],
+    [
+      'it may not be pushed for a node that is left aside',
+      cluster([{ ...failed, reason: 'RegistryUnauthorized' }], aside),
+      'False False True RegistryUnauthorized',
+    ],
     ['it is missing for a node that is left aside', cluster([pushed], aside), 'False False False NodeNotSchedulable'],
   ]
   it.each(rows)('when %s', (_title, objects, expected) => {
