@@ -102,6 +102,46 @@ describe("a Module's images", () => {
     ])
   })
 
+  it('carry what is signed and of what, each for its own kernel', () => {
+    const secret = { name: 'secret' }
+    const build = { dockerfileConfigMap: { name: 'dockerfile' }, buildArgs: [{ name: 'A', value: '${MOD_NAME}' }] }
+    const container: ModuleParts['container'] = {
+      build,
+      kernelMappings: [
+        {
+          regexp: '^6\\.',
+          containerImage: 'registry.test/mod:${KERNEL_FULL_VERSION}',
+          sign: {
+            keySecret: secret,
+            certSecret: secret,
+            unsignedImage: 'registry.test/${MOD_NAMESPACE}/${MOD_NAME}-unsigned:${KERNEL_FULL_VERSION}',
+            filesToSign: ['/opt/lib/modules/${KERNEL_FULL_VERSION}/${MOD_NAME}.ko'],
+          },
+        },
+      ],
+    }
+    const [action] = act(buildModule({ container }), nodes.slice(0, 2))
+    const images = action?.type === 'createImages' ? action.config.spec?.images : []
+    expect(images).toMatchObject(
+      ['6.1.0-1-amd64', '6.2.0-1-amd64'].map((kernelVersion) => ({
+        image: `registry.test/mod:${kernelVersion}`,
+        kernelVersion,
+        build,
+        sign: {
+          keySecret: secret,
+          unsignedImage: `registry.test/ns/mod-unsigned:${kernelVersion}`,
+          filesToSign: [`/opt/lib/modules/${kernelVersion}/mod.ko`],
+        },
+      })),
+    )
+  })
+
+  it('are made for the first of the kernels that share one, however the nodes are listed', () => {
+    const shared = { container: { kernelMappings: [{ regexp: '^6', containerImage: 'registry.test/shared' }] } }
+    for (const each of [nodes, nodes.toReversed()])
+      expect(imagesOf(act(buildModule(shared), each))).toEqual([['registry.test/shared', '6.1.0-1-amd64']])
+  })
+
   it('are not asked for where there are none', () => {
     expect(act(buildModule(), [])).toEqual([])
     expect(act(buildPluginModule(), [buildNode()])).toEqual([])
