@@ -10,7 +10,14 @@ export interface FileNode {
 }
 
 /** A distribution's base image has some 10,000 directories and links. */
-const mostNodes = 500_000
+const mostNodes = 200_000
+/** Names, links and attributes of all of them, in characters. */
+const mostText = 64 * 1024 * 1024
+/** No tool writes one layer that has a path first as a directory and then as something else. */
+const mostReplacedDirectories = 100
+
+const exceeded = (what: string): KmmError =>
+  new KmmError(`the image ${what}: use a smaller base`, { code: 'LimitExceeded', fate: 'terminal' })
 
 /**
  * The files of an image as a container sees them, learnt from its layers one by one, the newest first: what a newer layer
@@ -26,6 +33,8 @@ export class FileView {
   #files = new Set<string>()
   #hiding = new Set<string>()
   #children: Map<string, Set<string>> | undefined
+  #text = 0
+  #replacedDirectories = 0
 
   /** Ends one layer: what it hides is hidden from now on. */
   endLayer(): void {
@@ -46,22 +55,22 @@ export class FileView {
     else this.#files.add(path)
     if (known?.type === 'directory' && node.type !== 'directory') this.#dropBelow(path)
     this.#nodes.set(path, node)
-    if (this.#nodes.size > mostNodes)
-      throw new KmmError(`the image holds more than ${mostNodes} directories, links and modules: use a smaller base`, {
-        code: 'LimitExceeded',
-        fate: 'terminal',
-      })
+    if (this.#nodes.size > mostNodes) throw exceeded(`holds more than ${mostNodes} directories, links and modules`)
+    this.#text += path.length + countText(node)
+    if (this.#text > mostText) throw exceeded('holds directories and links with too long names and attributes')
     return true
   }
 
   /** Hides what lower layers have at the path and below it. */
   hide(path: string): void {
     this.#whiteouts.add(path)
+    this.#countHidden(path)
   }
 
   /** Hides what lower layers have below the path. */
   hideContent(path: string): void {
     this.#hiding.add(path)
+    this.#countHidden(path)
   }
 
   get(path: string): FileNode | undefined {
@@ -70,6 +79,7 @@ export class FileView {
 
   /** True when no layer that is still to be read can have anything at the path. */
   isGone(path: string): boolean {
+    if (this.#closed.size + this.#opaque.size === 0) return false
     return (
       listAncestors(path).some((above) => this.#closed.has(above) || this.#opaque.has(above)) || this.#closed.has(path)
     )
@@ -91,7 +101,15 @@ export class FileView {
     return this.#nodes.entries()
   }
 
+  #countHidden(path: string): void {
+    this.#text += path.length
+    if (this.#text > mostText) throw exceeded('hides files with too long names')
+  }
+
   #dropBelow(path: string): void {
+    this.#replacedDirectories += 1
+    if (this.#replacedDirectories > mostReplacedDirectories)
+      throw exceeded(`replaces more than ${mostReplacedDirectories} directories within a layer`)
     for (const other of this.#nodes.keys()) if (other.startsWith(`${path}/`)) this.#nodes.delete(other)
   }
 
@@ -108,6 +126,11 @@ export class FileView {
     }
     return children
   }
+}
+
+/** What is kept of an entry besides its path and some numbers. */
+function countText({ entry }: FileNode): number {
+  return Object.entries(entry.pax).reduce((sum, [key, value]) => sum + key.length + value.length, entry.linkName.length)
 }
 
 /** The directories above a path, the root (the empty path) first. */

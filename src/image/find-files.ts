@@ -1,3 +1,4 @@
+import { KmmError } from '../errors/error.ts'
 import { isModuleFileName } from '../kmod/module-name.ts'
 import { isWithin } from '../oci/extract-paths.ts'
 import type { FileView } from './file-view.ts'
@@ -24,7 +25,7 @@ export function findWish(view: FileView, wish: FileWish, isComplete: boolean): W
     return found.status === 'found' ? { status: 'found', paths: [found.path] } : found
   }
   if (!isComplete && !view.isSealed(findFixedDirectory(wish))) return { status: 'unknown' }
-  const paths = wish.kind === 'tree' ? listTree(view, wish.path) : expandGlob(view, wish.parts)
+  const paths = wish.kind === 'tree' ? listTree(view, wish.path) : expandGlob(view, wish)
   if (paths.length > 0) return { status: 'found', paths }
   return { status: 'missing', why: wish.kind === 'tree' ? 'it holds no kernel module' : 'it matches no kernel module' }
 }
@@ -63,8 +64,11 @@ function listTree(view: FileView, root: string): string[] {
     .toSorted()
 }
 
-function expandGlob(view: FileView, parts: Extract<FileWish, { kind: 'glob' }>['parts']): string[] {
-  let candidates = ['']
+/** Names that a glob is compared with. Links that lead up make it match without end, as in a shell. */
+const mostComparisons = 100_000
+
+function expandGlob(view: FileView, { parts, text }: Extract<FileWish, { kind: 'glob' }>): string[] {
+  let [candidates, comparisons] = [[''], 0]
   for (const part of parts) {
     const join = (path: string, name: string): string => (path === '' ? name : `${path}/${name}`)
     if (part.isPlain) candidates = candidates.map((path) => join(path, part.text))
@@ -72,6 +76,12 @@ function expandGlob(view: FileView, parts: Extract<FileWish, { kind: 'glob' }>['
       candidates = candidates.flatMap((path) => {
         const real = followDirectory(view, path)
         const names = real === undefined ? [] : [...view.listNames(real)]
+        comparisons += names.length
+        if (comparisons > mostComparisons)
+          throw new KmmError(`${text} has to be compared with too many paths of the image: write a narrower glob`, {
+            code: 'LimitExceeded',
+            fate: 'terminal',
+          })
         return names.filter((name) => matchesName(part, name)).map((name) => join(path, name))
       })
   }

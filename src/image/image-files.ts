@@ -43,15 +43,16 @@ export async function collectImageFiles(options: CollectOptions): Promise<ImageF
 async function collect(options: LayerSearchOptions & Pick<CollectOptions, 'dirName'>): Promise<ImageFiles> {
   const result = await searchLayers(options)
   const paths = listFound(result, normaliseImagePath(options.dirName ?? ''))
-  const contents = new Map<string, { layer: number; path: string }>()
+  const contents = new Map<string, Content>()
   for (const path of paths) {
     const content = findContent(result.view, path)
     if (content === undefined)
       throw new KmmError(`the hard links of /${path} lead in a circle`, { code: 'ImageInvalid', fate: 'terminal' })
-    contents.set(`${content.layer} ${content.path}`, content)
+    contents.set(nameContent(content), content)
   }
   await readMissing(options, [...contents.values()])
-  const files = [...contents.values()].map((content) => describeFile(result.view, options.spool, content))
+  const links = listHardLinks(result.view)
+  const files = [...contents.values()].map((content) => describeFile(result.view, options.spool, { content, links }))
   return { files, view: result.view, layersRead: result.layersRead }
 }
 
@@ -102,12 +103,30 @@ async function readMissing(options: LayerSearchOptions, contents: readonly Conte
   }
 }
 
-function describeFile(view: FileView, spool: Spool, { layer, path }: Content): ImageFileCopy {
+const nameContent = ({ layer, path }: Content): string => `${layer} ${path}`
+
+/** The names of hard links by the content that they lead to. */
+function listHardLinks(view: FileView): ReadonlyMap<string, string[]> {
+  const links = new Map<string, string[]>()
+  for (const [name, { type }] of view.list()) {
+    const content = type === 'link' ? findContent(view, name) : undefined
+    if (content === undefined) continue
+    const key = nameContent(content)
+    const names = links.get(key)
+    if (names === undefined) links.set(key, [name])
+    else names.push(name)
+  }
+  return links
+}
+
+function describeFile(
+  view: FileView,
+  spool: Spool,
+  { content, links }: { content: Content; links: ReadonlyMap<string, string[]> },
+): ImageFileCopy {
+  const { layer, path } = content
   const copy = spool.find(layer, path)
-  const names = [...view.list()]
-    .filter(([name, node]) => node.layer === layer && node.type === 'link' && findContent(view, name)?.path === path)
-    .map(([name]) => name)
-    .toSorted()
+  const names = (links.get(nameContent(content)) ?? []).toSorted()
   const own = view.get(path)
   const [first, ...others] = own?.layer === layer && own.type === 'file' ? [path, ...names] : names
   const node = first === undefined ? undefined : view.get(first)

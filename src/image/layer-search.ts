@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { KmmError } from '../errors/error.ts'
 import { defaultExtractLimits, type ExtractLimits, ExtractMeter } from '../oci/extract-limits.ts'
 import { isModuleFileName } from '../kmod/module-name.ts'
-import { normaliseImagePath } from '../oci/extract-paths.ts'
+import { maxPathBytes, normaliseImagePath } from '../oci/extract-paths.ts'
 import type { LayerSource } from '../oci/layer-source.ts'
 import { readLayer } from '../oci/read-layer.ts'
 import type { TarEntry, TarEntrySink } from '../oci/tar-reader.ts'
@@ -32,6 +32,8 @@ export interface LayerSearchResult {
 
 const whiteoutPrefix = '.wh.'
 const opaqueMark = '.wh..wh..opq'
+/** What a link says is at most this long on Linux. */
+const longestLink = 4096
 const types: Readonly<Record<string, FileNode['type']>> = {
   file: 'file',
   'contiguous-file': 'file',
@@ -117,6 +119,8 @@ interface Search {
 
 function takeEntry(search: Search, entry: TarEntry): TarEntrySink | undefined {
   search.meter.addScannedEntry()
+  // No file system of a node could hold such an entry, so that no file to sign is behind it.
+  if (entry.name.length > maxPathBytes || entry.linkName.length > longestLink) return undefined
   const path = normaliseImagePath(entry.name)
   const slash = path.lastIndexOf('/')
   const [directory, name] = [path.slice(0, Math.max(slash, 0)), path.slice(slash + 1)]
