@@ -1,8 +1,6 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { homedir, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { homedir } from 'node:os'
 import { findBinaries } from '../../src/sandbox/kubernetes/binaries.ts'
-import { describeTally, tallyVariable } from './tally.ts'
+import { describeTally, tallyFile } from './tally.ts'
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
@@ -15,12 +13,5 @@ export async function setup(): Promise<() => Promise<void>> {
     tell: say,
   })
   say(`The tests run on Kubernetes ${version}, ${origin}.`)
-  const folder = await mkdtemp(join(tmpdir(), 'kmm-tally-'))
-  const file = join(folder, 'tally')
-  await writeFile(file, '')
-  process.env[tallyVariable] = file
-  return async () => {
-    say(`\n${describeTally(file, origin).join('\n')}`)
-    await rm(folder, { recursive: true })
-  }
+  return tallyFile.begin((entries) => describeTally(entries, origin))
 }

@@ -1,9 +1,6 @@
-import { appendFileSync, readFileSync } from 'node:fs'
 import type { WriteRecord } from '../../src/sandbox/apiserver/faults.ts'
 import type { ControlPlane } from '../../src/sandbox/kubernetes/control-plane.ts'
-
-/** Names the file that the test processes of one run share. */
-export const tallyVariable = 'KMM_CLUSTER_TALLY'
+import { TallyFile } from '../tally-file.ts'
 
 /** What one real control plane did. */
 interface TallyEntry {
@@ -11,23 +8,21 @@ interface TallyEntry {
   writes: Record<string, number>
 }
 
+/** What the real control planes of one run of the suite did. */
+export const tallyFile = new TallyFile<TallyEntry>('KMM_CLUSTER_TALLY')
+
 /** `kube-scheduler/v1.36.2 (linux/amd64) …` is kube-scheduler. */
 const programOf = ({ userAgent }: WriteRecord): string => userAgent.split('/')[0] ?? ''
 
-/** Notes what a control plane has done, before it stops; outside of the suite it goes nowhere. */
+/** Notes what a control plane has done, before it stops. */
 export function tally({ version, writes }: Pick<ControlPlane, 'version' | 'writes'>): void {
-  const file = process.env[tallyVariable]
-  if (file === undefined) return
   const counts: Record<string, number> = {}
   for (const write of writes) counts[programOf(write)] = (counts[programOf(write)] ?? 0) + 1
-  const entry: TallyEntry = { version, writes: counts }
-  appendFileSync(file, `${JSON.stringify(entry)}\n`)
+  tallyFile.add({ version, writes: counts })
 }
 
 /** Says what was real, in a few lines. */
-export function describeTally(file: string, origin: string): string[] {
-  const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean)
-  const entries = lines.map((line) => JSON.parse(line) as TallyEntry)
+export function describeTally(entries: readonly TallyEntry[], origin: string): string[] {
   const versions = [...new Set(entries.map(({ version }) => version))].join(', ') || 'none'
   const counts = new Map<string, number>()
   for (const [program, count] of entries.flatMap(({ writes }) => Object.entries(writes)))

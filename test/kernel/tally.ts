@@ -1,25 +1,20 @@
-import { appendFileSync, readFileSync } from 'node:fs'
 import type { MachineEvent } from '../../src/sandbox/qemu/machine-options.ts'
+import { TallyFile } from '../tally-file.ts'
 
 /** Something that a real part did in this run of the suite. */
-export type TallyEntry =
+type TallyEntry =
   | MachineEvent
   | { what: 'podOfKubelet'; kubelet: string; name: string }
   | { what: 'kubernetes'; version: string }
 
-/** The file that the test processes of one run share. */
-export const tallyVariable = 'KMM_KERNEL_TALLY'
+/** What the real parts did in this run of the suite. */
+export const tallyFile = new TallyFile<TallyEntry>('KMM_KERNEL_TALLY')
 
-/** Notes what a real part did; outside of the suite it goes nowhere. */
-export function tally(entry: TallyEntry): void {
-  const file = process.env[tallyVariable]
-  if (file !== undefined) appendFileSync(file, `${JSON.stringify(entry)}\n`)
-}
+/** Notes what a real part did. */
+export const tally = (entry: TallyEntry): void => tallyFile.add(entry)
 
 /** Says what was real, in a few lines. */
-export function describeTally(file: string): string[] {
-  const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean)
-  const entries = lines.map((line) => JSON.parse(line) as TallyEntry)
+export function describeTally(entries: readonly TallyEntry[]): string[] {
   const count = (what: TallyEntry['what']): number => entries.filter((entry) => entry.what === what).length
   const list = (pick: (entry: TallyEntry) => string | undefined): string =>
     [...new Set(entries.map(pick))]
