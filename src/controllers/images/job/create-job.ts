@@ -30,15 +30,12 @@ const firstRefusalDelayMs = 5_000
 const longestRefusalDelayMs = 300_000
 const quotaAdvice = 'by what one build or sign pod needs'
 
-const namedAnnotations = [jobHashAnnotation, jobImageAnnotation, jobAttemptAnnotation]
-
-/** The pod that is there is the one that was to be made: same owner, kind, inputs, image and attempt. */
-function isOurs({ metadata: found }: Pod, { metadata: wanted }: Pod): boolean {
-  return (
-    found?.ownerReferences?.find(({ controller }) => controller)?.uid === wanted?.ownerReferences?.[0]?.uid &&
-    found?.labels?.[resourceTypeLabel] === wanted?.labels?.[resourceTypeLabel] &&
-    namedAnnotations.every((key) => found?.annotations?.[key] === wanted?.annotations?.[key])
-  )
+/** What tells an attempt from every other: whose it is, of which kind, from which inputs, for which image, and its number. */
+function describeAttempt({ metadata = {} }: Pod): string {
+  const { labels = {}, annotations = {}, ownerReferences = [] } = metadata
+  const owner = ownerReferences.find(({ controller }) => controller)?.uid ?? ''
+  const named = [jobHashAnnotation, jobImageAnnotation, jobAttemptAnnotation].map((key) => annotations[key] ?? '')
+  return JSON.stringify([owner, labels[resourceTypeLabel] ?? '', ...named])
 }
 
 async function createOrFind(pod: Pod, { client }: JobTools, signal: AbortSignal): Promise<Pod> {
@@ -46,19 +43,21 @@ async function createOrFind(pod: Pod, { client }: JobTools, signal: AbortSignal)
     return await client.create(pods, pod, { signal })
   } catch (error) {
     if (!hasCode(error, 'AlreadyExists')) throw error
-    const { namespace = '', name = '' } = pod.metadata ?? {}
-    const found = await client.get(pods, { namespace, name }, signal)
-    if (found.metadata?.deletionTimestamp !== undefined)
-      throw new KmmError(`pod ${name} is still being deleted; its successor is made when it is gone`, {
-        code: 'Conflict',
-        cause: error,
-      })
-    if (isOurs(found, pod)) return found
-    throw new KmmError(
-      `pod ${namespace}/${name} is not the operator's, and has the name that the pod for ${pod.metadata?.annotations?.[jobImageAnnotation]} needs; delete it`,
-      { code: 'Invalid', fate: 'terminal', cause: error },
-    )
+    return findMade(pod, error, client, signal)
   }
+}
+
+/** The pod that is there, where it is the one that was to be made. */
+async function findMade(pod: Pod, cause: KmmError, client: KubeClient, signal: AbortSignal): Promise<Pod> {
+  const { namespace = '', name = '' } = pod.metadata ?? {}
+  const found = await client.get(pods, { namespace, name }, signal)
+  if (found.metadata?.deletionTimestamp !== undefined) {
+    const message = `pod ${name} is still being deleted; its successor is made when it is gone`
+    throw new KmmError(message, { code: 'Conflict', cause })
+  }
+  if (describeAttempt(found) === describeAttempt(pod)) return found
+  const message = `pod ${namespace}/${name} has the name that a pod of the operator needs, and is another: delete it`
+  throw new KmmError(message, { code: 'Invalid', fate: 'terminal' })
 }
 
 function buildPod(

@@ -1,4 +1,5 @@
 import type { ModuleImagesConfig } from '../../../api/module-images-config.ts'
+import type { Toleration } from '../../../api/module.ts'
 import type { ModuleIdentity } from '../../../kernel/variables.ts'
 import { type Caches, nodesByKernel } from '../../cluster/caches.ts'
 import type { PullSecretSources } from '../../cluster/pull-secrets.ts'
@@ -9,6 +10,8 @@ export interface JobSources extends PullSecretSources {
   module: ModuleIdentity
   /** Of the nodes with the image's kernel, as they name it (`amd64`); empty where nobody knows, or they differ. */
   architecture: string
+  /** Of the pods that make the image. */
+  tolerations: readonly Toleration[]
 }
 
 /** The Module of a ModuleImagesConfig: its owner; without one, that of its name. */
@@ -38,5 +41,6 @@ export function findJobSources(
     imageRepoSecret: config.spec?.imageRepoSecret?.name ?? '',
     serviceAccountName: caches.modules.get(module)?.spec?.moduleLoader?.serviceAccountName || 'default',
     architecture: findArchitecture(kernelVersion, caches),
+    tolerations: config.spec?.tolerations ?? [],
   }
 }

@@ -130,8 +130,15 @@ function failWithoutReport(type: JobType, pod: PodView, terminated: Terminated, 
   return fail(ownReasons[type], describeEnd(type, terminated), log, at)
 }
 
+const endOf = (pod: PodView, { finishedAt }: { finishedAt: string } = { finishedAt: '' }): string =>
+  finishedAt || pod.endedAt || pod.createdAt
+
+/** True where a success needs the digest of what was pushed. */
+const isPushing = (type: JobType, pod: PodView): boolean =>
+  type === 'SignImage' || pod.annotations[jobNoPushAnnotation] === undefined
+
 function readEnd(type: JobType, pod: PodView, terminated: Terminated): JobState {
-  const at = terminated.finishedAt === '' ? pod.endedAt || pod.createdAt : terminated.finishedAt
+  const at = endOf(pod, terminated)
   const report = readReport(type, terminated.message)
   if (report?.outcome === 'failed') {
     const isMemory = terminated.reason === 'OOMKilled'
@@ -140,8 +147,7 @@ function readEnd(type: JobType, pod: PodView, terminated: Terminated): JobState 
   }
   // Where a program fails without a report the kubelet takes its log for one, and in that anybody may have written anything.
   if (report === undefined || terminated.exitCode !== 0) return failWithoutReport(type, pod, terminated, at)
-  const isPushed = type === 'SignImage' || pod.annotations[jobNoPushAnnotation] === undefined
-  if (isPushed && report.digest === '') return failWithoutReport(type, pod, terminated, at)
+  if (isPushing(type, pod) && report.digest === '') return failWithoutReport(type, pod, terminated, at)
   return { kind: 'succeeded', digest: report.digest, finishedAtMs: Date.parse(at) || 0 }
 }
 
@@ -153,7 +159,7 @@ export function readJobState(type: JobType, pod: PodView): JobState {
   const { state } = pod.container
   if (state.kind === 'terminated') return readEnd(type, pod, state)
   if (pod.phase === 'Failed' || pod.phase === 'Succeeded')
-    return fail('JobPodLost', describeLoss(type, pod, ''), '', pod.endedAt || pod.createdAt)
+    return fail('JobPodLost', describeLoss(type, pod, ''), '', endOf(pod))
   if (state.kind === 'running') return { kind: 'running' }
   return { kind: 'pending', message: findPending(type, pod) }
 }

@@ -38,18 +38,18 @@ export interface Job {
 export interface BuildInputs {
   /** Hash of the Dockerfile, the arguments, the secrets' versions, the kernel and the base images' digests. */
   hash: string
-  /** Hash of how the pod is run, which does not change what it makes: registries, build.selector, tolerations, builder. */
-  setup: string
+  /** Hash of how the pod is run, which does not change what it makes: registries' TLS, build.selector, tolerations. */
+  setup?: string
   /** Base images whose digests nobody could find out now, and which the hash therefore does not know. */
-  unresolved: readonly string[]
+  unresolved?: readonly string[]
 }
 
 /** What an image is signed with, read by name at one moment. */
 export interface SignInputs {
   /** Hash of the certificate, the key's version, and which files are signed; the image to sign is not in it. */
   hash: string
-  /** Hash of how the pod is run, which does not change what it makes: registries, tolerations. */
-  setup: string
+  /** Hash of how the pod is run, which does not change what it makes: registries' TLS, tolerations. */
+  setup?: string
   /** SHA-256 of the certificate, as images carry it in their label. */
   certificate: string
 }
@@ -58,7 +58,11 @@ export interface SignInputs {
 export type InputsResult =
   | { kind: 'read'; build?: BuildInputs; sign?: SignInputs }
   /** Something is not there or not usable; the message says what, and what to do. */
-  | { kind: 'unusable'; reason: Extract<Reason, 'ImageInputMissing' | 'SigningKeyInvalid'>; message: string }
+  | {
+      kind: 'unusable'
+      reason: Extract<Reason, 'ImageInputMissing' | 'SigningKeyInvalid' | 'FilesToSignInvalid' | 'MappingInvalid'>
+      message: string
+    }
 
 /** A reading of the inputs that was made in this process. */
 export interface InputsFact {

@@ -1,0 +1,43 @@
+import type { ModuleImageSpec } from '../../../api/module-images-config.ts'
+import type { Build } from '../../../api/module.ts'
+import { listBuildArguments } from '../../../kernel/build-arguments.ts'
+import type { RegistryTools } from '../read-credentials.ts'
+import { resolveBaseImages } from './base-images.ts'
+import { listBuildSecrets } from './build-secrets.ts'
+import { listBaseImages } from './dockerfile.ts'
+import { hashParts } from './hash-parts.ts'
+import type { JobSources } from './job-sources.ts'
+import type { BuildInputs } from './job.ts'
+import { parseTarget } from './job-name.ts'
+import { readConfigMapEntry, readSecret } from './read-object.ts'
+
+/**
+ * Reads what an image is built from: the Dockerfile, the versions of the secrets, the digests of the base images. Throws
+ * ConfigurationInvalid for what is missing, ReferenceInvalid for an image that cannot be built.
+ */
+export async function readBuildInputs(
+  spec: ModuleImageSpec,
+  build: Build,
+  sources: JobSources,
+  tools: RegistryTools,
+): Promise<BuildInputs> {
+  parseTarget(spec.image)
+  const { namespace, module, tolerations, architecture } = sources
+  const map = { namespace, name: build.dockerfileConfigMap.name ?? '', field: 'build.dockerfileConfigMap' }
+  const [dockerfile, ...versions] = await Promise.all([
+    readConfigMapEntry(map, 'dockerfile', tools),
+    ...listBuildSecrets(build.secrets ?? []).map(async (name) => {
+      const { version } = await readSecret({ namespace, name, field: 'build.secrets' }, tools)
+      return `${name} ${version}`
+    }),
+  ])
+  const values = listBuildArguments(build.buildArgs ?? [], spec.kernelVersion, module)
+  const given = new Map(values.map(({ name, value }) => [name, value]))
+  const bases = await resolveBaseImages(listBaseImages(dockerfile, given), build.baseImageRegistryTLS, sources, tools)
+  const ordered = values.map(({ name, value }) => [name, value])
+  return {
+    hash: hashParts('build', dockerfile, ordered, versions, spec.kernelVersion, bases),
+    setup: hashParts('build', build.baseImageRegistryTLS, spec.registryTLS, build.selector, tolerations, architecture),
+    unresolved: bases.filter(({ digest }) => digest === '').map(({ image }) => image),
+  }
+}
