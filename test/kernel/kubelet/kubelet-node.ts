@@ -8,7 +8,7 @@ import type { ControlPlane } from '../../../src/sandbox/kubernetes/control-plane
 import { buildBinaries, readSources } from '../../../src/sandbox/kubernetes/build.ts'
 import { findFreePort } from '../../../src/sandbox/kubernetes/free-port.ts'
 import { type Machine, startMachine } from '../../../src/sandbox/qemu/machine.ts'
-import type { LoadedModule, ProgramResult, TargetNode } from '../../conformance/target.ts'
+import { MachineTargetNode } from '../machine-target-node.ts'
 import { testMachines } from '../machines.ts'
 import { provideNodeLayer } from './guest-layer.ts'
 import { argumentsFile, buildNodeFiles } from './node-files.ts'
@@ -41,85 +41,21 @@ async function provideKubelet(cache: string, tell: (line: string) => void): Prom
   return join(cache, 'kubernetes', sources.version, 'bin', 'kubelet')
 }
 
-const toLines = (text: Buffer): string[] => text.toString().split('\n').filter(Boolean)
-
 const isReady = (node: Node): boolean =>
   node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
 
 /** A node of a real control plane: kubelet and containerd in a QEMU machine with a stock Debian kernel. */
-export class KubeletNode implements TargetNode {
+export class KubeletNode extends MachineTargetNode {
   readonly name: string
   readonly machine: Machine
   readonly #options: KubeletNodeOptions
 
   /** Use `startKubeletNode`. */
   constructor(machine: Machine, options: KubeletNodeOptions) {
+    super()
     this.name = options.name
     this.machine = machine
     this.#options = options
-  }
-
-  release(): Promise<string> {
-    return Promise.resolve(this.machine.release)
-  }
-
-  async bootId(): Promise<string> {
-    return (await this.machine.readFile(bootIdFile)).toString().trim()
-  }
-
-  async loadedModules(names: readonly string[] = []): Promise<LoadedModule[]> {
-    const all = await this.machine.modules()
-    return all
-      .filter(({ name, taint }) => taint.includes('O') || names.includes(name))
-      .map(({ name, srcversion, taint, refcnt, holders, parameters }) => ({
-        name,
-        srcversion,
-        taint,
-        refcnt,
-        holders: holders.toSorted(),
-        parameters,
-      }))
-  }
-
-  dmesg(): Promise<string[]> {
-    return this.machine.dmesg()
-  }
-
-  writeFile(path: string, content: string | Uint8Array): Promise<void> {
-    return this.machine.writeFile(path, Buffer.from(content))
-  }
-
-  async removeFile(path: string): Promise<void> {
-    await this.machine.runChecked(['rm', '-f', path])
-  }
-
-  async readFile(path: string): Promise<string | undefined> {
-    try {
-      return (await this.machine.readFile(path)).toString()
-    } catch (error) {
-      if (hasCode(error, 'NotFound')) return undefined
-      throw error
-    }
-  }
-
-  async modprobe(args: readonly string[]): Promise<ProgramResult> {
-    const { exitCode, stdout, stderr } = await this.machine.run(['modprobe', ...args])
-    return { status: exitCode, stdout: toLines(stdout), stderr: toLines(stderr) }
-  }
-
-  async hold(module: string): Promise<() => Promise<void>> {
-    const holder = this.machine.start(['sh', '-c', 'exec 3<"/dev/$0" && echo held && exec sleep 100000', module])
-    holder.errorOutput.resume()
-    const held = new Promise<void>((resolve) => holder.output.once('data', () => resolve()))
-    const ended = holder.answer.then(({ exitCode }) => {
-      throw new Error(`/dev/${module} of ${this.name} cannot be opened: status ${exitCode}`)
-    })
-    ended.catch(() => undefined)
-    await Promise.race([held, ended])
-    return async () => {
-      holder.signal('SIGKILL')
-      await holder.answer
-    }
   }
 
   async reboot({ kernel, downMs = 0 }: { kernel?: string; downMs?: number } = {}): Promise<void> {
