@@ -14,6 +14,7 @@ export const makingFailures = [
   'FilesToSignInvalid',
   'JobPodRefused',
   'JobPodLost',
+  'MappingInvalid',
 ] as const satisfies readonly Reason[]
 
 /** How far an image is that KMM makes and nothing is wrong with. */
@@ -63,7 +64,10 @@ function standFailed(reason: string | undefined): ImageStanding {
   return { kind: 'failing', reason: makingFailures.find((each) => each === reason) ?? 'ImageMissing' }
 }
 
-/** Tells what an image's status means; `making` is what the Module says of how the image comes about. */
+/**
+ * Tells what an image's status means; an image of which too little is known fails where somebody has to mend the reason. `making` is what the
+ * Module says of how the image comes about.
+ */
 export function standImage(
   { phase, reason }: Pick<ImageStatus, 'phase' | 'reason'>,
   making: ImageMaking,
@@ -81,8 +85,10 @@ export function standImage(
       return standMissing(reason, making)
     case 'Failed':
       return standFailed(reason)
+    case 'Unverified':
+      return { kind: 'unverified' }
     default:
-      return { kind: phase === 'Unverified' ? 'unverified' : 'unknown' }
+      return makingFailures.some((each) => each === reason) ? standFailed(reason) : { kind: 'unknown' }
   }
 }
 

@@ -129,6 +129,8 @@ describe('whether an image lets the plan go ahead', () => {
     ['Ready', undefined, 'want', 'want'],
     ['Unknown', undefined, 'keep ImageUnknown', 'keep ImageUnknown'],
     ['Checking', undefined, 'keep ImageUnknown', 'keep ImageUnknown'],
+    ['Unknown', 'RegistryUnreachable', 'keep ImageUnknown', 'keep ImageUnknown'],
+    ['Unknown', 'SigningKeyInvalid', 'keep SigningKeyInvalid', 'keep SigningKeyInvalid'],
     ['Building', undefined, 'keep ImageBuilding', 'keep ImageBuilding'],
     ['Building', 'JobPodPending', 'keep JobPodPending', 'keep JobPodPending'],
     ['Built', undefined, 'keep ImageBuilding', 'keep ImageBuilding'],
