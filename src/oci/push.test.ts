@@ -133,6 +133,22 @@ describe('a blob', () => {
     expect(content.blobs.get(descriptor.digest)?.equals(data)).toBe(true)
   })
 
+  it('is pushed to a new upload when the connection breaks, because the old one keeps what it has', async () => {
+    const { content, server, reference } = await serve()
+    let breaks = 1
+    content.intercept = (request) => {
+      if (request.method !== 'PUT' || breaks === 0) return false
+      breaks -= 1
+      request.socket.destroy()
+      return true
+    }
+    const data = Buffer.alloc(200_000, 'x')
+    const descriptor = { mediaType: 'application/octet-stream', digest: computeDigest(data), size: data.length }
+    await open().uploaderFor(reference('a/b:v1')).putBlob(descriptor, data)
+    expect(content.blobs.get(descriptor.digest)?.equals(data)).toBe(true)
+    expect(server.seen.map(({ method }) => method)).toEqual(['HEAD', 'POST', 'PUT', 'POST', 'PUT'])
+  })
+
   it('is mounted from another repository where the registry does that', async () => {
     const { content, server, reference } = await serve()
     const data = Buffer.from('x')

@@ -22,6 +22,8 @@ export interface SessionRequest<T> extends RoutedRequest {
   actions: 'pull' | 'pull,push'
   /** A repository to read as well, for mounting a blob from it. */
   mountFrom?: string
+  /** Finds the target of each attempt anew, where an attempt uses it up. */
+  locate?: () => Promise<URL>
   /** The statuses that are a success. */
   accept: readonly number[]
   /** What is asked for, for messages. */
@@ -167,8 +169,9 @@ function toAttempt(failed: { error: KmmError; isTransient: boolean; retryAfterMs
   return { type: 'retry', error: failed.error, ...wait }
 }
 
-async function attempt<T>(state: State, request: SessionRequest<T>): Promise<Attempt<T>> {
-  if (request.signal?.aborted) throw createAborted(request.signal.reason)
+async function attempt<T>(state: State, asked: SessionRequest<T>): Promise<Attempt<T>> {
+  if (asked.signal?.aborted) throw createAborted(asked.signal.reason)
+  const request = asked.locate === undefined ? asked : { ...asked, target: await asked.locate() }
   const answer = await sendAuthorized(state, request)
   if (answer.type === 'denied') return toAttempt(answer.denial)
   if (answer.type === 'failure') return toAttempt(answer.failure)

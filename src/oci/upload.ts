@@ -78,7 +78,9 @@ export function createUploader(session: Session, name: string): Uploader {
       const subject = `the upload of blob ${descriptor.digest} to ${name}`
       await sendForStatus(session, {
         method: 'PUT',
-        target: await startUpload(session, descriptor.digest, subject, signal),
+        target: 'blobs/uploads/',
+        // A registry keeps what came before a connection broke: sent again to the same upload, the bytes would be there twice.
+        locate: () => startUpload(session, descriptor.digest, subject, signal),
         headers: { 'content-type': 'application/octet-stream', 'content-length': String(descriptor.size) },
         body: () => (data instanceof Uint8Array ? data : data()),
         accept: [201, 204],
