@@ -131,6 +131,23 @@ describe('signing an image', () => {
     })
   })
 
+  it('signs a file that has not the name of a module as it is, as sign-file does, when its path is written out', async () => {
+    const program = readFileSync(process.execPath).subarray(0, 5000)
+    await fixture.push([[file('opt/bin/getconf', program), file('opt/bin/m.gz', gzipSync('x'))]])
+    const sign = () => fixture.sign(['/opt/bin/getconf', '/opt/bin/m.gz'])
+    expect((await sign()).files.map(({ outcome }) => outcome)).toEqual(['signed', 'signed'])
+    const added = await fixture.newestLayer()
+    const { certificate } = signerOf('rsa')
+    for (const { content } of added) expect(await isModuleSignedBy(content, certificate)).toBe(true)
+    expect(
+      added
+        .find(({ header }) => header.name.endsWith('getconf'))!
+        .content.subarray(0, 5000)
+        .equals(program),
+    ).toBe(true)
+    await expect(fixture.sign(['/opt/bin/*'])).rejects.toMatchObject({ code: 'FilesToSignInvalid' })
+  })
+
   it('signs an EC key’s way too', async () => {
     await fixture.push([[module('a.ko')]])
     await fixture.sign([`/${folder}/a.ko`], { signer: signerOf('ec') })

@@ -65,7 +65,7 @@ async function signFiles(
   for (const file of files.files) {
     signal.throwIfAborted()
     const [first] = file.paths
-    const outcome = await signCopy(file.copy, signer).catch((error: unknown) => {
+    const outcome = await signCopy(file, signer).catch((error: unknown) => {
       throw nameModule(error, first)
     })
     log(outcome === 'signed' ? `Signed /${first}.` : `/${first} is signed by this key already.`)
@@ -91,11 +91,12 @@ export async function findSignedFiles(
 ): Promise<{ path: string; isSigned: boolean }[]> {
   return withImageFiles(options, async ({ files }) => {
     const found: { path: string; isSigned: boolean }[] = []
-    for (const { paths, copy } of files.files) {
-      const isSigned = await isCopySignedBy(copy, options.certificate).catch((error: unknown) => {
-        throw nameModule(error, paths[0])
+    for (const file of files.files) {
+      options.signal.throwIfAborted()
+      const isSigned = await isCopySignedBy(file, options.certificate).catch((error: unknown) => {
+        throw nameModule(error, file.paths[0])
       })
-      found.push(...paths.map((path) => ({ path: `/${path}`, isSigned })))
+      found.push(...file.paths.map((path) => ({ path: `/${path}`, isSigned })))
     }
     return found
   })

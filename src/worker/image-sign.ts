@@ -98,7 +98,7 @@ async function prepareClients(
 
 function explainStop(error: unknown, signal: AbortSignal): unknown {
   if (!signal.aborted) return error
-  return new KmmError('signing was stopped before the image was pushed; it is tried again', {
+  return new KmmError('signing was stopped before it was done; it is tried again', {
     code: 'Aborted',
     cause: error,
   })

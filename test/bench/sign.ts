@@ -96,7 +96,7 @@ async function measureModules(folder: string, signFile: string | undefined): Pro
   cpSync(join(folder, 'ours'), join(folder, 'theirs'), { recursive: true })
   const signer = createModuleSigner({ key: readFileSync(key), certificate: readFileSync(certificate) })
   const started = performance.now()
-  for (const file of files) await signCopy(file, signer)
+  for (const file of files) await signCopy({ paths: [file], copy: file }, signer)
   const seconds = (performance.now() - started) / 1000
   let againstSeconds: number | null = null
   if (signFile !== undefined) {

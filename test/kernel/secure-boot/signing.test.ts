@@ -38,9 +38,9 @@ async function readSigner(key: 'rsa' | 'ec', hash: 'sha256' | 'sha512' = 'sha256
 const unsigned = (): Promise<Buffer> => readFile(`examples/kmod/prebuilt/${release}/${name}.ko`)
 
 async function sign(content: Uint8Array, signer: ModuleSigner): Promise<Buffer> {
-  const file = join(folder, 'module')
+  const file = join(folder, 'module.ko')
   await writeFile(file, content)
-  expect(await signCopy(file, signer)).toBe('signed')
+  expect(await signCopy({ paths: [file], copy: file }, signer)).toBe('signed')
   return readFile(file)
 }
 
