@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os'
 import { parseOperatorConfig } from '../../src/api/operator-config.ts'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { type Clock, realClock } from '../../src/kube/clock.ts'
@@ -42,6 +43,8 @@ export async function startTestOperator(
       config: parseOperatorConfig(overrides.config ?? '').config,
       namespace: operatorNamespace,
       workerImage,
+      builderImage: 'kmm-builder:sandbox',
+      temporaryFolder: tmpdir(),
       clock: overrides.clock ?? realClock,
       random: Math.random,
       logger,

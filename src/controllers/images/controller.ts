@@ -1,37 +1,55 @@
-import type { ImageSource } from '../../api/operator-config.ts'
+import { moduleNameLabel, resourceTypeLabel } from '../../api/labels.ts'
 import type { Controller } from '../cluster/controller.ts'
-import { type Action, decide } from './decide.ts'
+import type { PodView } from '../cluster/pod-view.ts'
+import type { Action } from './action.ts'
+import { decide } from './decide.ts'
 import { execute, type ImagesTools } from './execute.ts'
-import { type ImagesSources, isImageDoubted, observe } from './observe.ts'
-import type { ObservedImages } from './observed.ts'
+import { createKeyedLock } from '../../runtime/keyed-lock.ts'
+import { isImageDoubted, observe } from './observe.ts'
+import type { Facts, ImagesSettings, ObservedImages } from './observed.ts'
 
-/** Finds out whether the images of each ModuleImagesConfig exist; its key is the ModuleImagesConfig. */
+/** The ModuleImagesConfig of a build or sign pod, which has the name that its label says. */
+function ownerKeyOf(pod: PodView | undefined): string | undefined {
+  if (pod?.labels[resourceTypeLabel] === undefined) return undefined
+  return `${pod.namespace}/${pod.labels[moduleNameLabel] ?? ''}`
+}
+
+/**
+ * Finds out whether the images of each ModuleImagesConfig exist, and builds and signs those that do not; its key is the
+ * ModuleImagesConfig.
+ */
 export function createImagesController(
-  sources: ImagesSources,
-  tools: Omit<ImagesTools, 'wake'>,
-  unverifiedAfterMs: number,
-  imageSource: ImageSource = 'worker',
+  tools: Omit<ImagesTools, 'wake' | 'facts' | 'creating' | 'inspecting'> & { startedAtMs: number },
+  settings: ImagesSettings,
 ): Controller<ObservedImages, Action> {
   const wakers: ((key: string) => void)[] = []
   const wake = (key: string): void => {
     for (const each of wakers) each(key)
   }
+  const { caches, startedAtMs } = tools
+  const facts = new Map<string, Facts>()
+  const creating = new Set<string>()
+  const inspecting = createKeyedLock()
   return {
     reconciler: {
       name: 'images',
-      observe: (key) => observe(key, sources),
-      decide: (observed, nowMs) => decide(observed, nowMs, unverifiedAfterMs, imageSource),
-      execute: (action, context) => execute(action, { ...tools, wake }, context),
+      observe: (key) => observe(key, { caches, facts, creating, startedAtMs }),
+      decide: (observed, nowMs) => decide(observed, nowMs, settings),
+      execute: (action, context) => execute(action, { ...tools, facts, creating, inspecting, wake }, context),
     },
     concurrency: 8,
     watch(add) {
       wakers.push(add)
-      sources.caches.moduleImagesConfigs.onChange(({ key, after }) => {
-        if (after === undefined) tools.checks.delete(key)
+      caches.moduleImagesConfigs.onChange(({ key, after }) => {
+        if (after === undefined) facts.delete(key)
         add(key)
       })
-      sources.caches.modules.onChange(({ key, before, after }) => {
+      caches.modules.onChange(({ key, before, after }) => {
         if (isImageDoubted(before) !== isImageDoubted(after)) add(key)
+      })
+      caches.pods.onChange(({ before, after }) => {
+        const key = ownerKeyOf(after) ?? ownerKeyOf(before)
+        if (key !== undefined) add(key)
       })
     },
   }

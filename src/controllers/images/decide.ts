@@ -1,26 +1,11 @@
-import type { ImageSource } from '../../api/operator-config.ts'
-import type { ImageState, ImageStatus, ModuleImagesConfig, ModuleImageSpec } from '../../api/module-images-config.ts'
+import type { ImageStatus, ModuleImagesConfig, ModuleImageSpec } from '../../api/module-images-config.ts'
 import type { Decision, Wait } from '../../runtime/reconciler.ts'
 import { sameJson } from '../cluster/same-json.ts'
-import { decideImage, type ImageDecision } from './decide-image.ts'
-import type { Check, ObservedImages } from './observed.ts'
-
-/** What `images` can do. A check's result is seen by the next pass. */
-export type Action =
-  | { type: 'checkImage'; config: ModuleImagesConfig; image: ModuleImageSpec; trigger: number | undefined }
-  | {
-      type: 'writeStatus'
-      config: ModuleImagesConfig
-      images: readonly ImageStatus[]
-      states: readonly ImageState[]
-      trigger: number | undefined
-    }
-
-/** How an image is asked for: an answer says nothing of another way. */
-export function formatAccess({ spec }: ModuleImagesConfig, { registryTLS = {} }: ModuleImageSpec): string {
-  const { insecure = false, insecureSkipTLSVerify = false } = registryTLS
-  return JSON.stringify([spec?.imageRepoSecret?.name ?? '', insecure, insecureSkipTLSVerify])
-}
+import type { Action, ImageAction, ImageDecision } from './action.ts'
+import { decideImage } from './decide-image.ts'
+import type { Job } from './job/job.ts'
+import type { ImagesSettings, ObservedImages } from './observed.ts'
+import { fitStatuses, stateOf } from './status.ts'
 
 /** What the status says of an image; where an upstream operator wrote it, in its words. */
 function findPresent(
@@ -33,77 +18,101 @@ function findPresent(
   return state === 'Exists' ? { image, kernelVersion, phase: 'Exists' } : undefined
 }
 
-/** Upstream's word for a phase; none while nothing is known. */
-function stateOf({ image, phase }: ImageStatus): ImageState[] {
-  if (phase === 'Exists' || phase === 'Ready') return [{ image, status: 'Exists' }]
-  if (phase === 'Missing' || phase === 'Failed') return [{ image, status: 'DoesNotExist' }]
-  return []
+/** True when nothing more will be done for an image unless something changes. */
+function isOver({ phase, retryAt }: ImageStatus, { build, sign }: ModuleImageSpec, isPushed: boolean): boolean {
+  switch (phase) {
+    case 'Exists':
+    case 'Ready':
+    case 'Unverified':
+      return true
+    case 'Missing':
+      return build === undefined && sign === undefined
+    case 'Failed':
+      return retryAt === undefined
+    case 'Built':
+      return !isPushed
+    default:
+      return false
+  }
 }
 
-const isKnown = (phase: ImageStatus['phase']): boolean => phase !== 'Unknown' && phase !== 'Checking'
+/** True when every image has been looked at for the trigger, and made where it was missing (mission). */
+function isTriggerDone({ spec }: ModuleImagesConfig, decisions: readonly ImageDecision[]): boolean {
+  const isPushed = spec?.pushBuiltImage !== false
+  return (spec?.images ?? []).every((image, index) => {
+    const decision = decisions[index]
+    return decision !== undefined && isOver(decision.status, image, isPushed)
+  })
+}
 
 function decideStatus(config: ModuleImagesConfig, decisions: readonly ImageDecision[]): Action[] {
-  const images = decisions.map(({ status }) => status)
+  const { spec, status: present } = config
+  const images = fitStatuses(decisions.map(({ status }) => status))
   const states = images.flatMap(stateOf)
-  const wanted = config.spec?.imageRebuildTriggerGeneration
-  const settled = images.every(({ phase }) => isKnown(phase))
-  // The trigger counts as done when every image has been looked at for it.
-  const trigger = settled ? wanted : config.status?.imageRebuildTriggerGeneration
-  const present = config.status
-  const same =
-    sameJson(images, present?.images) &&
-    sameJson(states, present?.imagesStates) &&
-    trigger === present?.imageRebuildTriggerGeneration
+  const { imageRebuildTriggerGeneration: wanted } = spec ?? {}
+  const { imageRebuildTriggerGeneration: known, images: before, imagesStates } = present ?? {}
+  const trigger = isTriggerDone(config, decisions) ? wanted : known
+  const same = sameJson(images, before) && sameJson(states, imagesStates) && trigger === known
   return same ? [] : [{ type: 'writeStatus', config, images, states, trigger }]
 }
 
-function findCheck(
-  config: ModuleImagesConfig,
-  spec: ModuleImageSpec,
-  checks: ObservedImages['checks'],
-): Check | undefined {
-  const check = checks.get(spec.image)
-  return check?.access === formatAccess(config, spec) ? check : undefined
+const isActive = ({ state }: Job): boolean => state.kind === 'pending' || state.kind === 'running'
+
+/** Pods of images that are no longer wanted, and those of an upstream operator that have ended. */
+function listLeftOver({ config, jobs }: ObservedImages): ImageAction[] {
+  const wanted = new Set(config.spec?.images?.map(({ image }) => image))
+  return jobs
+    .filter((job) => (job.hash === '' ? !isActive(job) : !wanted.has(job.image) && !job.deleting))
+    .filter((job) => !job.deleting || job.finalizers.length > 0)
+    .map((job) => ({ type: 'deleteJob', config, job }))
 }
 
-/** Decides what to ask the registry and what to say of a Module's images. */
-export function decide(
-  { config, checks, startedAtMs, isDoubted }: ObservedImages,
-  nowMs: number,
-  unverifiedAfterMs: number,
-  imageSource: ImageSource = 'worker',
-): Decision<Action> {
+function decideImages(observed: ObservedImages, nowMs: number, settings: ImagesSettings): ImageDecision[] {
+  const { config, facts, jobs, activeBuilds, startedAtMs, isDoubted } = observed
   const trigger = config.spec?.imageRebuildTriggerGeneration
-  const triggered = trigger !== config.status?.imageRebuildTriggerGeneration
-  const specs = config.spec?.images ?? []
-  const decisions = specs.map((spec) =>
-    decideImage(
+  let freeSlots = settings.maxConcurrentBuilds - activeBuilds
+  return (config.spec?.images ?? []).map((spec) => {
+    const decision = decideImage(
       {
+        config,
         spec,
         present: findPresent(config, spec),
-        check: findCheck(config, spec, checks),
+        facts,
+        jobs: jobs.filter(({ image }) => image === spec.image),
+        freeSlots,
+        isHeld: jobs.some((job) => job.hash === '' && isActive(job)),
         trigger,
-        triggered,
+        triggered: trigger !== config.status?.imageRebuildTriggerGeneration,
         startedAtMs,
         isDoubted,
-        unverifiedAfterMs,
-        imageSource,
+        settings,
       },
       nowMs,
-    ),
-  )
-  const due = specs.filter((_, index) => (decisions[index]?.checkAtMs ?? 0) <= nowMs)
-  const later = decisions.map(({ checkAtMs }) => checkAtMs).filter((at) => at > nowMs)
+    )
+    freeSlots -= decision.actions.filter(
+      (action) => action.type === 'createJob' && action.job.type === 'BuildImage',
+    ).length
+    return decision
+  })
+}
+
+/** Decides what to find out, what to make, and what to say of a Module's images. */
+export function decide(observed: ObservedImages, nowMs: number, settings: ImagesSettings): Decision<Action> {
+  const { config } = observed
+  const decisions = decideImages(observed, nowMs, settings)
+  const actions = [...decisions.flatMap((decision) => decision.actions), ...listLeftOver(observed)]
+  const later = decisions.flatMap(({ againAtMs }) => againAtMs ?? []).filter((at) => at > nowMs)
   const waits: Wait[] =
     later.length === 0
       ? []
       : [{ reason: 'ImageUnknown', message: 'images are looked at again', untilMs: Math.min(...later) }]
-  return {
-    actions: [
-      ...due.map((image): Action => ({ type: 'checkImage', config, image, trigger })),
-      // Nothing is written before the first answers: "unknown" is what an absent entry says already.
-      ...(due.length > 0 && config.status?.images === undefined ? [] : decideStatus(config, decisions)),
-    ],
-    waits,
-  }
+  // Nothing is written before the first answers: "unknown" is what an absent entry says already.
+  const isLooking = config.status?.images === undefined && actions.some(({ type }) => type === 'checkImage')
+  const status = isLooking ? [] : decideStatus(config, decisions)
+  const [before, after] = [
+    actions.filter(({ type }) => type !== 'deleteJob'),
+    actions.filter(({ type }) => type === 'deleteJob'),
+  ]
+  // What a pod has come to is written down before the pod goes.
+  return { actions: [...before, ...status, ...after], waits }
 }

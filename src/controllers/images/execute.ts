@@ -1,17 +1,27 @@
+import { createHash } from 'node:crypto'
 import type { ModuleImagesConfig, ModuleImagesConfigStatus } from '../../api/module-images-config.ts'
-import type { Module } from '../../api/module.ts'
 import { moduleImagesConfigs } from '../../api/resources.ts'
 import { assertNever } from '../../errors/error.ts'
+import { recordEvent } from '../../kube/events.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { keyOf } from '../../kube/object.ts'
 import { defineResource } from '../../kube/resource.ts'
 import type { RegistrySettings } from '../../oci/settings.ts'
 import type { TokenCache } from '../../oci/token-cache.ts'
+import type { KeyedLock } from '../../runtime/keyed-lock.ts'
 import type { ExecuteContext } from '../../runtime/reconciler.ts'
 import type { Caches } from '../cluster/caches.ts'
+import type { Action } from './action.ts'
 import { checkImage } from './check-image.ts'
-import { type Action, formatAccess } from './decide.ts'
-import type { Check } from './observed.ts'
+import { createJob } from './job/create-job.ts'
+import { deleteJob } from './job/delete-job.ts'
+import { inspectSignature } from './job/inspect-signature.ts'
+import type { JobSettings } from './job/job-pod.ts'
+import { findJobSources, findModule } from './job/job-sources.ts'
+import { formatInputsKey, readInputs } from './job/read-inputs.ts'
+import { formatAccess } from './lookup.ts'
+import { countActiveBuilds } from './observe.ts'
+import { createFacts, type Facts } from './observed.ts'
 
 const resource = defineResource<ModuleImagesConfig>(moduleImagesConfigs)
 
@@ -23,42 +33,117 @@ export interface ImagesTools {
   tokens: TokenCache
   /** Told what of a pull secret is not used, and why. */
   warn: (message: string) => void
-  /** Checks by ModuleImagesConfig and image; written here, read by `observe`. */
-  checks: Map<string, Map<string, Check>>
+  jobSettings: JobSettings
+  /** How many build pods may run at once in the cluster. */
+  maxConcurrentBuilds: number
+  /** A folder for the modules of images that are looked into. */
+  temporaryFolder: string
+  /** Lets one image at a time be looked into. */
+  inspecting: KeyedLock
   now: () => number
-  /** Asks for another pass, which sees the result of a check. */
+  /** By ModuleImagesConfig; written here, read by `observe`. */
+  facts: Map<string, Facts>
+  /** Build pods that are being made this moment. */
+  creating: Set<string>
+  /** Asks for another pass, which sees what was found out. */
   wake: (key: string) => void
 }
 
 type ActionOf<T extends Action['type']> = Extract<Action, { type: T }>
 
-const serviceAccountOf = (module: Module | undefined): string =>
-  module?.spec?.moduleLoader?.serviceAccountName || 'default'
-
-async function runCheck(
-  { config, image, trigger }: ActionOf<'checkImage'>,
-  tools: ImagesTools,
-  signal: AbortSignal,
-): Promise<void> {
-  const { namespace, name } = config.metadata
-  const result = await checkImage(
-    image,
-    {
-      namespace,
-      imageRepoSecret: config.spec?.imageRepoSecret?.name ?? '',
-      serviceAccountName: serviceAccountOf(tools.caches.modules.get({ namespace, name })),
-    },
-    { ...tools, signal },
-  )
+/** What is found out about one ModuleImagesConfig, to be added to. */
+function factsOf(config: ModuleImagesConfig, { facts }: ImagesTools): Facts {
   const key = keyOf(config)
-  const checks = tools.checks.get(key) ?? new Map<string, Check>()
+  const known = facts.get(key) ?? createFacts()
+  facts.set(key, known)
+  return known
+}
+
+async function runCheck(action: ActionOf<'checkImage'>, tools: ImagesTools, signal: AbortSignal): Promise<void> {
+  const { config, image, trigger, after } = action
+  const sources = findJobSources(config, image, tools.caches)
+  const result = await checkImage(image, sources, { ...tools, signal })
+  const { checks } = factsOf(config, tools)
   const access = formatAccess(config, image)
   const before = checks.get(image.image)
   const failed = before?.access === access ? before.attempts : 0
   const attempts = result.kind === 'exists' ? 0 : failed + 1
-  checks.set(image.image, { result, atMs: tools.now(), attempts, trigger, access })
-  tools.checks.set(key, checks)
-  tools.wake(key)
+  checks.set(image.image, { result, atMs: tools.now(), attempts, trigger, access, after })
+  tools.wake(keyOf(config))
+}
+
+async function runRead(
+  { config, image }: ActionOf<'readInputs'>,
+  tools: ImagesTools,
+  signal: AbortSignal,
+): Promise<void> {
+  const sources = findJobSources(config, image, tools.caches)
+  const result = await readInputs(image, sources, { ...tools, signal })
+  const key = formatInputsKey(config, image)
+  factsOf(config, tools).inputs.set(image.image, { result, atMs: tools.now(), key })
+  tools.wake(keyOf(config))
+}
+
+async function runInspection(action: ActionOf<'inspectImage'>, tools: ImagesTools, signal: AbortSignal): Promise<void> {
+  const { config, image, digest, certificate } = action
+  const sources = findJobSources(config, image, tools.caches)
+  const result = await inspectSignature({ spec: image, digest, certificate }, sources, { ...tools, signal })
+  const { inspections } = factsOf(config, tools)
+  const before = inspections.get(image.image)
+  const attempts = result.kind === 'unknown' ? (before?.digest === digest ? before.attempts : 0) + 1 : 0
+  inspections.set(image.image, { result, atMs: tools.now(), digest, certificate, attempts })
+  tools.wake(keyOf(config))
+}
+
+/** The room for build pods is looked at once more: other Modules' passes may have taken it since. */
+async function runJob(action: ActionOf<'createJob'>, tools: ImagesTools, context: ExecuteContext): Promise<void> {
+  const { config, image, job } = action
+  const { refusals } = factsOf(config, tools)
+  if (job.type === 'SignImage') return createJob(action, { ...tools, refusals }, context)
+  if (countActiveBuilds(tools) >= tools.maxConcurrentBuilds) return tools.wake(keyOf(config))
+  const slot = `${keyOf(config)} ${image.image}`
+  tools.creating.add(slot)
+  try {
+    await createJob(action, { ...tools, refusals }, context)
+  } finally {
+    tools.creating.delete(slot)
+  }
+}
+
+async function announce(
+  { config, job, event }: ActionOf<'recordEvent'>,
+  tools: ImagesTools,
+  signal: AbortSignal,
+): Promise<void> {
+  const { namespace, name } = findModule(config)
+  const module = tools.caches.modules.get({ namespace, name })
+  const suffix = createHash('sha256').update(`${job.uid} ${event.reason}`).digest('hex').slice(0, 10)
+  // A Module that is gone needs to hear nothing.
+  if (module !== undefined)
+    await recordEvent(
+      tools.client,
+      {
+        name: `${name}.${suffix}`,
+        regarding: {
+          apiVersion: 'kmm.sigs.x-k8s.io/v1beta1',
+          kind: 'Module',
+          namespace,
+          name,
+          uid: module.metadata.uid ?? '',
+        },
+        type: event.reason.endsWith('Failed') ? 'Warning' : 'Normal',
+        reason: event.reason,
+        message: event.message,
+      },
+      signal,
+    )
+  factsOf(config, tools).announced.add(`${job.uid} ${event.reason}`)
+}
+
+async function remove(action: ActionOf<'deleteJob'>, tools: ImagesTools, signal: AbortSignal): Promise<void> {
+  await deleteJob(action, tools, signal)
+  const { announced } = factsOf(action.config, tools)
+  for (const said of announced) if (said.startsWith(`${action.job.uid} `)) announced.delete(said)
 }
 
 async function writeStatus(
@@ -80,10 +165,21 @@ async function writeStatus(
 }
 
 /** Carries out one action. */
-export async function execute(action: Action, tools: ImagesTools, { signal }: ExecuteContext): Promise<void> {
+export async function execute(action: Action, tools: ImagesTools, context: ExecuteContext): Promise<void> {
+  const { signal } = context
   switch (action.type) {
     case 'checkImage':
       return runCheck(action, tools, signal)
+    case 'readInputs':
+      return runRead(action, tools, signal)
+    case 'inspectImage':
+      return runInspection(action, tools, signal)
+    case 'createJob':
+      return runJob(action, tools, context)
+    case 'deleteJob':
+      return remove(action, tools, signal)
+    case 'recordEvent':
+      return announce(action, tools, signal)
     case 'writeStatus':
       return writeStatus(action, tools, signal)
     default:

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { ModuleImagesConfig } from '../../api/module-images-config.ts'
-import { decide, formatAccess } from './decide.ts'
+import { decide } from './decide.ts'
+import { makeObserved, usualSettings } from './fake-images.ts'
+import { formatAccess } from './lookup.ts'
+import { createFacts } from './observed.ts'
 
 const image = 'registry.example/kmod:1'
 const spec = { image, kernelVersion: '6.1.0' }
@@ -15,11 +18,12 @@ const config: ModuleImagesConfig = {
   },
 }
 const result = { kind: 'exists' as const, digest: 'sha256:1' }
-const check = { result, atMs: 0, attempts: 0, trigger: undefined, access: formatAccess(config, spec) }
+const check = { result, atMs: 0, attempts: 0, trigger: undefined, access: formatAccess(config, spec), after: [] }
 
 /** When the image is looked at again; 0: now. */
 function nextLook(isDoubted: boolean, checks: ReadonlyMap<string, typeof check>): number {
-  const { actions, waits } = decide({ config, checks, startedAtMs: 0, isDoubted }, 0, 120_000)
+  const facts = { ...createFacts(), checks: new Map(checks) }
+  const { actions, waits } = decide(makeObserved(config, { facts, isDoubted }), 0, usualSettings)
   return actions.some(({ type }) => type === 'checkImage') ? 0 : (waits[0]?.untilMs ?? Number.POSITIVE_INFINITY)
 }
 

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { ImageStatus, ModuleImagesConfig } from '../../api/module-images-config.ts'
-import { decide, formatAccess } from './decide.ts'
-import type { CheckResult } from './observed.ts'
+import { decide } from './decide.ts'
+import { makeObserved, usualSettings } from './fake-images.ts'
+import { formatAccess } from './lookup.ts'
+import { type CheckResult, createFacts } from './observed.ts'
 
 const image = 'registry.example/kmod:1'
 const spec = { image, kernelVersion: '6.1.0' }
@@ -16,9 +18,12 @@ function writtenOf(result: CheckResult, present?: ImageStatus, isDoubted = false
     spec: { images: [spec], pushBuiltImage: true },
     ...(present === undefined ? {} : { status: { images: [present], imagesStates: [{ image, status: 'Exists' }] } }),
   }
-  const check = { result, atMs: 0, attempts: 1, trigger: undefined, access: formatAccess(config, spec) }
-  const observed = { config, checks: new Map([[image, check]]), startedAtMs: 0, isDoubted }
-  const write = decide(observed, 0, 120_000, 'volume').actions.find((action) => action.type === 'writeStatus')
+  const check = { result, atMs: 0, attempts: 1, trigger: undefined, access: formatAccess(config, spec), after: [] }
+  const facts = { ...createFacts(), checks: new Map([[image, check]]) }
+  const settings = { ...usualSettings, imageSource: 'volume' as const }
+  const write = decide(makeObserved(config, { facts, isDoubted }), 0, settings).actions.find(
+    (action) => action.type === 'writeStatus',
+  )
   return write?.images[0]
 }
 

@@ -1,13 +1,21 @@
+import type { ModuleImagesConfig } from '../../api/module-images-config.ts'
+import { resourceTypeLabel } from '../../api/labels.ts'
 import type { Module } from '../../api/module.ts'
 import type { ReportReason } from '../../errors/reason.ts'
 import { parseKey } from '../../kube/object.ts'
-import type { Caches } from '../cluster/caches.ts'
-import type { Check, ObservedImages } from './observed.ts'
+import { type Caches, podsByModule } from '../cluster/caches.ts'
+import type { PodView } from '../cluster/pod-view.ts'
+import { jobOfPod } from './job/job-of-pod.ts'
+import type { Job } from './job/job.ts'
+import { createFacts, type Facts, type ObservedImages } from './observed.ts'
 
 /** What `images` reads from. */
 export interface ImagesSources {
   caches: Caches
-  checks: ReadonlyMap<string, ReadonlyMap<string, Check>>
+  /** What this process has found out, by ModuleImagesConfig. */
+  facts: Map<string, Facts>
+  /** Build pods that are being made this moment, and that the cache does not show yet. */
+  creating: ReadonlySet<string>
   startedAtMs: number
 }
 
@@ -27,11 +35,41 @@ export function isImageDoubted(module: Module | undefined): boolean {
   return module?.status?.reasons?.some(({ reason }) => mendedByImage.has(reason)) ?? false
 }
 
-/** Reads a ModuleImagesConfig and what the registry said of its images in this process. */
-export function observe(key: string, { caches, checks, startedAtMs }: ImagesSources): ObservedImages | undefined {
+/** An upstream operator's pods belong to an object of its own, of the same name. */
+const isOwned = (pod: PodView, { metadata }: ModuleImagesConfig): boolean =>
+  pod.ownerUids.includes(metadata.uid ?? '') || pod.ownerKinds.includes('ModuleBuildSignConfig')
+
+function listJobs(config: ModuleImagesConfig, caches: Caches): Job[] {
+  const { namespace, name } = config.metadata
+  return caches.pods
+    .byIndex(podsByModule, `${namespace}/${name}`)
+    .filter((pod) => isOwned(pod, config))
+    .flatMap((pod) => jobOfPod(pod, caches.nodes.get({ name: pod.nodeName })) ?? [])
+}
+
+/** Build pods of all Modules that still take room. */
+export function countActiveBuilds({ caches, creating }: Pick<ImagesSources, 'caches' | 'creating'>): number {
+  const seen = caches.pods.list().flatMap((pod) => {
+    if (pod.labels[resourceTypeLabel] !== 'BuildImage') return []
+    const job = jobOfPod(pod, caches.nodes.get({ name: pod.nodeName }))
+    return job === undefined || job.lost || job.state.kind === 'succeeded' || job.state.kind === 'failed' ? [] : [job]
+  })
+  return seen.length + creating.size
+}
+
+/** Reads a ModuleImagesConfig, its pods, and what this process has found out about its images. */
+export function observe(key: string, sources: ImagesSources): ObservedImages | undefined {
+  const { caches, facts, startedAtMs } = sources
   const { namespace = '', name } = parseKey(key)
   const config = caches.moduleImagesConfigs.get({ namespace, name })
   if (config === undefined || config.metadata.deletionTimestamp !== undefined) return undefined
-  const isDoubted = isImageDoubted(caches.modules.get({ namespace, name }))
-  return { config, checks: checks.get(key) ?? new Map(), startedAtMs, isDoubted }
+  const makes = config.spec?.images?.some(({ build, sign }) => build ?? sign) ?? false
+  return {
+    config,
+    facts: facts.get(key) ?? createFacts(),
+    jobs: listJobs(config, caches),
+    activeBuilds: makes ? countActiveBuilds(sources) : 0,
+    startedAtMs,
+    isDoubted: isImageDoubted(caches.modules.get({ namespace, name })),
+  }
 }

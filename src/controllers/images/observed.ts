@@ -1,4 +1,6 @@
-import type { ModuleImagesConfig } from '../../api/module-images-config.ts'
+import type { ImageStatus, ModuleImagesConfig, ModuleImageSpec } from '../../api/module-images-config.ts'
+import type { ImageSource } from '../../api/operator-config.ts'
+import type { InputsFact, InspectionFact, Job, JobRefusal } from './job/job.ts'
 
 /** What the registry said at the last check of an image. */
 export type CheckResult =
@@ -17,14 +19,75 @@ export interface Check {
   trigger: number | undefined
   /** With what it was made: credentials and TLS, as `formatAccess` writes them. */
   access: string
+  /** The pods (uid) that had ended when it was made: it says nothing of what others have pushed since. */
+  after: readonly string[]
 }
+
+/** What this process has found out about the images of one ModuleImagesConfig; written by `execute`, read by `observe`. */
+export interface Facts {
+  /** By reference: the images themselves, and those that are to be signed. */
+  checks: Map<string, Check>
+  /** By image, as the three below. */
+  inputs: Map<string, InputsFact>
+  inspections: Map<string, InspectionFact>
+  refusals: Map<string, JobRefusal>
+  /** Events that were recorded: `<uid of the pod> <reason>`. */
+  announced: Set<string>
+}
+
+/** Nothing is found out yet. */
+export const createFacts = (): Facts => ({
+  checks: new Map(),
+  inputs: new Map(),
+  inspections: new Map(),
+  refusals: new Map(),
+  announced: new Set(),
+})
 
 /** What `images` sees of one ModuleImagesConfig. */
 export interface ObservedImages {
   config: ModuleImagesConfig
-  /** By image. */
-  checks: ReadonlyMap<string, Check>
+  facts: Readonly<Facts>
+  /** Build and sign pods of the ModuleImagesConfig. */
+  jobs: readonly Job[]
+  /** How many build pods of all Modules are not done. */
+  activeBuilds: number
   startedAtMs: number
   /** Workers fail with something that a new image under the same name could mend. */
   isDoubted: boolean
+}
+
+/** What the administrator has settled for all images. */
+export interface ImagesSettings {
+  /** An image that the operator cannot look at for this long is left to the worker. */
+  unverifiedAfterMs: number
+  /** Who fetches the images on the nodes. */
+  imageSource: ImageSource
+  /** How long a pod that succeeded stays. */
+  gcDelayMs: number
+  /** How often a build or a signing is tried. */
+  maxAttempts: number
+  /** How many build pods may run at once in the cluster. */
+  maxConcurrentBuilds: number
+}
+
+/** What the decision for one image is made from. */
+export interface ObservedImage {
+  config: ModuleImagesConfig
+  spec: ModuleImageSpec
+  present: ImageStatus | undefined
+  /** Of this ModuleImagesConfig. */
+  facts: Readonly<Facts>
+  /** Pods of this image. */
+  jobs: readonly Job[]
+  /** How many build pods may be made now. */
+  freeSlots: number
+  /** A pod that an upstream operator made for one of these images still runs. */
+  isHeld: boolean
+  trigger: number | undefined
+  /** The trigger changed: what stands in the status does not count. */
+  triggered: boolean
+  startedAtMs: number
+  isDoubted: boolean
+  settings: ImagesSettings
 }

@@ -4,9 +4,9 @@ import { type Claims, createClaims } from '../../controllers/cluster/claims.ts'
 import type { Controller } from '../../controllers/cluster/controller.ts'
 import { isWorkerPod } from '../../controllers/cluster/pod-view.ts'
 import { createImagesController } from '../../controllers/images/controller.ts'
-import { unverifiedAfterMs } from '../../controllers/images/decide-image.ts'
-import type { Check } from '../../controllers/images/observed.ts'
+import { unverifiedAfterMs } from '../../controllers/images/existence.ts'
 import { createPlanController } from '../../controllers/plan/controller.ts'
+import { watchClusterMetrics } from '../../controllers/report/cluster-metrics.ts'
 import { createReportController } from '../../controllers/report/controller.ts'
 import { createWantedImagesController } from '../../controllers/wanted-images/controller.ts'
 import { createWorkController } from '../../controllers/work/controller.ts'
@@ -34,6 +34,10 @@ export interface OperatorOptions {
   /** The operator's own namespace. */
   namespace: string
   workerImage: string
+  /** What build pods run unless the configuration names another; empty for none. */
+  builderImage: string
+  /** A folder for modules that are looked into. */
+  temporaryFolder: string
   clock: Clock
   random: () => number
   logger: Logger
@@ -74,21 +78,31 @@ function addRunner<O, A>(controller: Controller<O, A>, shared: Shared, lock?: Ke
 }
 
 function createImageRunners(shared: Shared, registryText: string): Runner[] {
-  const { caches, client, clock } = shared
-  const checks = new Map<string, Map<string, Check>>()
-  const settings = parseRegistrySettings(registryText)
-  const sources = { caches, checks, startedAtMs: clock.now() }
+  const { caches, client, clock, config, workerImage, builderImage } = shared
+  const { gcDelayMs, maxAttempts, build, sign } = config.job
   const tools = {
     client,
     caches,
-    settings,
+    settings: parseRegistrySettings(registryText),
     tokens: createTokenCache(),
     warn: (message: string) => shared.logger.warn({}, message),
-    checks,
+    jobSettings: {
+      build: { image: build.image || builderImage, resources: build.resources },
+      sign: { image: workerImage, resources: sign.resources },
+      registrySettings: registryText,
+    },
+    maxConcurrentBuilds: build.maxConcurrent,
+    temporaryFolder: shared.temporaryFolder,
     now: () => clock.now(),
+    startedAtMs: clock.now(),
   }
-  const afterMs = shared.unverifiedAfterMs ?? unverifiedAfterMs
-  const controller = createImagesController(sources, tools, afterMs, shared.config.worker.imageSource)
+  const controller = createImagesController(tools, {
+    unverifiedAfterMs: shared.unverifiedAfterMs ?? unverifiedAfterMs,
+    imageSource: config.worker.imageSource,
+    gcDelayMs,
+    maxAttempts,
+    maxConcurrentBuilds: build.maxConcurrent,
+  })
   return [addRunner(controller, shared)]
 }
 
@@ -148,6 +162,7 @@ export async function createOperator(options: OperatorOptions, signal: AbortSign
       await Promise.all(all.map((cache) => cache.whenSynced()))
     },
     start(mayAct) {
+      watchClusterMetrics(caches, options.metrics)
       for (const runner of runners) runner.start(mayAct)
     },
     findFault() {

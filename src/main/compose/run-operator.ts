@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { hostname } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import type { OperatorConfig } from '../../api/operator-config.ts'
 import { describeError, KmmError } from '../../errors/error.ts'
 import type { KubeClient } from '../../kube/client.ts'
@@ -58,7 +58,18 @@ export async function runOperator({
   })
   const settings = await loadOperatorConfig(client, { namespace, name: config }, logger)
   const operator = await createOperator(
-    { client, config: settings, namespace, workerImage, clock: realClock, random: Math.random, logger, metrics },
+    {
+      client,
+      config: settings,
+      namespace,
+      workerImage,
+      builderImage: environment['RELATED_IMAGE_BUILD'] ?? '',
+      temporaryFolder: tmpdir(),
+      clock: realClock,
+      random: Math.random,
+      logger,
+      metrics,
+    },
     signal,
   )
   const checks = { live: [], ready: [{ name: 'caches', check: () => operator.findFault() }] }

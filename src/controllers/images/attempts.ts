@@ -1,0 +1,248 @@
+import { createHash } from 'node:crypto'
+import type { ImageStatus } from '../../api/module-images-config.ts'
+import type { ImageAction, ImageDecision, NewJob } from './action.ts'
+import { collect } from './collect.ts'
+import type { Reason } from '../../errors/reason.ts'
+import type { Job, JobState, JobType } from './job/job.ts'
+import { formatInputsKey } from './job/read-inputs.ts'
+import type { ObservedImage } from './observed.ts'
+import { makeStatus, type StatusFields } from './status.ts'
+import { formatTime, pauseAfter } from './timing.ts'
+
+/** One thing to do for an image: a build, or a signing. */
+export interface Stage {
+  type: JobType
+  /** Hash of what goes into it, without the trigger. */
+  inputs: string
+  /** What the pod pushes. */
+  target: string
+  source: NewJob['source']
+  /** Hash of how its pod is run: a change of it is worth another attempt, and makes no other image. */
+  setup: string | undefined
+}
+
+/** Inputs that are older than this are read again before a pod is made from them. */
+const inputsFreshMs = 10_000
+/** How soon a build that waits for others is looked at again. */
+const queuePauseMs = 5_000
+
+const isActive = ({ state }: Job): boolean => state.kind === 'pending' || state.kind === 'running'
+
+/** A pod that has told all that it will: an earlier attempt, or a failed one of another stage. */
+const isStale = (job: Job, isMine: boolean): boolean =>
+  !isActive(job) && !job.deleting && job.hash !== '' && (isMine || job.state.kind === 'failed')
+
+const digestOf = (value: unknown, length: number): string =>
+  createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, length)
+
+/** Hash of what an image is made from as far as its spec and its inputs say: the first part of every attempt's hash. */
+export const formatInputsHash = ({ type, inputs }: Pick<Stage, 'type' | 'inputs'>): string =>
+  digestOf([type, inputs], 32)
+
+/** True when an attempt with this hash was made from those inputs, whichever image it signed and whatever triggered it. */
+export const isMadeFrom = (hash: string, stage: Pick<Stage, 'type' | 'inputs'>): boolean =>
+  hash.startsWith(`${formatInputsHash(stage)}-`)
+
+/** What one attempt is told by: the inputs, and then the rest: what is signed, how the pod is run, the trigger. Pods of another hash say nothing of it. */
+export const formatJobHash = (stage: Stage, trigger: number | undefined): string =>
+  `${formatInputsHash(stage)}-${digestOf([stage.source?.digest ?? '', stage.setup ?? '', trigger ?? null], 16)}`
+
+const words: Readonly<Record<JobType, { phase: ImageStatus['phase']; reason: Reason; verb: string }>> = {
+  BuildImage: { phase: 'Building', reason: 'ImageBuilding', verb: 'being built' },
+  SignImage: { phase: 'Signing', reason: 'ImageSigning', verb: 'being signed' },
+}
+
+/** The attempts at one stage of one image: which pod there is, what became of it, and whether there will be another. */
+class Attempts {
+  readonly #observed: ObservedImage
+  readonly #stage: Stage
+  readonly #nowMs: number
+  readonly #hash: string
+
+  constructor(observed: ObservedImage, stage: Stage, nowMs: number) {
+    this.#observed = observed
+    this.#stage = stage
+    this.#nowMs = nowMs
+    this.#hash = formatJobHash(stage, observed.trigger)
+  }
+
+  decide(): ImageDecision {
+    const { jobs } = this.#observed
+    const mine = jobs.filter((job) => job.type === this.#stage.type && job.hash === this.#hash)
+    const others = jobs.filter((job) => isActive(job) && !job.lost && !mine.includes(job))
+    if (others.length > 0) return this.#waitForOthers(others)
+    const current = mine.toSorted((left, right) => right.attempt - left.attempt)[0]
+    if (current === undefined) return this.#begin()
+    const decision = this.#follow(current)
+    // A failed pod stays for its log until the next attempt; then it has told all that it will.
+    const stale = jobs.filter((job) => job !== current && isStale(job, mine.includes(job)))
+    return { ...decision, actions: [...decision.actions, ...stale.map((job) => this.#remove(job))] }
+  }
+
+  /** What runs for inputs that have changed is stopped: its result would be credited to nobody. */
+  #waitForOthers(others: readonly Job[]): ImageDecision {
+    const names = others.map(({ name }) => name).join(', ')
+    const message = `what it is made from has changed; waits for pod ${names} to end`
+    const actions = others.filter(({ deleting, hash }) => !deleting && hash !== '').map((job) => this.#remove(job))
+    return { status: this.#say(this.#tell({ message })), actions }
+  }
+
+  /** No pod of this stage is there: it is the first, or the one that was there has gone. */
+  #begin(): ImageDecision {
+    const { present, settings } = this.#observed
+    if (present === undefined || present.inputs !== this.#hash) return this.#create(1)
+    if (present.phase === words[this.#stage.type].phase) return this.#goOn(present)
+    if (present.phase === 'Built' && !this.#isPushed) return this.#finish()
+    const wasLast = present.pod === undefined && (present.attempts ?? 0) >= settings.maxAttempts
+    // Who deletes a failed pod asks for another attempt (upstream's documentation).
+    return present.phase === 'Failed' && wasLast ? { status: present, actions: [] } : this.#create(1)
+  }
+
+  /** The pod of the present attempt has gone without a word. */
+  #goOn({ attempts = 0 }: ImageStatus): ImageDecision {
+    if (attempts < this.#observed.settings.maxAttempts) return this.#create(attempts + 1)
+    const message = `${attempts} times the pod that worked on it was gone before anybody saw what became of it; change what it is made from, or spec.imageRebuildTriggerGeneration, to try again`
+    return { status: this.#say({ ...this.#fail('JobPodLost', message), attempts }), actions: [] }
+  }
+
+  #follow(current: Job): ImageDecision {
+    const { state, lost, deleting, name, attempt } = current
+    const isLost = isActive(current) && lost
+    if (deleting && !isLost && state.kind !== 'succeeded')
+      return {
+        status: this.#say(this.#tell({ message: `waits for pod ${name} to be gone`, pod: name, attempts: attempt })),
+        actions: [],
+      }
+    if (isLost) return this.#failed(current, 'JobPodLost', this.#describeLoss(current), this.#nowMs)
+    switch (state.kind) {
+      case 'pending':
+      case 'running':
+        return { status: this.#watch(current, state), actions: [] }
+      case 'succeeded':
+        if (!this.#isPushed) return this.#finish()
+        // The registry was asked after the push, and has no such image.
+        return this.#failed(current, 'ImageLost', this.#describeAbsence(current), state.finishedAtMs)
+      default:
+        return this.#failed(current, state.reason, state.message, state.finishedAtMs)
+    }
+  }
+
+  get #isPushed(): boolean {
+    return this.#stage.type === 'SignImage' || this.#observed.config.spec?.pushBuiltImage !== false
+  }
+
+  /** It was to be built and not to be pushed. */
+  #finish(): ImageDecision {
+    const { jobs } = this.#observed
+    const message = 'it can be built; it was not pushed, as was asked for'
+    const collected = collect(this.#observed, jobs, this.#nowMs)
+    return { status: this.#say({ phase: 'Built', message, inputs: this.#hash }), ...collected }
+  }
+
+  #describeLoss({ name }: Job): string {
+    return `the node of pod ${name} is gone or does not answer`
+  }
+
+  #describeAbsence({ name }: Job): string {
+    return `pod ${name} has pushed ${this.#stage.target}, and the registry does not have it; see whether the registry keeps what it is given`
+  }
+
+  #watch(job: Job, state: Extract<JobState, { kind: 'pending' | 'running' }>): ImageStatus {
+    const attempt = job.attempt === 1 ? '' : `, attempt ${job.attempt} of ${this.#observed.settings.maxAttempts}`
+    const stuck = state.kind === 'pending' ? state.message : ''
+    const aside = stuck === '' ? '' : `, which does not run yet: ${stuck}`
+    return this.#say(
+      this.#tell({
+        message: `${words[this.#stage.type].verb} in pod ${job.name}${attempt}${aside}`,
+        pod: job.name,
+        attempts: job.attempt,
+        ...(stuck === '' ? {} : { reason: 'JobPodPending' }),
+      }),
+    )
+  }
+
+  /** An attempt came to nothing: there is another after a pause, or this was the last. */
+  #failed(job: Job, reason: Reason, text: string, finishedAtMs: number): ImageDecision {
+    const { present, settings } = this.#observed
+    const log = job.state.kind === 'failed' ? job.state.log : ''
+    const told = { ...this.#fail(reason, text), attempts: job.attempt, pod: job.name, ...(log === '' ? {} : { log }) }
+    if (job.attempt >= settings.maxAttempts) {
+      const advice = `tried ${job.attempt} times; delete pod ${job.name} to try again, or change what it is made from`
+      return { status: this.#say({ ...told, message: `${text}; ${advice}` }), actions: [] }
+    }
+    // The node's clock may be ahead: what was said once stays.
+    const known = present?.pod === job.name && present.phase === 'Failed' ? present.retryAt : undefined
+    const pauseMs = reason === 'JobPodLost' ? 0 : pauseAfter(job.attempt)
+    const retryAtMs = known === undefined ? Math.min(finishedAtMs, this.#nowMs) + pauseMs : Date.parse(known)
+    const message = `${text}; attempt ${job.attempt + 1} of ${settings.maxAttempts} follows`
+    const status = this.#say({ ...told, message, retryAt: formatTime(retryAtMs) })
+    return this.#nowMs >= retryAtMs
+      ? this.#create(job.attempt + 1, status)
+      : { status, actions: [], againAtMs: retryAtMs }
+  }
+
+  /** Makes the next pod, once its inputs are fresh and there is room for it. Until it is seen `meanwhile` is said. */
+  #create(attempt: number, meanwhile?: ImageStatus): ImageDecision {
+    const { config, spec, facts } = this.#observed
+    const { type, target, source } = this.#stage
+    const inputs = facts.inputs.get(spec.image)
+    const isFresh =
+      inputs !== undefined && inputs.key === formatInputsKey(config, spec) && this.#nowMs - inputs.atMs <= inputsFreshMs
+    const held = isFresh ? this.#findHold() : undefined
+    if (held) return held
+    const job: NewJob = { type, hash: this.#hash, attempt, target, source }
+    const action: ImageAction = isFresh
+      ? { type: 'createJob', config, image: spec, job }
+      : { type: 'readInputs', config, image: spec }
+    return { status: meanwhile ?? this.#standing(), actions: [action] }
+  }
+
+  /** What is said until a first pod is seen: what was said before, if it was of these inputs. */
+  #standing(): ImageStatus {
+    const { present } = this.#observed
+    if (present?.inputs === this.#hash) return present
+    return this.#say({ phase: 'Missing', reason: 'ImageNotFound', message: `${this.#stage.target} does not exist yet` })
+  }
+
+  /** Why no pod can be made now. */
+  #findHold(): ImageDecision | undefined {
+    const { spec, facts, settings, isHeld, freeSlots } = this.#observed
+    const refusal = facts.refusals.get(spec.image)
+    if (refusal?.hash === this.#hash && refusal.untilMs > this.#nowMs) {
+      const fields = { ...this.#fail(refusal.reason, refusal.message), retryAt: formatTime(refusal.untilMs) }
+      return { status: this.#say(fields), actions: [], againAtMs: refusal.untilMs }
+    }
+    if (isHeld) return this.#queue('a pod of the operator that was here before is at work')
+    if (this.#stage.type === 'SignImage' || freeSlots > 0) return undefined
+    return this.#queue(
+      `job.build.maxConcurrent of the operator's configuration allows ${settings.maxConcurrentBuilds} build pods at once`,
+    )
+  }
+
+  #queue(why: string): ImageDecision {
+    const fields: StatusFields = { phase: 'Missing', reason: 'JobQueued', message: `waits for its turn: ${why}` }
+    return { status: this.#say(fields), actions: [], againAtMs: this.#nowMs + queuePauseMs }
+  }
+
+  #say(fields: StatusFields): ImageStatus {
+    return makeStatus(this.#observed, fields, this.#nowMs)
+  }
+
+  #tell(fields: Partial<StatusFields>): StatusFields {
+    const { phase, reason } = words[this.#stage.type]
+    return { phase, reason, inputs: this.#hash, ...fields }
+  }
+
+  #fail(reason: Reason, message: string): StatusFields {
+    return { phase: 'Failed', reason, message, inputs: this.#hash }
+  }
+
+  #remove(job: Job): ImageAction {
+    return { type: 'deleteJob', config: this.#observed.config, job }
+  }
+}
+
+/** Decides on the pods of one stage: one at a time, each attempt after a pause, at most as many as the configuration allows. */
+export function decideAttempts(observed: ObservedImage, stage: Stage, nowMs: number): ImageDecision {
+  return new Attempts(observed, stage, nowMs).decide()
+}

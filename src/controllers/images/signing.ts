@@ -1,0 +1,120 @@
+import type { ModuleImageSpec } from '../../api/module-images-config.ts'
+import type { ImageDecision } from './action.ts'
+import { decideAttempts, type Stage } from './attempts.ts'
+import { collect } from './collect.ts'
+import { formatUnsignedReference } from './job/job-name.ts'
+import type { BuildInputs, SignInputs } from './job/job.ts'
+import { askFor, findCheck } from './lookup.ts'
+import type { Check, ObservedImage } from './observed.ts'
+import { makeStatus, type StatusFields } from './status.ts'
+import { retryAfter } from './timing.ts'
+
+/** The image to sign is looked up again after this long. */
+const sourceAgainMs = 300_000
+
+const say = (observed: ObservedImage, fields: StatusFields, nowMs: number, againAtMs?: number): ImageDecision => ({
+  status: makeStatus(observed, fields, nowMs),
+  actions: [],
+  ...(againAtMs === undefined ? {} : { againAtMs }),
+})
+
+/** What a signed image is made from; no `build` where it is signed only. */
+export interface SignPlan {
+  sign: SignInputs
+  build: BuildInputs | undefined
+}
+
+/** Hash of all that a signed image is made from, but for the image that is signed. */
+export const combineInputs = ({ sign, build }: SignPlan): string => `${sign.hash} ${build?.hash ?? ''}`
+
+const signStage = ({ spec }: ObservedImage, plan: SignPlan, source: Stage['source']): Stage => ({
+  type: 'SignImage',
+  inputs: combineInputs(plan),
+  target: spec.image,
+  source,
+  setup: plan.sign.setup,
+})
+
+/** The image that is signed: KMM's own intermediate one, or the one that the Module names; undefined where it names none. */
+function describeSource({ spec }: ObservedImage, build: BuildInputs | undefined): ModuleImageSpec | undefined {
+  if (build) return { ...spec, image: formatUnsignedReference(spec.image, build.hash) }
+  const { unsignedImage = '', unsignedImageRegistryTLS = {} } = spec.sign ?? {}
+  return unsignedImage === '' ? undefined : { ...spec, image: unsignedImage, registryTLS: unsignedImageRegistryTLS }
+}
+
+/** The registry does not have what is to be signed, or does not say, and nobody here can build it. */
+function failToFind(observed: ObservedImage, source: ModuleImageSpec, check: Check, nowMs: number): ImageDecision {
+  const { result, attempts, atMs } = check
+  const againAtMs = atMs + retryAfter(attempts)
+  const reason = result.kind === 'unknown' ? result.reason : 'UnsignedImageMissing'
+  const text = result.kind === 'exists' ? '' : result.message
+  const advice = result.kind === 'unknown' ? '' : '; push it, or correct sign.unsignedImage'
+  const message = `the image to sign: ${text}${advice}`
+  const decision = say(observed, { phase: 'Failed', reason, message, attempts }, nowMs, againAtMs)
+  return nowMs >= againAtMs ? { ...decision, actions: [askFor(observed, source)] } : decision
+}
+
+/** Nobody has asked yet for the image to sign. */
+function ask(observed: ObservedImage, source: ModuleImageSpec, nowMs: number): ImageDecision {
+  const { present, jobs } = observed
+  const isBuilt = present?.phase === 'Building' && jobs.some(({ state }) => state.kind === 'succeeded')
+  const standing =
+    isBuilt || present === undefined ? makeStatus(observed, { phase: isBuilt ? 'Built' : 'Missing' }, nowMs) : present
+  return { status: standing, actions: [askFor(observed, source)] }
+}
+
+/** The image to sign is there, and its build has done its work. */
+function decideSigning(
+  observed: ObservedImage,
+  { stage, source, check }: { stage: Stage; source: ModuleImageSpec; check: Check },
+  nowMs: number,
+): ImageDecision {
+  const built = observed.jobs.filter(({ type, state }) => type === 'BuildImage' && state.kind === 'succeeded')
+  const collected = collect(observed, built, nowMs)
+  const decision = decideAttempts(observed, stage, nowMs)
+  const isOld = nowMs - check.atMs >= sourceAgainMs
+  return {
+    status: decision.status,
+    actions: [...(isOld ? [askFor(observed, source)] : []), ...decision.actions, ...collected.actions],
+    againAtMs: Math.min(decision.againAtMs ?? Infinity, collected.againAtMs ?? Infinity, check.atMs + sourceAgainMs),
+  }
+}
+
+/** Builds what is to be signed unless it is there, then signs it. */
+export function decideSigned(observed: ObservedImage, plan: SignPlan, nowMs: number): ImageDecision {
+  const { build } = plan
+  const source = describeSource(observed, build)
+  if (source === undefined) {
+    const message = 'there is nothing to sign: name an image in sign.unsignedImage, or add build'
+    return say(observed, { phase: 'Failed', reason: 'UnsignedImageMissing', message }, nowMs)
+  }
+  const check = findCheck(observed, source)
+  if (check === undefined) return ask(observed, source, nowMs)
+  const { result } = check
+  if (result.kind === 'exists') {
+    const found = { reference: source.image, digest: result.digest, isOwn: build !== undefined }
+    return decideSigning(observed, { stage: signStage(observed, plan, found), source, check }, nowMs)
+  }
+  if (result.kind === 'unknown' || build === undefined) return failToFind(observed, source, check, nowMs)
+  const stage: Stage = {
+    type: 'BuildImage',
+    inputs: build.hash,
+    target: source.image,
+    source: undefined,
+    setup: build.setup,
+  }
+  return decideAttempts(observed, stage, nowMs)
+}
+
+/** Signs an image in its place: this operator made it, and it does not carry the signature that it is to have. */
+export function decideSigningInPlace(
+  observed: ObservedImage,
+  plan: SignPlan,
+  digest: string,
+  nowMs: number,
+): ImageDecision {
+  const source = { reference: observed.spec.image, digest, isOwn: true }
+  const decision = decideAttempts(observed, signStage(observed, plan, source), nowMs)
+  // It stays this operator's own, whatever comes of the signing.
+  return { ...decision, status: { ...decision.status, digest, builtDigest: digest } }
+}
