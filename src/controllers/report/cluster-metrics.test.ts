@@ -33,7 +33,7 @@ describe('the metrics of a cluster', () => {
   it('count Modules as upstream does, without those that are being deleted', async () => {
     const kernelMappings = [{ ...anyKernel, build, sign }]
     const modules = [
-      buildModule({ name: 'a', container: { build } }),
+      buildModule({ name: 'a', container: { build, modprobe: { moduleName: 'a', args: { load: ['-v', '-f'] } } } }),
       buildModule({ name: 'b', container: { kernelMappings } }),
       buildPluginModule({}, { name: 'c' }),
       markDeleted(buildModule({ name: 'd', container: { build } })),
@@ -45,6 +45,7 @@ describe('the metrics of a cluster', () => {
       'kmm_in_cluster_build_num 2',
       'kmm_in_cluster_sign_num 1',
       'kmm_device_plugin_num 1',
+      'kmm_modprobe_args{name="a",namespace="ns",modprobeArgs="-v,-f"} 1',
     ])
   })
 

@@ -32,7 +32,21 @@ function listModuleGauges(caches: Caches): GaugeReader[] {
     gauge('kmm_in_cluster_build_num', 'Modules with a build', (module) => asksFor(module, 'build')),
     gauge('kmm_in_cluster_sign_num', 'Modules with a signing', (module) => asksFor(module, 'sign')),
     gauge('kmm_device_plugin_num', 'Modules with a device plugin', ({ spec }) => spec?.devicePlugin !== undefined),
+    {
+      name: 'kmm_modprobe_args',
+      help: 'Arguments with which Modules are loaded',
+      labelNames: ['name', 'namespace', 'modprobeArgs'],
+      read: () => listLoadArguments(caches),
+    },
   ]
+}
+
+function* listLoadArguments(caches: Caches): Iterable<Value> {
+  for (const { metadata, spec } of listPresent(caches)) {
+    const { load } = spec?.moduleLoader?.container.modprobe?.args ?? {}
+    const { name, namespace } = metadata
+    if (load) yield { labels: { name, namespace, modprobeArgs: load.join(',') }, value: 1 }
+  }
 }
 
 /** How many there are of each combination of labels; those that nothing has are zero. */
