@@ -2,9 +2,11 @@
  * The worker on a virtual node: the same program, with the node given by flags. It is in no shipped image.
  * `worker-sandbox --root R --kernel-release V --boot-id B --modprobe PATH --architecture A kmod load|unload CONFIG …`
  * `worker-sandbox --root R … image sign …`
+ * `worker-sandbox --root R --buildah PATH … image build …`
  */
 import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
+import { runImageBuild } from '../worker/image-build.ts'
 import { runImageSign } from '../worker/image-sign.ts'
 import { runWorker } from '../worker/program.ts'
 
@@ -17,6 +19,7 @@ const flags = {
   'boot-id': { type: 'string' },
   modprobe: { type: 'string' },
   architecture: { type: 'string', default: 'amd64' },
+  buildah: { type: 'string', default: 'buildah' },
 } as const
 
 const start = process.argv.findIndex((word) => word === 'kmod' || word === 'image')
@@ -50,10 +53,15 @@ async function runKmod(): Promise<number> {
   })
 }
 
-const isSign = argv[0] === 'image' && argv[1] === 'sign'
+const isImage = (action: string): boolean => argv[0] === 'image' && argv[1] === action
+const isSign = isImage('sign')
 // As the program that it stands for.
-if (isSign) setFlagsFromString('--liftoff-only')
+if (isSign) for (const flag of ['--liftoff-only', '--semi-space-growth-factor=1']) setFlagsFromString(flag)
 
-process.exitCode = isSign
-  ? await runImageSign(argv.slice(2), { host: { root, architecture }, temporaryFolder: '/tmp', ...common })
-  : await runKmod()
+const image = { temporaryFolder: '/tmp', ...common }
+
+if (isSign) process.exitCode = await runImageSign(argv.slice(2), { host: { root, architecture }, ...image })
+else if (isImage('build')) {
+  const host = { root, buildahPath: values.buildah, path: process.env['PATH'] ?? '' }
+  process.exitCode = await runImageBuild(argv.slice(2), { host, ...image })
+} else process.exitCode = await runKmod()
