@@ -1,3 +1,4 @@
+import { posix } from 'node:path'
 import { findLoadOrder, type ModuleDependencies } from '../kmod/dependencies.ts'
 import { isSameModule, normalizeModuleName } from '../kmod/module-name.ts'
 import { isBuiltFor } from '../kmod/vermagic.ts'
@@ -28,12 +29,12 @@ export interface CheckWish {
 export function checkImage({ kernels, firmware }: InspectedImage, wish: CheckWish): CheckFinding[] {
   // Image and Module name a kernel without the "+" at its end.
   const kernel = kernels.find(({ release }) => release === wish.kernel || `${release}+` === wish.kernel)
-  const place = `${wish.dirName === '/' ? '' : wish.dirName}/lib/modules/${wish.kernel}`
+  const place = posix.join('/', wish.dirName, 'lib/modules', wish.kernel)
   if (kernel === undefined || kernel.modules.length + kernel.onNode.length === 0)
     return [
       failed('kernel', `the image has no modules in ${place}; "kmm image inspect" shows for which kernels it has any`),
     ]
-  const found = ok('kernel', `the image has ${kernel.modules.length} modules in ${place}`)
+  const found = ok('kernel', `the image has modules in ${place}: ${kernel.modules.length}`)
   return [
     found,
     ...checkIndex(kernel),

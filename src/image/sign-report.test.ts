@@ -8,7 +8,7 @@ const report: SignReport = {
   v: 1,
   outcome: 'ok',
   reason: 'Signed',
-  message: 'signed 1 files',
+  message: 'signed 1 of 1 files',
   digest,
   sourceDigest: digest,
   signedBy: 'b'.repeat(64),

@@ -57,7 +57,7 @@ export function describeSigned(result: SignImageResult, fingerprint: string): Si
     v: 1,
     outcome: 'ok',
     reason: 'Signed',
-    message: `signed ${signed} files${kept === 0 ? '' : `, ${kept} were signed by this key already`}`,
+    message: `signed ${signed} of ${result.files.length} files${kept === 0 ? '' : ', the others carry this signature already'}`,
     digest: result.digest,
     sourceDigest: result.sourceDigest,
     signedBy: fingerprint,

@@ -72,7 +72,7 @@ describe('a sign pod', () => {
         v: 1,
         outcome: 'ok',
         reason: 'Signed',
-        message: 'signed 1 files',
+        message: 'signed 1 of 1 files',
         digest,
         sourceDigest: (await fixture.manifest('kmods/unsigned:v1')).digest,
         signedBy: signerOf('rsa').certificate.fingerprint,

@@ -18,13 +18,14 @@ interface CheckFlags extends CommonFlags {
 export function createCheckCommand(options: ImageCommandOptions): Command {
   const command = new Command('check')
     .description('tell whether the modules of an image would load on a kernel')
-    .argument('<image>')
+    .argument('<image>', 'such as quay.io/kmods/demo:v1')
     .requiredOption('--kernel <release>', 'what uname -r says on the node')
     .option('--module <name>', 'this module and what it needs; without, all that the image has for the kernel')
     .option('--dir <directory>', 'directory of the image with lib/modules in it', '/opt')
     .option('--firmware <directory>', 'directory of the image with firmware', '/firmware')
     .option('--cert <file>', 'certificate by whose key the modules have to be signed')
     .option('--require-signature', 'a module without signature does not pass')
+    .addHelpText('after', '\nExit status: 0, it would load; 1, it would not, or the image could not be read.')
   return addCommonFlags(command).action(async (image: string, flags: CheckFlags) => {
     const findings = await check(options, image, flags)
     const passes = wouldLoad(findings)

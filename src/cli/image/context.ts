@@ -82,16 +82,23 @@ export async function withContext<T>(
       },
     })
   } catch (error) {
-    throw hasCode(error, 'RegistryUnauthorized') ? adviseLogin(error) : error
+    throw adviseUser(error)
   } finally {
     progress.end()
     await client.close()
   }
 }
 
-function adviseLogin({ message, code, fate, cause }: KmmError): KmmError {
-  const advice = 'on the command line, "docker login" or "podman login" to that registry gives the credentials'
-  return new KmmError(`${message}; ${advice}`, { code, fate, cause })
+/** Errors advise whoever writes a Module: here the same is said by logging in and by flags. */
+function adviseUser(error: unknown): unknown {
+  if (!hasCode(error, 'RegistryUnauthorized', 'RegistryUnreachable')) return error
+  const { message, code, fate, cause } = error
+  const words = message
+    .replaceAll(/\bset (?=registryTLS\.)/g, 'give ')
+    .replaceAll('registryTLS.insecureSkipTLSVerify: true', '--skip-tls-verify')
+    .replaceAll('registryTLS.insecure: true', '--insecure')
+  const login = '; on the command line, "docker login" or "podman login" to that registry gives the credentials'
+  return new KmmError(code === 'RegistryUnauthorized' ? `${words}${login}` : words, { code, fate, cause })
 }
 
 async function openClient(

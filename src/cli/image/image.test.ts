@@ -46,6 +46,10 @@ const image = (name = 'unsigned:v1'): string => `${fixture.registry.address}/kmo
 
 /** Runs a command to its end; what it throws is thrown. */
 async function run(...argv: string[]): Promise<{ status: number; output: string }> {
+  return runSecurely(...argv, '--insecure')
+}
+
+async function runSecurely(...argv: string[]): Promise<{ status: number; output: string }> {
   const lines: string[] = []
   process.exitCode = 0
   const command = createImageCommand({
@@ -60,7 +64,7 @@ async function run(...argv: string[]): Promise<{ status: number; output: string 
     isTerminal: false,
     createStopSignal: () => new AbortController().signal,
   })
-  await command.parseAsync(argv.concat('--insecure'), { from: 'user' })
+  await command.parseAsync(argv, { from: 'user' })
   const status = process.exitCode ?? 0
   process.exitCode = 0
   return { status: Number(status), output: lines.join('\n') }
@@ -103,6 +107,13 @@ describe('kmm image inspect', () => {
     expect((await run('inspect', image())).output).toContain('No kernel has modules in /opt/lib/modules.')
   })
 
+  it('names the flag that plain HTTP needs', async () => {
+    await fixture.push([whole])
+    const error = await runSecurely('inspect', image()).catch((caught: unknown) => caught)
+    expect(error).toMatchObject({ code: 'RegistryUnreachable' })
+    expect(String(error)).toMatch(/plain HTTP.* give --insecure,/)
+  })
+
   it('follows no link of the image out of it', async () => {
     await fixture.push([
       [
@@ -138,7 +149,7 @@ describe('kmm image check', () => {
   it('prints a verdict for people', async () => {
     await fixture.push([whole])
     const { output } = await run('check', image(), '--kernel', kernel)
-    expect(output).toMatch(/^ok {7}the image has 3 modules/)
+    expect(output).toMatch(/^ok {7}the image has modules in \/opt\/lib\/modules\/6\.1\.0-56-amd64: 3\n/)
     expect(output).toMatch(/\nIt would load on 6\.1\.0-56-amd64\.$/)
   })
 
@@ -198,7 +209,7 @@ describe('kmm image check', () => {
   it('finds the modules of a kernel whose name ends in "+"', async () => {
     await fixture.push([[file('opt/lib/modules/6.1.0/a.ko', 'text')]])
     const { output } = await run('check', image(), '--kernel', '6.1.0+')
-    expect(output).toContain('the image has 1 modules')
+    expect(output).toContain('the image has modules in /opt/lib/modules/6.1.0+: 1')
   })
 })
 

@@ -15,7 +15,7 @@ interface InspectFlags extends CommonFlags {
 export function createInspectCommand(options: ImageCommandOptions): Command {
   const command = new Command('inspect')
     .description('show the kernels, modules, signers and firmware of an image')
-    .argument('<image>')
+    .argument('<image>', 'such as quay.io/kmods/demo:v1')
     .option('--dir <directory>', 'directory of the image with lib/modules in it', '/opt')
     .option('--firmware <directory>', 'directory of the image with firmware', '/firmware')
   return addCommonFlags(command).action(async (image: string, flags: InspectFlags) => {

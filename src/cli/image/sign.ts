@@ -8,7 +8,7 @@ interface SignFlags extends CommonFlags {
   to: string
   key: string
   cert: string
-  files: string[]
+  files?: string[]
   dir: string
   passphraseFile?: string
   hash: string
@@ -18,11 +18,11 @@ interface SignFlags extends CommonFlags {
 export function createSignCommand(options: ImageCommandOptions): Command {
   const command = new Command('sign')
     .description('sign the kernel modules in an image and push the result')
-    .argument('<image>', 'the image with the unsigned modules')
+    .argument('<image>', 'the image with the unsigned modules, such as quay.io/kmods/demo:v1')
     .requiredOption('--to <image>', 'where the signed image goes')
     .requiredOption('--key <file>', 'private key, RSA or EC, PEM or DER')
     .requiredOption('--cert <file>', 'its certificate, PEM or DER')
-    .option('--files <path...>', 'absolute paths and globs; without, all modules below the directory', [])
+    .option('--files <path...>', 'absolute paths and globs; without, all modules below the directory')
     .option('--dir <directory>', 'directory of the image that all files have to be in', '/opt')
     .option('--passphrase-file <file>', 'file with the passphrase of an encrypted key')
     .option('--hash <name>', 'sha256, sha384 or sha512', 'sha256')
@@ -33,7 +33,7 @@ export function createSignCommand(options: ImageCommandOptions): Command {
         source: place(image),
         target: place(flags.to),
         platform,
-        filesToSign: flags.files,
+        filesToSign: flags.files ?? [],
         dirName: flags.dir,
         workFolder: options.temporaryFolder,
         signer,
