@@ -18,7 +18,7 @@ export interface SignCommand {
 }
 
 const usage =
-  'Usage: worker image sign --from IMAGE --to IMAGE --file PATH… [--dir-name DIR] [--architecture A] [--hash sha256] [--from-insecure] [--from-skip-tls-verify] [--to-insecure] [--to-skip-tls-verify]'
+  'Usage: worker image sign --from IMAGE --to IMAGE [--file PATH…] [--dir-name DIR] [--architecture A] [--hash sha256] [--from-insecure] [--from-skip-tls-verify] [--to-insecure] [--to-skip-tls-verify]'
 
 const options = {
   from: { type: 'string' },
@@ -41,7 +41,6 @@ export function parseSignCommand(argv: readonly string[]): SignCommand {
   const values = parseFlags(argv)
   const { from, to, file: files = [], hash } = values
   if (from === undefined || to === undefined) throw refuse('Both --from and --to have to name an image')
-  if (files.length === 0) throw refuse('At least one --file has to be named')
   if (!isSignatureHash(hash)) throw refuse(`The hash ${JSON.stringify(hash)} is not known`)
   return {
     from,

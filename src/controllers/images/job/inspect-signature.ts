@@ -1,3 +1,4 @@
+import { defaultDirName } from '../../../api/defaults.ts'
 import type { ModuleImageSpec } from '../../../api/module-images-config.ts'
 import type { Sign } from '../../../api/module.ts'
 import { describeError, type ErrorCode, KmmError } from '../../../errors/error.ts'
@@ -70,7 +71,7 @@ async function inspectFiles(
     source: { registry, reference: { ...parseReference(spec.image), digest } },
     platform: { os: 'linux', architecture: architecture === '' ? 'amd64' : architecture },
     filesToSign: spec.sign?.filesToSign ?? [],
-    dirName: spec.dirName,
+    dirName: spec.dirName || defaultDirName,
     workFolder: temporaryFolder,
     log: () => undefined,
     certificate,

@@ -114,7 +114,7 @@ const fail = (reason: Reason, message: string, log: string, at: string): Failed 
 })
 
 function describeEnd(type: JobType, { exitCode, reason, message }: Terminated): string {
-  const log = cutLog(message).split('\n').at(-1) ?? ''
+  const log = cutLog(message).split('\n').at(-1)?.trim() ?? ''
   const words = log === '' ? '' : `: ${log}`
   if (exitCode === 0) return `the ${nouns[type]} pod ended well without saying which image it made${words}; see its log`
   const aside = reason === '' || reason === 'Error' ? '' : ` (${reason})`

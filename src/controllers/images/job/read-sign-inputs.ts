@@ -1,3 +1,4 @@
+import { defaultDirName } from '../../../api/defaults.ts'
 import type { ModuleImageSpec } from '../../../api/module-images-config.ts'
 import type { Sign } from '../../../api/module.ts'
 import { KmmError } from '../../../errors/error.ts'
@@ -54,7 +55,8 @@ export async function readSignInputs(
   tools: ReadTools,
 ): Promise<SignInputs> {
   const filesToSign = sign.filesToSign ?? []
-  parseFileWishes(filesToSign, spec.dirName)
+  const dirName = spec.dirName || defaultDirName
+  parseFileWishes(filesToSign, dirName)
   const named = { key: nameSecret(sources, sign, 'keySecret'), certificate: nameSecret(sources, sign, 'certSecret') }
   const [key, cert] = await Promise.all([readSecret(named.key, tools), readSecret(named.certificate, tools)])
   const certificate = readEntry(cert, 'cert', named.certificate)
@@ -70,7 +72,7 @@ export async function readSignInputs(
     throw nameProblem(error, named.key)
   }
   return {
-    hash: hashParts('sign', fingerprint, key.version, filesToSign.toSorted(), spec.dirName ?? '', spec.kernelVersion),
+    hash: hashParts('sign', fingerprint, key.version, filesToSign.toSorted(), dirName, spec.kernelVersion),
     setup: hashParts('sign', sign.unsignedImageRegistryTLS, spec.registryTLS, sources.tolerations),
     certificate: fingerprint,
   }

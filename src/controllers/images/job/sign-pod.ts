@@ -1,3 +1,4 @@
+import { defaultDirName } from '../../../api/defaults.ts'
 import type { Container, Pod, Volume } from 'kubernetes-types/core/v1.js'
 import type { Sign, TLSOptions } from '../../../api/module.ts'
 import { KmmError } from '../../../errors/error.ts'
@@ -27,7 +28,8 @@ function listArguments({ spec, source, architecture }: SignIntent, { filesToSign
     '--to',
     spec.image,
     ...filesToSign.flatMap((path) => ['--file', path]),
-    ...(spec.dirName ? ['--dir-name', spec.dirName] : []),
+    '--dir-name',
+    spec.dirName || defaultDirName,
     ...(architecture === '' ? [] : ['--architecture', architecture]),
     ...listTlsFlags('from', source.tls),
     ...listTlsFlags('to', spec.registryTLS),
