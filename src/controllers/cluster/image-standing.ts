@@ -55,13 +55,16 @@ const isNoticedOnly = (reason: string | undefined): boolean =>
   reason === undefined || reason === 'ImageNotFound' || isMakingReason(reason as Reason)
 
 /** An image that does not exist. Where KMM makes it, and nothing failed yet, it is about to. */
-function standMissing(reason: string | undefined, { build, sign }: ImageMaking): ImageStanding {
+function standMissing(reason: string | undefined, making: ImageMaking): ImageStanding {
+  const { build, sign } = making
   if ((build ?? sign) && isNoticedOnly(reason)) return standMaking(reason, build ? 'ImageBuilding' : 'ImageSigning')
-  return standFailed(reason)
+  return standFailed(reason, making)
 }
 
-function standFailed(reason: string | undefined): ImageStanding {
-  return { kind: 'failing', reason: makingFailures.find((each) => each === reason) ?? 'ImageMissing' }
+/** A registry's or a disk's words are for the message: on a node they would read as if its worker had failed. */
+function standFailed(reason: string | undefined, { build, sign }: ImageMaking): ImageStanding {
+  const usual = build && sign ? 'ImageMissing' : build ? 'BuildFailed' : sign ? 'SignFailed' : 'ImageMissing'
+  return { kind: 'failing', reason: makingFailures.find((each) => each === reason) ?? usual }
 }
 
 /**
@@ -84,11 +87,11 @@ export function standImage(
     case 'Missing':
       return standMissing(reason, making)
     case 'Failed':
-      return standFailed(reason)
+      return standFailed(reason, making)
     case 'Unverified':
       return { kind: 'unverified' }
     default:
-      return makingFailures.some((each) => each === reason) ? standFailed(reason) : { kind: 'unknown' }
+      return makingFailures.some((each) => each === reason) ? standFailed(reason, making) : { kind: 'unknown' }
   }
 }
 

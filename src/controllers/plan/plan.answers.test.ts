@@ -161,6 +161,9 @@ describe('an image that KMM is to make', () => {
     ['is about to be built when it is found missing', { build }, missing, 'keep ImageBuilding'],
     ['is about to be signed when it is found missing', { sign }, missing, 'keep ImageSigning'],
     ['waits for its turn', { build }, { phase: 'Missing', reason: 'JobQueued' }, 'keep JobQueued'],
+    ['cannot be pushed', { build }, { phase: 'Failed', reason: 'RegistryUnauthorized' }, 'keep BuildFailed'],
+    ['cannot be pulled', { sign }, { phase: 'Failed', reason: 'RegistryUnauthorized' }, 'keep SignFailed'],
+    ['cannot be made', { build, sign }, { phase: 'Failed', reason: 'OutOfSpace' }, 'keep ImageMissing'],
     ['fails', { build }, { phase: 'Missing', reason: 'ImageInputMissing' }, 'keep ImageInputMissing'],
   ]
   it.each(rows)('%s', (_title, container = {}, image, expected) => {

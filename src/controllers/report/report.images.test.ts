@@ -11,19 +11,19 @@ import {
 import { decideReport, reportCondition, reportStatus } from '../../../test/builders/report.ts'
 import type { ImageStatus, ModuleImagesConfig, ModuleImageSpec } from '../../api/module-images-config.ts'
 
-type Image = Partial<ModuleImageSpec> & Omit<ImageStatus, 'image'>
+type Image = Partial<ModuleImageSpec> & Omit<ImageStatus, 'image'> & { isPushed?: true }
 
 const build = { dockerfileConfigMap: { name: 'dockerfile' } }
 const kernel = (index: number): string => `6.${index}.0-1-amd64`
 const tag = (index: number): string => `registry.test/mod:${kernel(index)}`
 
-/** A ModuleImagesConfig of images for the kernels 6.1, 6.2 and so on, each of them built. */
+/** A ModuleImagesConfig of images for the kernels 6.1, 6.2 and so on, each of them built unless somebody else pushes it. */
 function buildImages(...images: readonly Image[]): ModuleImagesConfig {
   const specs: ModuleImageSpec[] = []
   const statuses: ImageStatus[] = []
-  images.forEach(({ dirName: _none, build: own = build, sign, ...status }, index) => {
+  images.forEach(({ build: own = build, isPushed, ...status }, index) => {
     const name = { image: tag(index + 1), kernelVersion: kernel(index + 1) }
-    specs.push({ ...name, build: own, ...(sign ? { sign } : {}) })
+    specs.push({ ...name, ...(isPushed ? {} : { build: own }) })
     statuses.push({ ...name, ...status })
   })
   return {
@@ -166,7 +166,7 @@ describe('where an image that KMM makes shows', () => {
     nodeModulesConfigs: [buildNodeConfig({ entries: [item], loaded: [buildLoaded(item)] })],
   })
   const aside: ClusterObjects = { nodes: [buildNode({ taints: [cordoned] })] }
-  const pushed: Image = { phase: 'Missing', reason: 'ImageInvalid', message: 'no' }
+  const pushed: Image = { phase: 'Missing', reason: 'ImageNotFound', message: 'no', isPushed: true }
 
   // Status of Ready, Progressing and Degraded, and the reason of the one that is True, or else of Ready.
   const rows: [string, ClusterObjects, string][] = [
