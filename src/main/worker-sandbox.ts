@@ -56,7 +56,7 @@ async function runKmod(): Promise<number> {
 const isImage = (action: string): boolean => argv[0] === 'image' && argv[1] === action
 const isSign = isImage('sign')
 // As the program that it stands for.
-if (isSign) for (const flag of ['--liftoff-only', '--semi-space-growth-factor=1']) setFlagsFromString(flag)
+if (isSign) setFlagsFromString('--liftoff-only')
 
 const image = { temporaryFolder: '/tmp', ...common }
 

@@ -32,8 +32,6 @@ function runKmod(): Promise<number> {
 function runSign(): Promise<number> {
   // To optimize the HTTP parser takes 35 MB for a moment, more than the rest of a sign pod's work, and gains nothing there.
   setFlagsFromString('--liftoff-only')
-  // A young generation that stays small is swept often, and with it go the pieces of layers that were read: 14 MB less.
-  setFlagsFromString('--semi-space-growth-factor=1')
   return runImageSign(rest, { host: { root: '/', architecture }, temporaryFolder: tmpdir(), ...common })
 }
 
