@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
-import type { ImageStatus } from '../../api/module-images-config.ts'
+import type { ImageStatus, ModuleImageSpec } from '../../api/module-images-config.ts'
 import type { ImageAction, ImageDecision, NewJob } from './action.ts'
 import { collect } from './collect.ts'
 import type { Reason } from '../../errors/reason.ts'
 import type { Job, JobState, JobType } from './job/job.ts'
 import { formatInputsKey } from './job/read-inputs.ts'
+import { askFor, findCheck } from './lookup.ts'
 import type { ObservedImage } from './observed.ts'
 import { makeStatus, type StatusFields } from './status.ts'
 import { formatTime, pauseAfter } from './timing.ts'
@@ -21,8 +22,8 @@ export interface Stage {
   setup: string | undefined
 }
 
-/** Inputs that are older than this are read again before a pod is made from them. */
-const inputsFreshMs = 10_000
+/** What was found out longer ago than this is looked at again before a pod is made. */
+const freshMs = 5_000
 /** How soon a build that waits for others is looked at again. */
 const queuePauseMs = 5_000
 
@@ -181,20 +182,29 @@ class Attempts {
       : { status, actions: [], againAtMs: retryAtMs }
   }
 
-  /** Makes the next pod, once its inputs are fresh and there is room for it. Until it is seen `meanwhile` is said. */
+  /** Makes the next pod, once what it follows from is fresh and there is room for it. Until it is seen `meanwhile` is said. */
   #create(attempt: number, meanwhile?: ImageStatus): ImageDecision {
     const { config, spec, facts } = this.#observed
     const { type, target, source } = this.#stage
     const inputs = facts.inputs.get(spec.image)
     const isFresh =
-      inputs !== undefined && inputs.key === formatInputsKey(config, spec) && this.#nowMs - inputs.atMs <= inputsFreshMs
-    const held = isFresh ? this.#findHold() : undefined
+      inputs !== undefined && inputs.key === formatInputsKey(config, spec) && this.#nowMs - inputs.atMs <= freshMs
+    // Somebody may have pushed what is to be made, or the image itself.
+    const unseen = [...new Set([spec.image, target])].filter((each) => !this.#isSeen({ ...spec, image: each }))
+    const held = isFresh && unseen.length === 0 ? this.#findHold() : undefined
     if (held) return held
     const job: NewJob = { type, hash: this.#hash, attempt, target, source }
-    const action: ImageAction = isFresh
-      ? { type: 'createJob', config, image: spec, job }
-      : { type: 'readInputs', config, image: spec }
-    return { status: meanwhile ?? this.#standing(), actions: [action] }
+    const lookups: ImageAction[] = [
+      ...(isFresh ? [] : [{ type: 'readInputs' as const, config, image: spec }]),
+      ...unseen.map((each) => askFor(this.#observed, { ...spec, image: each })),
+    ]
+    const actions: ImageAction[] = lookups.length > 0 ? lookups : [{ type: 'createJob', config, image: spec, job }]
+    return { status: meanwhile ?? this.#standing(), actions }
+  }
+
+  #isSeen(image: ModuleImageSpec): boolean {
+    const check = findCheck(this.#observed, image)
+    return check !== undefined && this.#nowMs - check.atMs <= freshMs
   }
 
   /** What is said until a first pod is seen: what was said before, if it was of these inputs. */

@@ -49,6 +49,8 @@ export class FakeImages {
   /** When the present operator was started. */
   startedAtMs = this.nowMs
   isDoubted = false
+  /** Told before each pod is made. */
+  onCreate: (job: NewJob) => void = () => undefined
   #facts = createFacts()
   #pods = 0
 
@@ -79,6 +81,11 @@ export class FakeImages {
   change(spec: Partial<NonNullable<ModuleImagesConfig['spec']>>): this {
     this.config = { ...this.config, spec: { ...this.config.spec, ...spec } }
     return this
+  }
+
+  /** How many pods were ever made. */
+  get podCount(): number {
+    return this.#pods
   }
 
   /** Another operator takes over: it knows nothing but what stands in the cluster. */
@@ -161,6 +168,7 @@ export class FakeImages {
     this.log.push(`create ${type} ${attempt}`)
     const twin = this.jobs.find((each) => each.name === name)
     if (twin) return
+    this.onCreate(job)
     const uid = `pod-${++this.#pods}`
     this.#targets.set(uid, job.target)
     const common = { uid, name, createdAtMs: this.nowMs, deleting: false, lost: false, finalizers: [] }
