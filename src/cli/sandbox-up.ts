@@ -75,7 +75,7 @@ function describeNodes(sandbox: Sandbox): { name: string; kernel: string; real?:
 }
 
 function tellJson(sandbox: Sandbox): string {
-  const { engine, version, kubeconfigPath, url, registry, workerImage } = sandbox
+  const { engine, version, kubeconfigPath, url, registry, workerImage, builderImage } = sandbox
   return JSON.stringify({
     event: 'up',
     engine,
@@ -84,12 +84,13 @@ function tellJson(sandbox: Sandbox): string {
     api: url,
     registry: registry.address,
     workerImage,
+    builderImage,
     nodes: describeNodes(sandbox),
   })
 }
 
 function tellPerson(sandbox: Sandbox, program: string): string[] {
-  const { engine, version, kubeconfigPath, url, registry, workerImage } = sandbox
+  const { engine, version, kubeconfigPath, url, registry, workerImage, builderImage } = sandbox
   return [
     'The sandbox is up; Ctrl-C stops and removes it.',
     '',
@@ -104,7 +105,8 @@ function tellPerson(sandbox: Sandbox, program: string): string[] {
     'In another terminal:',
     '',
     `  export KUBECONFIG=${kubeconfigPath}`,
-    `  OPERATOR_NAMESPACE=kmm-operator-system RELATED_IMAGE_WORKER=${workerImage} ${program} operator`,
+    `  export RELATED_IMAGE_WORKER=${workerImage} RELATED_IMAGE_BUILD=${builderImage}`,
+    `  OPERATOR_NAMESPACE=kmm-operator-system ${program} operator`,
     `  ${program} sandbox get nodes   # or kubectl get nodes`,
   ]
 }

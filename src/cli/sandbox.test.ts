@@ -88,7 +88,8 @@ describe('kmm sandbox up', () => {
     stop.abort()
     await done
     const text = lines.join('\n')
-    expect(text).toMatch(/^ {2}OPERATOR_NAMESPACE=\S+ RELATED_IMAGE_WORKER=\S+ node kmm\.js operator$/m)
+    expect(text).toMatch(/^ {2}OPERATOR_NAMESPACE=\S+ node kmm\.js operator$/m)
+    expect(text).toContain('export RELATED_IMAGE_WORKER=kmm-worker:sandbox RELATED_IMAGE_BUILD=kmm-builder:sandbox')
     expect(text).toMatch(/^ {2}node kmm\.js sandbox get nodes/m)
     expect(lines.at(-1)).toBe('The sandbox is gone.')
   })

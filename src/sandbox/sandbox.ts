@@ -36,6 +36,10 @@ export interface CommonOptions {
   modprobeProgram?: string
   /** Pods with a container of this image run the worker program; default `kmm-worker:sandbox`. */
   workerImage?: string
+  /** Pods with a container of this image run the worker program with a builder beside it; default `kmm-builder:sandbox`. */
+  builderImage?: string
+  /** What build pods find as `buildah`; default that of the PATH. Without one they fail, and say so. */
+  buildahProgram?: string
   /** How many worker processes run at once, on all nodes together; default one a processor, at least 2. */
   workerSlots?: number
   registry?: RegistryOptions
@@ -78,6 +82,7 @@ export interface Sandbox {
   readonly kubeconfig: string
   readonly kubeconfigPath: string
   readonly workerImage: string
+  readonly builderImage: string
   /** Everything that the sandbox keeps on disk; removed when it stops. */
   readonly folder: string
   kubeconfigFor(user: User): string
@@ -123,11 +128,13 @@ function prepareMachines(options: CommonOptions, registry: SandboxRegistry): Pic
   return { machines: { ...options.machines, ...ours, forwardedPorts: [port] } }
 }
 
+type SharedParts = Pick<Sandbox, 'folder' | 'rules' | 'workerImage' | 'builderImage' | 'registry'>
+
 /** What all virtual nodes share: their client, the watch of pods, the programs that they run. */
 async function prepareNodes(
   options: CommonOptions,
   { nodesKubeconfig, nodes: traits }: Engine,
-  { folder, rules, workerImage, registry }: Pick<Sandbox, 'folder' | 'rules' | 'workerImage' | 'registry'>,
+  { folder, rules, workerImage, builderImage, registry }: SharedParts,
   stops: StopList,
 ): Promise<NodeSurroundings> {
   const programs = join(resolve(options.root ?? '.'), 'dist')
@@ -144,13 +151,16 @@ async function prepareNodes(
   feed.start()
   const slots = new Slots(options.workerSlots ?? Math.max(2, availableParallelism()))
   const times = options.times === undefined ? {} : { times: options.times }
+  const { buildahProgram } = options
+  const buildah = buildahProgram === undefined ? {} : { buildahProgram }
   return {
     client,
     feed,
     rules,
     slots,
     workerImage,
-    programs: { workerProgram: resolve(workerProgram), modprobePath },
+    builderImage,
+    programs: { workerProgram: resolve(workerProgram), modprobePath, ...buildah },
     ...prepareMachines(options, registry),
     traits,
     ...times,
@@ -174,9 +184,14 @@ async function furnishEngine(options: CommonOptions, engine: Engine, frame: Fram
   const { folder, nodes, stops } = frame
   const { url, client, kubeconfig } = engine
   const rules = new PodRules(options.rules)
-  const workerImage = options.workerImage ?? 'kmm-worker:sandbox'
+  const { workerImage = 'kmm-worker:sandbox', builderImage = 'kmm-builder:sandbox' } = options
   const registry = stops.add(await startRegistry(options.registry), (each) => each.stop())
-  const surroundings = await prepareNodes(options, engine, { folder, rules, workerImage, registry }, stops)
+  const surroundings = await prepareNodes(
+    options,
+    engine,
+    { folder, rules, workerImage, builderImage, registry },
+    stops,
+  )
   stops.add(nodes, (all) => Promise.all(all.map((node) => node.stop())))
   const addNode = async (node: NodeOptions): Promise<VirtualNode> => {
     // A machine that takes the name of one that is gone has a disk of its own.
@@ -202,6 +217,7 @@ async function furnishEngine(options: CommonOptions, engine: Engine, frame: Fram
     kubeconfig,
     kubeconfigPath,
     workerImage,
+    builderImage,
     folder,
     kubeconfigFor: (user) => engine.kubeconfigFor(user),
     node: (name) => nodes.findLast((each) => each.name === name),

@@ -15,11 +15,9 @@ interface Entry extends Place {
   mirrors: Place[]
 }
 
-const strict: RegistryTls = { insecure: false, insecureSkipTLSVerify: false }
-
 /**
  * The text of the registries.conf for pulling base images: mirrors as the operator's settings have them, each registry and
- * mirror insecure only where that is allowed. Throws RegistryUnreachable for a registry that speaks plain HTTP against the rules.
+ * mirror insecure only where that is allowed.
  */
 export async function formatPullRegistries(
   images: readonly Reference[],
@@ -27,17 +25,16 @@ export async function formatPullRegistries(
   { mirrors = [] }: RegistrySettings,
   schemes: SchemeFinder,
 ): Promise<string> {
-  const hosts = [...new Set(images.map(({ registry }) => registry))]
   const insecureHosts = new Set<string>()
-  for (const host of hosts)
-    if (await needsInsecure(host, tls, hasMirror(host, mirrors), schemes)) insecureHosts.add(host)
+  for (const host of new Set(images.map(({ registry }) => registry)))
+    if (await mayBeInsecure(host, tls, schemes)) insecureHosts.add(host)
   const entries: Entry[] = []
   for (const { prefix, endpoints } of mirrors) {
     const places: Place[] = []
     for (const { location, insecure = false, skipVerify = false } of endpoints) {
       const { registry } = parseRegistryPath(location)
       const allowed = { insecure, insecureSkipTLSVerify: skipVerify }
-      places.push({ location, insecure: await needsInsecure(registry, allowed, true, schemes) })
+      places.push({ location, insecure: await mayBeInsecure(registry, allowed, schemes) })
     }
     entries.push({ location: prefix, insecure: insecureHosts.has(parseRegistryPath(prefix).registry), mirrors: places })
   }
@@ -46,7 +43,10 @@ export async function formatPullRegistries(
   return formatRegistries(entries)
 }
 
-/** The text of the registries.conf for the push, which goes to the registry itself. */
+/**
+ * The text of the registries.conf for the push, which goes to the registry itself. Throws RegistryUnreachable where it speaks
+ * plain HTTP against the rules, before anything is built in vain.
+ */
 export async function formatPushRegistries(
   target: Reference,
   tls: RegistryTls,
@@ -56,23 +56,14 @@ export async function formatPushRegistries(
   return formatRegistries(insecure ? [{ location: target.registry, insecure, mirrors: [] }] : [])
 }
 
-/** Where a mirror may answer in its place, a registry that does not is no reason to give up, nor is a mirror. */
-async function needsInsecure(
-  host: string,
-  tls: RegistryTls,
-  isOptional: boolean,
-  schemes: SchemeFinder,
-): Promise<boolean> {
+/** Of a place that cannot be asked nothing is allowed: the builder will say so, if it needs anything from there. */
+async function mayBeInsecure(host: string, tls: RegistryTls, schemes: SchemeFinder): Promise<boolean> {
   try {
     return await schemes.needsInsecure(host, tls)
   } catch (error) {
-    if (!isOptional || hasCode(error, 'Aborted')) throw error
-    return schemes.needsInsecure(host, strict)
+    if (hasCode(error, 'RegistryUnreachable')) return false
+    throw error
   }
-}
-
-function hasMirror(host: string, mirrors: NonNullable<RegistrySettings['mirrors']>): boolean {
-  return mirrors.some(({ prefix }) => parseRegistryPath(prefix).registry === host)
 }
 
 /** Names that were parsed hold nothing that TOML would read otherwise than JSON. */

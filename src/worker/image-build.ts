@@ -146,11 +146,19 @@ async function withCredentials<T>(
     }
 }
 
-/** The image whose credential a registry has refused. */
+/** The image whose credential a registry has refused; of a push there is but one. */
 function findRefused({ reason, image }: BuildahError, images: readonly Reference[]): Reference | undefined {
   if (reason !== 'RegistryUnauthorized') return undefined
-  if (image === undefined) return images[0]
-  return images.find((each) => formatReference(each) === image || image.startsWith(`${nameRepository(each)}:`))
+  return image === undefined ? images[0] : images.find((each) => isNamed(each, image))
+}
+
+/** The builder names images in full, but for those of Docker Hub. */
+function isNamed(reference: Reference, name: string): boolean {
+  try {
+    return nameRepository(parseReference(name)) === nameRepository(reference)
+  } catch {
+    return false
+  }
 }
 
 /** A folder with the Dockerfile alone: build pods have no other files to copy (upstream: kaniko's context is /workspace). */

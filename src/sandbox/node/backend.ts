@@ -3,6 +3,8 @@ import type { RunningContainer } from './container-process.ts'
 
 /** A container that runs the worker program. */
 export interface WorkerStart {
+  /** What its image has: the worker alone, or a builder beside it. */
+  program: 'worker' | 'builder'
   pod: Pod
   container: Container
   /** Of the pod on this computer; its root, logs and volumes are below it. */
@@ -28,7 +30,7 @@ export interface NodeBackend {
   reboot(release: string | undefined): Promise<void>
   /** Finds or makes what a host path names; throws MountFailure with the kubelet's words. */
   setUpHostPath(source: HostPathVolumeSource): Promise<string>
-  /** Runs the worker program as the container says. */
+  /** Runs the worker program as the container says; a build, which is no business of the kernel, may run elsewhere. */
   startWorker(start: WorkerStart): Promise<RunningContainer>
   /** Removes what the containers of a pod have left on the node. */
   removePod(uid: string): Promise<void>

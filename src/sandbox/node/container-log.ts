@@ -82,3 +82,14 @@ export async function readContainerLog(
   const text = select(lines, selection, Date.now())
   return selection.limitBytes === undefined ? text : Buffer.from(text).subarray(0, selection.limitBytes).toString()
 }
+
+/** The kubelet takes this much of a log for a message: https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/ */
+const endLines = 80
+const endBytes = 2_048
+
+/** The end of a container's log as the kubelet takes it for the message of one that failed without any. */
+export async function readLogEnd(file: string): Promise<string> {
+  const { lines } = await readLines(file, 0).catch(() => ({ lines: [] }))
+  const text = Buffer.from(select(lines, { follow: false, timestamps: false, tailLines: endLines }, Date.now()))
+  return text.subarray(Math.max(0, text.length - endBytes)).toString('utf8')
+}

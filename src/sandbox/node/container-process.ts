@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Container } from 'kubernetes-types/core/v1.js'
 import { containerFile } from '../modprobe/session.ts'
 import { keepLog } from './container-log.ts'
+import { killTree } from './process-tree.ts'
 import { mountVolumes } from './volumes.ts'
 
 /** The kubelet keeps this much of a termination message. */
@@ -92,5 +93,9 @@ export async function startContainer(start: ContainerStart): Promise<RunningCont
     await kept
     return end
   })
-  return { ended, kill: (signal) => void child.kill(signal) }
+  const kill = (signal: 'SIGTERM' | 'SIGKILL'): void => {
+    if (signal === 'SIGKILL' && child.pid !== undefined && child.exitCode === null) void killTree(child.pid)
+    else child.kill(signal)
+  }
+  return { ended, kill }
 }

@@ -5,10 +5,11 @@ import { workerActionLabel } from '../../api/labels.ts'
 import type { WorkerReport } from '../../api/worker-report.ts'
 import { sleep } from '../../kube/clock.ts'
 import type { PodBehaviour } from './behaviour.ts'
-import { logFileOf } from './container-log.ts'
+import { logFileOf, readLogEnd } from './container-log.ts'
 import type { ProcessEnd, RunningContainer } from './container-process.ts'
 import { readDownwardField } from './downward.ts'
 import type { KubeletSettings } from './kubelet-settings.ts'
+import type { findProgram } from './pod-program.ts'
 
 /** One run of a pod's containers. */
 export interface ContainerRun {
@@ -126,11 +127,12 @@ function endWith(run: ContainerRun, running: RunningContainer): () => void {
   }
 }
 
-async function startWorker(run: ContainerRun, container: Container): Promise<RunningContainer> {
+async function startWorker(run: ContainerRun, found: FoundProgram, logFile: string): Promise<RunningContainer> {
   const { settings, pod, folder, volumes } = run
-  const logFile = logFileOf(folder, container.name, run.restartCount)
+  const { container, program } = found
   await mkdir(dirname(logFile), { recursive: true })
   return settings.backend.startWorker({
+    program,
     pod,
     container,
     folder,
@@ -140,20 +142,30 @@ async function startWorker(run: ContainerRun, container: Container): Promise<Run
   })
 }
 
-/** Runs the worker program in the root of the pod's worker container, when there is a free slot. */
-export async function runWorker(run: ContainerRun, container: Container): Promise<ProcessEnd> {
+/** A container that failed without a message has the end of its log for one, where its policy says so. */
+async function fallBackToLog(container: Container, end: ProcessEnd, logFile: string): Promise<ProcessEnd> {
+  const falls = container.terminationMessagePolicy === 'FallbackToLogsOnError'
+  if (!falls || end.exitCode === 0 || end.message !== '') return end
+  return { ...end, message: await readLogEnd(logFile) }
+}
+
+type FoundProgram = NonNullable<ReturnType<typeof findProgram>>
+
+/** Runs a program of KMM in the root of the container that has it, when there is a free slot. */
+export async function runWorker(run: ContainerRun, found: FoundProgram): Promise<ProcessEnd> {
   const giveBack = await run.settings.slots.take(AbortSignal.any([run.stopping, run.killed]))
   const holding = new AbortController()
   try {
     if (run.stopping.aborted || run.killed.aborted) return { exitCode: terminated, signal: 15, message: '' }
-    const running = await startWorker(run, container)
+    const logFile = logFileOf(run.folder, found.container.name, run.restartCount)
+    const running = await startWorker(run, found, logFile)
     const release = endWith(run, running)
     // What takes long waits for something, as in a hung pull, and must not hold up the other nodes.
     void sleep(run.settings.clock, longestHoldMs, holding.signal).then(giveBack)
     run.started(true)
     const end = await running.ended
     release()
-    return end
+    return await fallBackToLog(found.container, end, logFile)
   } finally {
     holding.abort()
     giveBack()

@@ -37,6 +37,8 @@ export interface KubeletSettings {
   images: NodeImages
   /** Pods with a container of this image run the worker program. */
   workerImage: string
+  /** Pods with a container of this image run it with a builder beside it. */
+  builderImage: string
   rules: PodRules
   /** Shared by all nodes of a process: how many worker processes run at once. */
   slots: Slots

@@ -71,6 +71,7 @@ async function startNode(options: Partial<NodeOptions> = {}, program = defaultPr
       rules,
       slots: new Slots(2),
       workerImage,
+      builderImage: 'kmm-builder:sandbox',
       programs: { workerProgram, modprobePath: '/bin/false' },
       times: { restartBaseMs: 60, restartCapMs: 200, retryBaseMs: 20, retryCapMs: 40, phaseLagMs: 20 },
       onError: (error) => errors.push(error),

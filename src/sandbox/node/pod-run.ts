@@ -9,6 +9,7 @@ import type { KubeletSettings } from './kubelet-settings.ts'
 import { MountFailure } from './mount-failure.ts'
 import { ImagePullFailure } from './node-images.ts'
 import { warnOfPod } from './pod-event.ts'
+import { findProgram } from './pod-program.ts'
 import { PodGone, PodReporter } from './pod-reporter.ts'
 import { resumeView } from './pod-resume.ts'
 import { formatTime, isTerminal, type PodView, type Termination, terminalPhase, wantsRestart } from './pod-status.ts'
@@ -167,12 +168,11 @@ export class PodRun {
     return { reason: 'ErrImagePull', message: `Failed to pull image "${image}": ${why}`, event: 'Failed' }
   }
 
-  /** The rule for this pod; without one, a worker pod runs its program (undefined) and others are ready at once. */
+  /** The rule for this pod; without one, a worker or build pod runs its program (undefined) and others are ready at once. */
   #behaviour(): PodBehaviour | undefined {
     const rule = this.#settings.rules.behaviourOf(this.#pod)
     if (rule !== undefined) return rule
-    const isWorker = this.#pod.spec?.containers.some(({ image }) => image === this.#settings.workerImage) === true
-    return isWorker ? undefined : { do: 'ready' }
+    return findProgram(this.#pod, this.#settings) === undefined ? { do: 'ready' } : undefined
   }
 
   async #runUntilOver(): Promise<void> {
@@ -220,7 +220,7 @@ export class PodRun {
 
   async #runOnce(): Promise<Termination> {
     const behaviour = this.#behaviour()
-    const container = this.#pod.spec?.containers.find(({ image }) => image === this.#settings.workerImage)
+    const found = findProgram(this.#pod, this.#settings)
     let startedAt = formatTime(this.#settings.clock.now())
     const reports: Promise<void>[] = []
     const run: ContainerRun = {
@@ -240,8 +240,8 @@ export class PodRun {
         report.catch(() => undefined)
       },
     }
-    const end = await (behaviour === undefined && container !== undefined
-      ? runWorker(run, container)
+    const end = await (behaviour === undefined && found !== undefined
+      ? runWorker(run, found)
       : actContainers(run, behaviour ?? { do: 'ready' }))
     await Promise.all(reports)
     return this.#describeEnd(end, startedAt)

@@ -1,13 +1,17 @@
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { HostPathVolumeSource } from 'kubernetes-types/core/v1.js'
 import { hasCode, KmmError } from '../../errors/error.ts'
+import { provideKernel } from '../qemu/kernels.ts'
 import { type Machine, startMachine } from '../qemu/machine.ts'
 import type { MachineOptions } from '../qemu/machine-options.ts'
 import type { GuestPathKind } from '../qemu/requests.ts'
 import type { NodeBackend, WorkerStart } from './backend.ts'
 import type { RunningContainer } from './container-process.ts'
 import { failCheck, type HostPathKind } from './host-path.ts'
+import { MountFailure } from './mount-failure.ts'
 import { podsFolder, startInMachine, workerOnNode } from './machine-container.ts'
+import { startProcess, type VirtualPrograms } from './process-container.ts'
 
 /** What all nodes with real kernels share. */
 export interface MachineSettings
@@ -51,25 +55,37 @@ async function statOrNothing(machine: Machine, path: string): Promise<GuestPathK
   }
 }
 
-/** A node whose kernel is a stock Debian one in a QEMU machine; worker containers run there. */
+/** One node with a real kernel. */
+export interface QemuNode {
+  name: string
+  release: string
+  /** Its folder on this computer. */
+  root: string
+  /** What runs on this computer for it. */
+  programs: VirtualPrograms
+}
+
+/**
+ * A node whose kernel is a stock Debian one in a QEMU machine. Worker and sign containers run there. A build, which needs no
+ * kernel of a certain release and is slow in an emulated machine, runs on this computer, beside the machine; of the node's
+ * folders it sees /lib/modules alone, as the kernel's package has it.
+ */
 export class QemuBackend implements NodeBackend {
   readonly architecture = 'amd64'
-  readonly #name: string
-  readonly #release: string
+  readonly #node: QemuNode
   readonly #settings: MachineSettings
   readonly #options: NodeMachineOptions
   readonly #stopped = new AbortController()
   #machine: Machine | undefined
 
-  constructor(name: string, release: string, settings: MachineSettings, options: NodeMachineOptions = {}) {
-    this.#name = name
-    this.#release = release
+  constructor(node: QemuNode, settings: MachineSettings, options: NodeMachineOptions = {}) {
+    this.#node = node
     this.#settings = settings
     this.#options = options
   }
 
   get release(): string {
-    return this.#machine?.release ?? this.#release
+    return this.#machine?.release ?? this.#node.release
   }
 
   get bootId(): string {
@@ -79,18 +95,19 @@ export class QemuBackend implements NodeBackend {
   /** The machine itself, once the node has been started. */
   get machine(): Machine {
     if (this.#machine !== undefined) return this.#machine
-    throw new KmmError(`the machine of node ${this.#name} is not started`, { code: 'Unreachable' })
+    throw new KmmError(`the machine of node ${this.#node.name} is not started`, { code: 'Unreachable' })
   }
 
   async start(): Promise<void> {
     const { workerProgram, forwardedPorts, signal: given, ...shared } = this.#settings
     const signal = given === undefined ? this.#stopped.signal : AbortSignal.any([given, this.#stopped.signal])
-    const own = { name: this.#name, release: this.#release, signal, saved: { key: 'node' } }
+    const { name, release } = this.#node
+    const own = { name, release, signal, saved: { key: 'node' } }
     this.#machine = await startMachine({ ...shared, ...own, ...this.#options })
     await this.machine.writeFile(workerOnNode, await readFile(workerProgram))
     for (const folder of hostFolders) await this.machine.makeFolder(folder)
     for (const port of forwardedPorts) await this.machine.forward(port)
-    await this.machine.runChecked(['hostname', this.#name])
+    await this.machine.runChecked(['hostname', this.#node.name])
   }
 
   async stop(): Promise<void> {
@@ -102,7 +119,7 @@ export class QemuBackend implements NodeBackend {
     const next = release === undefined ? undefined : (parseMachineKernel(release) ?? release)
     await this.machine.reboot(next === undefined ? {} : { release: next })
     await this.machine.remove(podsFolder)
-    await this.machine.runChecked(['hostname', this.#name])
+    await this.machine.runChecked(['hostname', this.#node.name])
   }
 
   async setUpHostPath({ path, type = '' }: HostPathVolumeSource): Promise<string> {
@@ -117,7 +134,26 @@ export class QemuBackend implements NodeBackend {
   }
 
   startWorker(start: WorkerStart): Promise<RunningContainer> {
-    return startInMachine(this.machine, start)
+    return start.program === 'builder' ? this.#startBuild(start) : startInMachine(this.machine, start)
+  }
+
+  async #startBuild(start: WorkerStart): Promise<RunningContainer> {
+    const { release, bootId, architecture } = this
+    const { root, programs } = this.#node
+    const volumes = new Map(start.volumes)
+    for (const { name, hostPath } of start.pod.spec?.volumes ?? [])
+      if (hostPath !== undefined) volumes.set(name, await this.#findHere(hostPath.path))
+    return startProcess({ ...start, volumes }, { root, release, bootId, architecture }, programs)
+  }
+
+  /** Where a folder of the node is on this computer. */
+  async #findHere(path: string): Promise<string> {
+    if (path !== '/lib/modules')
+      throw new MountFailure(
+        `a build runs beside the machine of its node: the sandbox has nothing but /lib/modules for it, not ${path}`,
+      )
+    const kernel = await provideKernel(this.release, this.#settings)
+    return join(kernel.folder, 'lib/modules')
   }
 
   async removePod(uid: string): Promise<void> {

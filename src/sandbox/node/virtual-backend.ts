@@ -4,20 +4,14 @@ import { join } from 'node:path'
 import type { HostPathVolumeSource } from 'kubernetes-types/core/v1.js'
 import { VirtualKernel, type VirtualKernelOptions } from '../kernel/virtual-kernel.ts'
 import type { NodeBackend, WorkerStart } from './backend.ts'
-import { prepareRoot, type RunningContainer, startContainer } from './container-process.ts'
+import type { RunningContainer } from './container-process.ts'
 import { failCheck, type HostPathKind } from './host-path.ts'
+import { startProcess, type VirtualPrograms } from './process-container.ts'
 import { pathOnNode } from './volumes.ts'
 
-/** The programs that stand for a worker image on virtual nodes. */
-export interface VirtualPrograms {
-  /** Path of the worker's bundle for sandboxes. */
-  workerProgram: string
-  /** Path of the executable that stands for modprobe. */
-  modprobePath: string
-}
-
 /** Folders that the host of a real node has. */
-const hostFolders = ['lib/firmware', 'var/lib/kubelet/device-plugins', 'var/lib/kubelet/plugins_registry', 'etc', 'dev']
+const kubeletFolders = ['var/lib/kubelet/device-plugins', 'var/lib/kubelet/plugins_registry']
+const hostFolders = ['lib/firmware', 'lib/modules', ...kubeletFolders, 'etc', 'dev']
 
 const kindChecks: Readonly<Record<HostPathKind, (path: string) => boolean>> = {
   Directory: (path) => statSync(path).isDirectory(),
@@ -73,20 +67,9 @@ export class VirtualBackend implements NodeBackend {
     return real
   }
 
-  async startWorker(start: WorkerStart): Promise<RunningContainer> {
-    const { container, folder, volumes, environment, logFile } = start
-    const { workerProgram, modprobePath } = this.#programs
-    const root = join(folder, 'rootfs')
-    await prepareRoot(root, this.#root, container, volumes)
-    const host = ['--root', root, '--kernel-release', this.release, '--boot-id', this.bootId]
-    const tools = ['--modprobe', modprobePath, '--architecture', this.architecture]
-    return startContainer({
-      program: process.execPath,
-      argv: [workerProgram, ...host, ...tools, ...(container.args ?? [])],
-      environment: { PATH: process.env['PATH'] ?? '', ...environment },
-      root,
-      logFile,
-    })
+  startWorker(start: WorkerStart): Promise<RunningContainer> {
+    const { release, bootId, architecture } = this
+    return startProcess(start, { root: this.#root, release, bootId, architecture }, this.#programs)
   }
 
   removePod(): Promise<void> {

@@ -17,7 +17,8 @@ import type { NodeTraits } from './node-traits.ts'
 import type { PodFeed } from './pod-feed.ts'
 import { type MachineSettings, type NodeMachineOptions, parseMachineKernel, QemuBackend } from './qemu-backend.ts'
 import type { Slots } from './slots.ts'
-import { VirtualBackend, type VirtualPrograms } from './virtual-backend.ts'
+import type { VirtualPrograms } from './process-container.ts'
+import { VirtualBackend } from './virtual-backend.ts'
 
 /** What a node of the sandbox is to be. */
 export interface NodeOptions {
@@ -44,6 +45,8 @@ export interface NodeSurroundings {
   rules: PodRules
   slots: Slots
   workerImage: string
+  /** Pods with a container of this image build images. */
+  builderImage: string
   programs: VirtualPrograms
   /** What nodes with real kernels need; without it there can be none. */
   machines?: MachineSettings
@@ -59,7 +62,7 @@ function createBackend(root: string, options: NodeOptions, surroundings: NodeSur
   const { programs, machines } = surroundings
   if (release === undefined)
     return new VirtualBackend({ nodeRoot: root, release: kernel, architecture, builtin }, programs)
-  if (machines !== undefined) return new QemuBackend(name, release, machines, machine)
+  if (machines !== undefined) return new QemuBackend({ name, release, root, programs }, machines, machine)
   throw new KmmError(`node ${name} wants the real kernel ${release}, for which the sandbox has not been set up`, {
     code: 'ConfigurationInvalid',
     fate: 'terminal',
@@ -89,7 +92,7 @@ export class VirtualNode {
     this.#clock = surroundings.clock ?? realClock
     this.backend = createBackend(root, options, surroundings)
     this.images = new NodeImages(root, this.backend.architecture)
-    const { client, rules, slots, workerImage, times, onError } = surroundings
+    const { client, rules, slots, workerImage, builderImage, times, onError } = surroundings
     this.kubelet = new Kubelet({
       nodeName: options.name,
       nodeRoot: root,
@@ -98,6 +101,7 @@ export class VirtualNode {
       backend: this.backend,
       images: this.images,
       workerImage,
+      builderImage,
       rules,
       slots,
       times: { ...defaultKubeletTimes, ...times },

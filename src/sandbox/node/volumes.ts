@@ -27,14 +27,20 @@ export function pathOnNode(nodeRoot: string, path: string): string {
   return join(nodeRoot, posix.normalize(`/${path}`))
 }
 
+/** The kubelet's words before a key that is not there. */
+const missingKeyWords = {
+  secret: 'references non-existent secret key: ',
+  configmap: 'configmap references non-existent config key: ',
+}
+
 /** Takes the keys that are asked for; one that is missing fails, unless the reference is optional. */
-function pickItems(files: Files, { items, optional }: Reference, what: string): Files {
+function pickItems(files: Files, { items, optional }: Reference, kind: 'secret' | 'configmap'): Files {
   if (items === undefined || items.length === 0) return files
   const picked: Files = {}
   for (const { key, path } of items) {
     const content = files[key]
     if (content !== undefined) picked[path] = content
-    else if (optional !== true) throw new MountFailure(`references non-existent key ${key} of ${what}`)
+    else if (optional !== true) throw new MountFailure(missingKeyWords[kind] + key)
   }
   return picked
 }
@@ -61,7 +67,7 @@ async function readObject(place: VolumePlace, kind: 'secret' | 'configmap', name
 async function readReference(place: VolumePlace, kind: 'secret' | 'configmap', reference: Reference): Promise<Files> {
   const name = reference.name ?? ''
   try {
-    return pickItems(await readObject(place, kind, name), reference, `${kind} "${name}"`)
+    return pickItems(await readObject(place, kind, name), reference, kind)
   } catch (error) {
     if (!hasCode(error, 'NotFound')) throw error
     if (reference.optional === true) return {}
