@@ -55,12 +55,17 @@ const warning = (check: CheckFinding['check'], message: string): CheckFinding =>
 })
 const failed = (check: CheckFinding['check'], message: string): CheckFinding => ({ check, verdict: 'failed', message })
 
-function checkIndex({ dependencies }: InspectedKernel): CheckFinding[] {
-  if (dependencies !== undefined) return []
+function checkIndex({ dependencies, hasBinaryIndex }: InspectedKernel): CheckFinding[] {
+  const missing = [
+    ...(dependencies === undefined ? ['modules.dep'] : []),
+    ...(hasBinaryIndex ? [] : ['modules.dep.bin']),
+  ]
+  if (missing.length === 0) return []
+  const names = missing.join(' and no ')
   return [
     failed(
       'index',
-      'the image has no modules.dep, without which modprobe finds no module: run depmod at the end of the build',
+      `the image has no ${names}, without which modprobe finds no module: run depmod at the end of the build`,
     ),
   ]
 }

@@ -35,6 +35,8 @@ export interface InspectedKernel {
   onNode: string[]
   /** The lines of `modules.dep` by module; undefined when the image has none. */
   dependencies: ReadonlyMap<string, ModuleDependencies> | undefined
+  /** Whether there is a `modules.dep.bin`: modprobe reads that one, people and KMM the other. */
+  hasBinaryIndex: boolean
   /** Modules that are part of the kernel itself, as far as the image says. */
   builtin: ReadonlySet<string>
   /** Links that lead to the node's own modules, by their path below the kernel's directory. */
@@ -143,6 +145,7 @@ async function inspectKernel(
     onNode: [],
     hostLinks: [],
     dependencies: index === '' ? undefined : parseModulesDep(index),
+    hasBinaryIndex: (await findInside(root, join(folder, 'modules.dep.bin'))) !== undefined,
     builtin: parseModulesBuiltin(await readInside(root, join(folder, 'modules.builtin'))),
   }
   for (const entry of entries) {

@@ -16,6 +16,7 @@ const whole = [
   prebuilt('kmm_demo_dep.ko'),
   prebuilt('kmm_demo_fw.ko'),
   prebuilt('modules.dep'),
+  prebuilt('modules.dep.bin'),
   file('firmware/kmm/demo.bin', 'x'),
 ]
 const signing = 'src/kmod/testdata/signing'
@@ -93,6 +94,7 @@ describe('kmm image inspect', () => {
         {
           release: kernel,
           hasModulesDep: false,
+          hasModulesDepBin: false,
           modules: [
             { name: 'a', problem: expect.stringContaining('does not begin as an ELF file') as string, signer: null },
             { name: 'b', signer: { commonName: 'ec signer', hash: 'sha384' } },
@@ -156,7 +158,8 @@ describe('kmm image check', () => {
   it.each<[string, TestEntry[], string[], string]>([
     ['for another kernel', [file('opt/lib/modules/5.10/a.ko')], [], 'failed kernel'],
     ['without the module', whole, ['--module', 'other'], 'failed module'],
-    ['without modules.dep', [prebuilt('kmm_demo_dep.ko')], [], 'failed index'],
+    ['without modules.dep', [prebuilt('kmm_demo_dep.ko'), prebuilt('modules.dep.bin')], [], 'failed index'],
+    ['without modules.dep.bin', whole.filter(({ name }) => !name.endsWith('modules.dep.bin')), [], 'failed index'],
     [
       'whose modules.dep does not know the module',
       [prebuilt('kmm_demo_dep.ko'), file(`${folder}/modules.dep`, 'x.ko:\n')],
@@ -188,7 +191,7 @@ describe('kmm image check', () => {
     ['with a file that is no module', [file(`${folder}/a.ko`, 'text'), prebuilt('modules.dep')], [], 'failed module'],
     ['without signatures where they are needed', whole, ['--require-signature'], 'failed signature'],
     ['without the signature of the certificate', whole, ['--cert', `${signing}/rsa.pem`], 'failed signature'],
-    ['without the firmware', whole.slice(0, 4), [], 'warning firmware'],
+    ['without the firmware', whole.filter(({ name }) => name !== 'firmware/kmm/demo.bin'), [], 'warning firmware'],
   ])('of an image %s says so', async (_what, entries, flags, expected) => {
     await fixture.push([entries])
     const { status, verdicts } = await check(...flags)
@@ -202,7 +205,7 @@ describe('kmm image check', () => {
       `${folder}/modules.dep`,
       'kmm_demo.ko: host/kernel/kmm_demo_dep.ko\nhost/kernel/kmm_demo_dep.ko:\n',
     )
-    await fixture.push([[link, prebuilt('kmm_demo.ko'), index]])
+    await fixture.push([[link, prebuilt('kmm_demo.ko'), index, prebuilt('modules.dep.bin')]])
     expect((await check('--module', 'kmm_demo')).status).toBe(0)
   })
 

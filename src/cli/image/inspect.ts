@@ -44,7 +44,7 @@ function describeImage(image: InspectedImage, { dir, firmware }: InspectFlags): 
   return [...head, ...kernels, ...none, ...listed].join('\n')
 }
 
-function describeKernel({ release, modules, dependencies }: InspectedKernel): string {
+function describeKernel({ release, modules, dependencies, hasBinaryIndex }: InspectedKernel): string {
   const rows = modules.map((module) => ({
     cells: [
       module.name,
@@ -58,7 +58,11 @@ function describeKernel({ release, modules, dependencies }: InspectedKernel): st
   const columns = ['Module', 'Version', 'Vermagic', 'Depends', 'Signer', 'Firmware']
   const table = formatTable({ columnDefinitions: columns.map((name) => ({ name })), rows })
   const problems = modules.flatMap(({ path, problem }) => (problem === undefined ? [] : [`${path}: ${clean(problem)}`]))
-  const index = dependencies === undefined ? ['There is no modules.dep: modprobe finds none of them.'] : []
+  const missing = dependencies === undefined ? 'modules.dep' : 'modules.dep.bin'
+  const hasIndex = dependencies !== undefined && hasBinaryIndex
+  const index = hasIndex
+    ? []
+    : [`There is no ${missing}: modprobe finds none of them. Run depmod at the end of the build.`]
   return [`\nKernel ${clean(release)}`, table, ...problems, ...index].join('\n')
 }
 
@@ -72,9 +76,10 @@ function toJson(image: InspectedImage): unknown {
     digest: image.digest,
     signedBy: image.signedBy ?? null,
     firmware: image.firmware,
-    kernels: image.kernels.map(({ release, modules, dependencies }) => ({
+    kernels: image.kernels.map(({ release, modules, dependencies, hasBinaryIndex }) => ({
       release,
       hasModulesDep: dependencies !== undefined,
+      hasModulesDepBin: hasBinaryIndex,
       modules: modules.map(toModuleJson),
     })),
   }
