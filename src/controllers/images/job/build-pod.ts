@@ -37,9 +37,10 @@ export function buildSecurityContext(): NonNullable<Container['securityContext']
     runAsUser: 1000,
     runAsGroup: 1000,
     runAsNonRoot: true,
-    // newuidmap and newgidmap have file capabilities.
+    // newuidmap and newgidmap have these two as file capabilities; the builder itself has none.
     allowPrivilegeEscalation: true,
-    capabilities: { drop: ['ALL'], add: ['SETUID', 'SETGID', 'CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'SYS_CHROOT'] },
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ['ALL'], add: ['SETUID', 'SETGID'] },
     // A user namespace and the mounts in it are what the runtime's own profiles forbid.
     seccompProfile: { type: 'Unconfined' },
     appArmorProfile: { type: 'Unconfined' },
