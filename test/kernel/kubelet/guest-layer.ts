@@ -115,11 +115,22 @@ async function writeGuestFiles(tree: string): Promise<void> {
   }
 }
 
+/** An image that a machine begins with, as an OCI archive. */
+export interface NodeImage {
+  archive: string
+  /** Changes with what is in it. */
+  key: string
+}
+
 /**
  * Makes the read-only disk that turns a machine into a node: the kubelet, containerd, runc, the network, and the images that
  * it begins with. Once for each kubelet and each base of the worker image.
  */
-export async function provideNodeLayer(kubelet: string, options: CacheOptions): Promise<string> {
+export async function provideNodeLayer(
+  kubelet: string,
+  more: readonly NodeImage[],
+  options: CacheOptions,
+): Promise<string> {
   const containerd = await provideContainerd(options)
   const images = await provideBaseImages(options)
   const programs = collectPrograms()
@@ -129,14 +140,21 @@ export async function provideNodeLayer(kubelet: string, options: CacheOptions): 
   const extensions = await listExtensions(libraries)
   const all = new Map([...programs, ...libraries, ...extensions])
   const texts = await Promise.all(Object.keys(guestFiles).map((name) => readFile(join(guestFolder, name), 'utf8')))
-  const content = [[...all].map(([to, from]) => [to, fingerprint(from)]), texts, guestFiles, images.key]
+  const content = [
+    [...all].map(([to, from]) => [to, fingerprint(from)]),
+    texts,
+    guestFiles,
+    images.key,
+    ...more.map((image) => image.key),
+  ]
   const key = createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 16)
   const folder = await provideFolder(join(options.cache, 'kubelet-node', key), async (temporary) => {
     options.progress?.('making the disk of nodes with a kubelet, once …')
     const tree = join(temporary, 'tree')
     await copyInto(tree, all)
     await writeGuestFiles(tree)
-    await fillContainerd(containerd, join(tree, 'usr/share/kmm-node/containerd'), images.archives)
+    const archives = [...images.archives, ...more.map(({ archive }) => archive)]
+    await fillContainerd(containerd, join(tree, 'usr/share/kmm-node/containerd'), archives)
     await makeDisk(join(temporary, 'node.img'), { tree })
     await rm(tree, { recursive: true })
   })

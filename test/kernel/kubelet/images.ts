@@ -17,10 +17,11 @@ export const pauseImage = 'kmm.test/pause:1'
 /** The worker's base, which machines have from the start as well. */
 export const baseName = 'kmm.test/worker-base:1'
 
-const hash = (parts: unknown): string => createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)
+export const hash = (parts: unknown): string =>
+  createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)
 
 /** Runs buildah with a storage of its own, which goes when `use` has ended. */
-async function withBuildah(
+export async function withBuildah(
   use: (run: (argv: readonly string[], cwd?: string) => Promise<unknown>) => Promise<void>,
 ): Promise<void> {
   const storage = await mkdtemp(join(tmpdir(), 'kmm-buildah-'))
@@ -86,7 +87,7 @@ async function readBlob(layout: string, descriptor: Descriptor): Promise<BuiltBl
 }
 
 /** Reads the only image of an OCI layout. */
-async function readLayout(layout: string): Promise<BuiltImage> {
+export async function readLayout(layout: string): Promise<BuiltImage> {
   const index = JSON.parse(await readFile(join(layout, 'index.json'), 'utf8')) as { manifests: [Descriptor] }
   const [descriptor] = index.manifests
   const { data: bytes } = await readBlob(layout, descriptor)

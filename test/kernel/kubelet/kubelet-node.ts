@@ -7,10 +7,11 @@ import { nodes } from '../../../src/kube/core-resources.ts'
 import type { ControlPlane } from '../../../src/sandbox/kubernetes/control-plane.ts'
 import { buildBinaries, readSources } from '../../../src/sandbox/kubernetes/build.ts'
 import { findFreePort } from '../../../src/sandbox/kubernetes/free-port.ts'
+import type { MachineFirmware } from '../../../src/sandbox/qemu/machine-options.ts'
 import { type Machine, startMachine } from '../../../src/sandbox/qemu/machine.ts'
 import { MachineTargetNode } from '../machine-target-node.ts'
 import { testMachines } from '../machines.ts'
-import { provideNodeLayer } from './guest-layer.ts'
+import { type NodeImage, provideNodeLayer } from './guest-layer.ts'
 import { argumentsFile, buildNodeFiles } from './node-files.ts'
 import { rehearse } from './rehearse.ts'
 
@@ -24,6 +25,10 @@ export interface KubeletNodeOptions {
   release: string
   /** `127.0.0.1:port`. */
   registry: string
+  /** What it has besides the worker's base and the image of pods' own containers. */
+  images?: readonly NodeImage[]
+  /** Boots by EFI, such as under Secure Boot. */
+  firmware?: MachineFirmware
 }
 
 /** So much that no page has to be given up: Debian's 6.1.0-55 fails when ext4's own index pages were (mballoc.c). */
@@ -132,10 +137,10 @@ export class KubeletNode extends MachineTargetNode {
 
 /** Starts a node with a real kubelet and waits until it is Ready. */
 export async function startKubeletNode(options: KubeletNodeOptions): Promise<KubeletNode> {
-  const { name, release } = options
+  const { name, release, images = [], firmware } = options
   const machines = testMachines()
   const kubelet = await provideKubelet(machines.cache, machines.progress ?? (() => undefined))
-  const layer = await provideNodeLayer(kubelet, machines)
+  const layer = await provideNodeLayer(kubelet, images, machines)
   const port = await findFreePort()
   const machine = await startMachine({
     ...machines,
@@ -147,6 +152,7 @@ export async function startKubeletNode(options: KubeletNodeOptions): Promise<Kub
     layers: [layer],
     hostForwards: [{ host: port, guest: port }],
     saved: { key: 'kubelet-3', prepare: rehearse },
+    ...(firmware && { firmware }),
   })
   const node = new KubeletNode(machine, options)
   try {
