@@ -71,6 +71,7 @@ const imageStatus = object({
   image: string('The image, as in spec.'),
   inputs: optional(string('Hash of what the image was made from, or is being made from.')),
   kernelVersion: optional(string('The kernel that it is for.')),
+  lastFailure: optional(string('What came of the attempt before, while another one is made.')),
   log: optional(string('End of the log of the last attempt, where it failed.')),
   message: optional(string('What is the case, and what to do about it.')),
   phase: word(imagePhases, 'What is known about it, or done to it.'),

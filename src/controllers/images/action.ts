@@ -15,6 +15,7 @@ export interface NewJob {
 
 /** The image that a sign pod reads. */
 export interface JobSource {
+  /** With its digest. */
   reference: string
   digest: string
   /** It is this operator's own, or the image itself: reached as the image is, not as `sign.unsignedImage`. */

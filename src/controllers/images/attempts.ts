@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ImageStatus, ModuleImageSpec } from '../../api/module-images-config.ts'
+import { defined } from '../cluster/defined.ts'
 import type { ImageAction, ImageDecision, NewJob } from './action.ts'
 import { collect } from './collect.ts'
 import type { Reason } from '../../errors/reason.ts'
@@ -152,14 +153,24 @@ class Attempts {
     const attempt = job.attempt === 1 ? '' : `, attempt ${job.attempt} of ${this.#observed.settings.maxAttempts}`
     const stuck = state.kind === 'pending' ? state.message : ''
     const aside = stuck === '' ? '' : `, which does not run yet: ${stuck}`
+    const lastFailure = job.attempt === 1 ? undefined : this.#lastFailure
+    const before = lastFailure === undefined ? '' : `; the attempt before: ${lastFailure}`
     return this.#say(
       this.#tell({
-        message: `${words[this.#stage.type].verb} in pod ${job.name}${attempt}${aside}`,
+        ...defined({ lastFailure }),
+        message: `${words[this.#stage.type].verb} in pod ${job.name}${attempt}${aside}${before}`,
         pod: job.name,
         attempts: job.attempt,
         ...(stuck === '' ? {} : { reason: 'JobPodPending' }),
       }),
     )
+  }
+
+  /** What was said of the attempt before. */
+  get #lastFailure(): string | undefined {
+    const { present } = this.#observed
+    if (present?.phase !== 'Failed') return present?.lastFailure
+    return `${present.reason}: ${present.message?.replace(/; attempt \d+ of \d+ follows$/, '')}`
   }
 
   /** An attempt came to nothing: there is another after a pause, or this was the last. */

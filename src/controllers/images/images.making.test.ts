@@ -99,6 +99,10 @@ describe('an image that is built', () => {
       if (attempt < 5) {
         world.advance(Date.parse(world.status?.retryAt ?? '') - world.nowMs)
         made.push(world.nowMs)
+        expect(world.status).toMatchObject({
+          phase: 'Building',
+          lastFailure: expect.stringContaining('BuildFailed: it went wrong'),
+        })
         // The failed pod's log has been told: only the new one is left.
         expect(world.jobs).toHaveLength(1)
       }

@@ -4,6 +4,7 @@ import { decideAttempts, type Stage } from './attempts.ts'
 import { collect } from './collect.ts'
 import { formatUnsignedReference } from './job/job-name.ts'
 import type { BuildInputs, SignInputs } from './job/job.ts'
+import { formatReference, parseReference } from '../../oci/reference.ts'
 import { askFor, findCheck } from './lookup.ts'
 import type { Check, ObservedImage } from './observed.ts'
 import { makeStatus, type StatusFields } from './status.ts'
@@ -23,6 +24,9 @@ export interface SignPlan {
   sign: SignInputs
   build: BuildInputs | undefined
 }
+
+/** An image by its digest: what is signed is what was looked at, whatever its tag means by then. */
+const pin = (image: string, digest: string): string => formatReference({ ...parseReference(image), digest })
 
 /** Hash of all that a signed image is made from, but for the image that is signed. */
 export const combineInputs = ({ sign, build }: SignPlan): string => `${sign.hash} ${build?.hash ?? ''}`
@@ -92,7 +96,7 @@ export function decideSigned(observed: ObservedImage, plan: SignPlan, nowMs: num
   if (check === undefined) return ask(observed, source, nowMs)
   const { result } = check
   if (result.kind === 'exists') {
-    const found = { reference: source.image, digest: result.digest, isOwn: build !== undefined }
+    const found = { reference: pin(source.image, result.digest), digest: result.digest, isOwn: build !== undefined }
     return decideSigning(observed, { stage: signStage(observed, plan, found), source, check }, nowMs)
   }
   if (result.kind === 'unknown' || build === undefined) return failToFind(observed, source, check, nowMs)
@@ -113,7 +117,7 @@ export function decideSigningInPlace(
   digest: string,
   nowMs: number,
 ): ImageDecision {
-  const source = { reference: observed.spec.image, digest, isOwn: true }
+  const source = { reference: pin(observed.spec.image, digest), digest, isOwn: true }
   const decision = decideAttempts(observed, signStage(observed, plan, source), nowMs)
   // It stays this operator's own, whatever comes of the signing.
   return { ...decision, status: { ...decision.status, digest, builtDigest: digest } }
