@@ -1,7 +1,8 @@
 import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import type { ModuleSigner } from '../kmod/signature-key.ts'
-import { type Descriptor, refuseImage } from '../oci/manifest.ts'
+import { readConfigBytes } from '../oci/image-config.ts'
+import type { Descriptor } from '../oci/manifest.ts'
 import { pushImage, type PushableBlob } from '../oci/push.ts'
 import { formatReference } from '../oci/reference.ts'
 import type { ImagePlace, SourceImage } from './select-image.ts'
@@ -15,8 +16,6 @@ export interface PushSignedOptions {
   signal: AbortSignal
 }
 
-const maximumConfigBytes = 4 * 1024 * 1024
-
 /** Pushes an image with one layer more and the `signed-by` label, and answers its digest. */
 export async function pushSigned(
   { target, signer, signal }: PushSignedOptions,
@@ -24,9 +23,13 @@ export async function pushSigned(
   layer: WrittenLayer | undefined,
 ): Promise<string> {
   const { manifest, raw } = image
-  const subject = `image ${formatReference(image.place.reference)}`
+  const { registry, reference } = image.place
+  const subject = `image ${formatReference(reference)}`
   const { fingerprint } = signer.certificate
-  const config = extendConfig(await readConfig(image, subject, signal), manifest.config.mediaType, {
+  const old = await readConfigBytes(manifest.config, subject, () =>
+    registry.openBlob(reference, manifest.config, signal),
+  )
+  const config = extendConfig(old, manifest.config.mediaType, {
     layer,
     layers: manifest.layers.length,
     fingerprint,
@@ -61,13 +64,4 @@ function takeOver(image: SourceImage, target: ImagePlace, descriptor: Descriptor
     data: () => Readable.from(copy(), { objectMode: false, highWaterMark: 256 * 1024 }),
     ...(isNear ? { mountFrom: reference.repository } : {}),
   }
-}
-
-async function readConfig({ place, manifest }: SourceImage, subject: string, signal: AbortSignal): Promise<Buffer> {
-  if (manifest.config.size > maximumConfigBytes)
-    refuseImage(subject, `its configuration is larger than ${maximumConfigBytes} bytes`)
-  const chunks: Buffer[] = []
-  const stream = await place.registry.openBlob(place.reference, manifest.config, signal)
-  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
-  return Buffer.concat(chunks)
 }

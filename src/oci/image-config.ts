@@ -37,15 +37,24 @@ function parseConfig(bytes: Buffer, subject: string): ImageConfig {
   }
 }
 
-/** Reads an image's configuration of at most 4 MiB by way of `open`. Throws ImageInvalid when it is larger or no JSON object. */
+/** Reads an image's configuration by way of `open`. Throws ImageInvalid when it is larger than 4 MiB or no JSON object. */
 export async function readImageConfig(
   descriptor: Descriptor,
   subject: string,
   open: () => Promise<Readable>,
 ): Promise<ImageConfig> {
+  return parseConfig(await readConfigBytes(descriptor, subject, open), subject)
+}
+
+/** Reads the bytes of an image's configuration by way of `open`. Throws ImageInvalid when there are more than 4 MiB of them. */
+export async function readConfigBytes(
+  descriptor: Descriptor,
+  subject: string,
+  open: () => Promise<Readable>,
+): Promise<Buffer> {
   if (descriptor.size > maximumConfigSize)
     refuseImage(subject, `its configuration is larger than ${maximumConfigSize} bytes`)
   const chunks: Buffer[] = []
   for await (const chunk of (await open()) as AsyncIterable<Buffer>) chunks.push(chunk)
-  return parseConfig(Buffer.concat(chunks), subject)
+  return Buffer.concat(chunks)
 }
