@@ -1,11 +1,5 @@
 import type { ContainerState, ContainerStatus, Pod, PodCondition } from 'kubernetes-types/core/v1.js'
-import {
-  getKernelModuleReadyNodeLabel,
-  moduleNameLabel,
-  resourceTypeLabel,
-  roleLabel,
-  workerActionLabel,
-} from '../../api/labels.ts'
+import { getKernelModuleReadyNodeLabel, moduleNameLabel, roleLabel, workerActionLabel } from '../../api/labels.ts'
 
 /** What is known of a pod's only container, or its first. */
 export interface ContainerView {
@@ -170,6 +164,3 @@ export const isPluginPod = (pod: PodView): boolean =>
   pod.labels[moduleNameLabel] !== undefined &&
   pod.labels[workerActionLabel] === undefined &&
   (pod.labels[roleLabel] === 'dra' || pod.ownerKinds.includes('DaemonSet'))
-
-/** True for a pod that builds or signs an image. */
-export const isJobPod = (pod: PodView): boolean => pod.labels[resourceTypeLabel] !== undefined

@@ -5,6 +5,7 @@ import type { GuestProcess } from '../qemu/agent-client.ts'
 import type { Machine } from '../qemu/machine.ts'
 import { runTool } from '../qemu/run-tool.ts'
 import type { WorkerStart } from './backend.ts'
+import { expandVariables } from './expand-variables.ts'
 import { keepLog } from './container-log.ts'
 import { limitPrivileges } from './container-privileges.ts'
 import { type ProcessEnd, type RunningContainer, signalNumbers, terminationMessageBytes } from './container-process.ts'
@@ -116,7 +117,8 @@ export async function startInMachine(machine: Machine, start: WorkerStart): Prom
   await machine.writeFile(`${folder}/mounts`, mounts.map(formatMount).join(''))
   const access: Access = container.securityContext?.readOnlyRootFilesystem === true ? 'ro' : 'rw'
   const enter = ['unshare', '-m', 'sh', '/run/kmm/container.sh', access, folder, ...limitPrivileges(container)]
-  const running = machine.start([...enter, '/usr/bin/node', workerInImage, ...(container.args ?? [])], {
+  const args = expandVariables(container.args ?? [], start.environment)
+  const running = machine.start([...enter, '/usr/bin/node', workerInImage, ...args], {
     env: { PATH: imagePath, ...start.environment },
   })
   running.end()

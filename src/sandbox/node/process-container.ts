@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { NodeBackend, WorkerStart } from './backend.ts'
 import { prepareRoot, type RunningContainer, startContainer } from './container-process.ts'
+import { expandVariables } from './expand-variables.ts'
 
 /** The programs that stand for the images of workers and builders where they run as processes of this computer. */
 export interface VirtualPrograms {
@@ -26,7 +27,7 @@ export async function startProcess(
   const builder = program === 'builder' ? ['--buildah', buildahProgram] : []
   return startContainer({
     program: process.execPath,
-    argv: [workerProgram, ...host, ...tools, ...builder, ...(container.args ?? [])],
+    argv: [workerProgram, ...host, ...tools, ...builder, ...expandVariables(container.args ?? [], environment)],
     environment: { PATH: process.env['PATH'] ?? '', ...environment },
     root,
     logFile,

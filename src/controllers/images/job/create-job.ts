@@ -50,8 +50,11 @@ async function createOrFind(pod: Pod, { client }: JobTools, signal: AbortSignal)
 /** The pod that is there, where it is the one that was to be made. */
 async function findMade(pod: Pod, cause: KmmError, client: KubeClient, signal: AbortSignal): Promise<Pod> {
   const { namespace = '', name = '' } = pod.metadata ?? {}
-  const found = await client.get(pods, { namespace, name }, signal)
-  if (found.metadata?.deletionTimestamp !== undefined) {
+  const found = await client.get(pods, { namespace, name }, signal).catch((error: unknown) => {
+    if (hasCode(error, 'NotFound')) return undefined
+    throw error
+  })
+  if (found === undefined || found.metadata?.deletionTimestamp !== undefined) {
     const message = `pod ${name} is still being deleted; its successor is made when it is gone`
     throw new KmmError(message, { code: 'Conflict', cause })
   }

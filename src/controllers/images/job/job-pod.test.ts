@@ -127,12 +127,13 @@ describe('a build pod', () => {
 
   it('gives the user’s arguments, and the operator’s own with the Module’s name', () => {
     const buildArgs = [
-      { name: 'A', value: 'x=1 $y' },
+      { name: 'A', value: 'x=1 $y $(z) $$' },
       { name: 'MOD_NAME', value: 'mine' },
     ]
     const pod = makeBuildPod({ ...withBuild({ buildArgs }), module: { namespace: 'ns', name: 'the-module' } })
     expect(valuesOf(pod, '--build-arg')).toEqual([
-      'A=x=1 $y',
+      // The kubelet makes one dollar sign of two.
+      'A=x=1 $$y $$(z) $$$$',
       'MOD_NAME=the-module',
       'KERNEL_FULL_VERSION=6.1.0-1-amd64',
       'KERNEL_VERSION=6.1.0-1-amd64',

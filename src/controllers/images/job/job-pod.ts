@@ -93,11 +93,14 @@ function buildSettingsVolume(pullSecrets: readonly string[]): Volume {
   return { name: 'settings', projected: { sources: [{ downwardAPI: { items } }, ...secretSources] } }
 }
 
+/** The kubelet takes `$(NAME)` in arguments for a variable of the container, and `$$` for one dollar sign. */
+const escapeArgument = (text: string): string => text.replaceAll('$', '$$$$')
+
 function buildContainer(name: string, parts: JobPodParts): Container {
   return {
     name,
     image: parts.image,
-    args: [...parts.args],
+    args: parts.args.map(escapeArgument),
     resources: parts.resources,
     securityContext: parts.securityContext,
     terminationMessagePolicy: 'FallbackToLogsOnError',
