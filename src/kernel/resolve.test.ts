@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { measureCpuMs } from '../../test/cpu-time.ts'
 import { parse } from 'yaml'
 import type { KernelMapping, Module, ModuleLoaderContainer } from '../api/module.ts'
 import { KmmError } from '../errors/error.ts'
@@ -131,12 +132,10 @@ describe('resolving a mapping', () => {
     expect(resolveMapping(moduleWith(mappings), '6.1.0')?.containerImage).toBe('a:1')
   })
 
-  it('answers an evil pattern at once', () => {
-    const started = performance.now()
-    expect(
-      resolveMapping(moduleWith([{ regexp: '(a+)+$', containerImage: 'a:1' }]), `${'a'.repeat(5_000)}.1.2!`),
-    ).toBeUndefined()
-    expect(performance.now() - started).toBeLessThan(2_000)
+  it('answers an evil pattern at once', async () => {
+    const module = moduleWith([{ regexp: '(a+)+$', containerImage: 'a:1' }])
+    const resolve = (): void => expect(resolveMapping(module, `${'a'.repeat(5_000)}.1.2!`)).toBeUndefined()
+    expect(await measureCpuMs(resolve)).toBeLessThan(2_000)
   })
 
   it('cuts one trailing plus before it matches', () => {

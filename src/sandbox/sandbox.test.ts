@@ -125,25 +125,32 @@ interface Report {
   modules?: { name: string; srcversion: string }[]
 }
 
-/** Runs a worker pod and answers the report of its first end; the pod is deleted afterwards. */
-async function runWorker(pod: Pod): Promise<Report> {
+/** Runs worker pods at once and answers the report of the first end of each; the pods are deleted afterwards. */
+async function runWorkers(wanted: readonly Pod[]): Promise<Report[]> {
   const { client } = sandbox
-  const { name = '' } = pod.metadata!
   const stop = new AbortController()
-  const made = await client.create(pods, pod)
-  const resourceVersion = made.metadata?.resourceVersion ?? ''
+  const { resourceVersion } = await client.list(pods, { namespace: 'default' })
+  await Promise.all(wanted.map((pod) => client.create(pods, pod)))
   const watch = client.watch(pods, { namespace: 'default', resourceVersion, signal: stop.signal })
-  let message: string | undefined
+  const messages = new Map<string, string>()
+  let gone = 0
   for await (const event of watch) {
-    if (event.type === 'BOOKMARK' || event.object.metadata?.name !== name) continue
-    if (event.type === 'DELETED') break
+    if (event.type === 'BOOKMARK') continue
+    const { name = '' } = event.object.metadata ?? {}
+    if (event.type === 'DELETED') gone++
+    if (gone === wanted.length) break
     const { terminated } = event.object.status?.containerStatuses?.[0]?.state ?? {}
-    if (terminated === undefined || message !== undefined) continue
-    message = terminated.message ?? '{}'
+    if (terminated === undefined || messages.has(name)) continue
+    messages.set(name, terminated.message ?? '{}')
     await client.delete(pods, { namespace: 'default', name })
   }
   stop.abort()
-  return JSON.parse(message ?? '{}') as Report
+  return wanted.map(({ metadata }) => JSON.parse(messages.get(metadata?.name ?? '') ?? '{}') as Report)
+}
+
+async function runWorker(pod: Pod): Promise<Report> {
+  const [report] = await runWorkers([pod])
+  return report!
 }
 
 describe('a sandbox with the real worker', () => {
@@ -238,7 +245,7 @@ it('runs pods on 50 nodes at once, the worker of some as processes of which few 
     workerSlots: 2,
   })
   const { image } = await pushKmod()
-  const reports = await Promise.all(sandbox.nodes.map(({ name }) => runWorker(workerPod(name, image))))
+  const reports = await runWorkers(sandbox.nodes.map(({ name }) => workerPod(name, image)))
   const loaded = sandbox.nodes.filter(({ kernel }) => kernel.isLoaded('kmm_demo')).map(({ name }) => name)
   expect(loaded).toEqual(['n0', 'n10', 'n20', 'n30', 'n40'])
   expect(reports.map(({ reason }) => reason)).toEqual(

@@ -103,18 +103,23 @@ export class KillLane {
     const endWatch = watchSafety({ api: cluster.sandbox.api, node, namespace, module: name, kernelModule, srcversions })
     const deaths: RunResult['deaths'] = { load: [], reload: [], unload: [] }
     const writes: RunResult['writes'] = { load: [], reload: [], unload: [] }
-    await cluster.createNamespace(namespace)
-    let life: Life | undefined
-    for (const phase of phases) {
-      life = await this.#play(phase, { namespace, life, disturbance, deaths: deaths[phase] })
-      writes[phase] = life.killSwitch.writes
+    const faults: string[] = []
+    try {
+      await cluster.createNamespace(namespace)
+      let life: Life | undefined
+      for (const phase of phases) {
+        life = await this.#play(phase, { namespace, life, disturbance, deaths: deaths[phase] })
+        writes[phase] = life.killSwitch.writes
+      }
+      await life?.end()
+    } finally {
+      faults.push(...endWatch())
     }
-    await life?.end()
     const story = node.kernel.history
       .slice(from)
       .filter(({ module }) => module === kernelModule)
       .map(({ action, srcversion }) => `${action} v${srcversions.indexOf(srcversion) + 1}`)
-    return { deaths, writes, faults: endWatch(), story }
+    return { deaths, writes, faults, story }
   }
 
   async #begin(fatal: FatalWrite | undefined): Promise<Life> {

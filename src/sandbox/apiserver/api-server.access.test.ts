@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { startApiServer, type ApiServerOptions } from './api-server.ts'
+import { measureCpuMs } from '../../../test/cpu-time.ts'
+import { type ApiServer, startApiServer, type ApiServerOptions } from './api-server.ts'
 import { StatusError, forbidden } from './status-error.ts'
 import type { WriteRequest } from './hooks.ts'
 import type { Extensions } from './service.ts'
@@ -22,10 +23,9 @@ describe('the server', () => {
     expect({ status, body }).toMatchObject({ status: 200, body: { gitVersion: 'v1.36.2+kmm-sandbox' } })
     expect(test.server.url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/)
     expect(test.server.kubeconfig).toContain(Buffer.from(test.server.certificate ?? '').toString('base64'))
-    const before = performance.now()
-    const other = await startApiServer()
-    expect(performance.now() - before).toBeLessThan(300)
-    await other.stop()
+    const others: ApiServer[] = []
+    expect(await measureCpuMs(async () => others.push(await startApiServer()))).toBeLessThan(300)
+    await Promise.all(others.map((other) => other.stop()))
   })
 
   it('lets nobody in without a token, but tells everybody that it is well', async () => {

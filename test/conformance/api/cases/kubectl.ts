@@ -92,6 +92,8 @@ export const kubectlCases: readonly ApiCase[] = [
   {
     name: 'kubectl with built-in kinds: apply, strategic patch, wait',
     observe: async ({ api, kubectl, ns, token }) => {
+      // Pods on a node that does not exist are collected after a while.
+      await api.post(at(nodes), node(token))
       const gated = pod('p', { nodeName: token })
       const applied = await kubectl(['apply', '-f', '-'], gated)
       const image = await kubectl(['set', 'image', 'pod/p', 'main=other'])
