@@ -44,10 +44,10 @@ function replace(secret: string, content: Uint8Array | string): string[] {
   return []
 }
 
-async function run(more: readonly string[] = [], signal = new AbortController().signal) {
+async function run(more: readonly string[] = [], signal = new AbortController().signal, files = ['--file', module]) {
   const { address } = fixture.registry
   const images = ['--from', `${address}/kmods/unsigned:v1`, '--to', `${address}/kmods/signed:v1`]
-  const argv = [...images, '--from-insecure', '--to-insecure', '--file', module, ...more]
+  const argv = [...images, '--from-insecure', '--to-insecure', ...files, ...more]
   const host = { root, architecture: 'amd64' }
   const status = await runImageSign(argv, {
     host,
@@ -111,6 +111,11 @@ describe('a sign pod', () => {
     }
     write('etc/kmm-worker/pull-secrets/0/.dockerconfigjson', JSON.stringify({ auths }))
     expect((await run()).report).toMatchObject({ outcome: 'ok' })
+  })
+
+  it('signs every module below dirName where no file is named', async () => {
+    const { report } = await run([], undefined, [])
+    expect(report).toMatchObject({ outcome: 'ok', files: [{ path: module, outcome: 'signed' }] })
   })
 
   it.each<[string, () => string[], string, RegExp]>([
