@@ -8,6 +8,8 @@ export interface OperatorProcessOptions {
   program: string
   kubeconfigPath: string
   workerImage: string
+  /** What build pods run; without it nothing can be built. */
+  builderImage?: string
   namespace: string
   logPath: string
 }
@@ -31,10 +33,15 @@ function waitForExit(child: ChildProcess): Promise<number | null> {
 
 /** Starts the real operator as a process of its own, as a Deployment would; its log goes to a file. */
 export function startOperatorProcess(options: OperatorProcessOptions): OperatorProcess {
-  const { program, kubeconfigPath, workerImage, namespace, logPath } = options
+  const { program, kubeconfigPath, workerImage, builderImage = '', namespace, logPath } = options
   const child = spawn(process.execPath, [program, 'operator', '--kubeconfig', kubeconfigPath], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'], OPERATOR_NAMESPACE: namespace, RELATED_IMAGE_WORKER: workerImage },
+    env: {
+      PATH: process.env['PATH'],
+      OPERATOR_NAMESPACE: namespace,
+      RELATED_IMAGE_WORKER: workerImage,
+      RELATED_IMAGE_BUILD: builderImage,
+    },
   })
   const log = createWriteStream(logPath)
   let lastWords = ''
