@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { ImageStatus, ModuleImageSpec } from '../../api/module-images-config.ts'
+import type { ImageStatus, ModuleImagesConfig, ModuleImageSpec } from '../../api/module-images-config.ts'
 import { defined } from '../cluster/defined.ts'
 import type { ImageAction, ImageDecision, NewJob } from './action.ts'
 import { collect } from './collect.ts'
@@ -45,9 +45,18 @@ export const formatInputsHash = ({ type, inputs }: Pick<Stage, 'type' | 'inputs'
 export const isMadeFrom = (hash: string, stage: Pick<Stage, 'type' | 'inputs'>): boolean =>
   hash.startsWith(`${formatInputsHash(stage)}-`)
 
-/** What one attempt is told by: the inputs, and then the rest: what is signed, how the pod is run, the trigger. Pods of another hash say nothing of it. */
-export const formatJobHash = (stage: Stage, trigger: number | undefined): string =>
-  `${formatInputsHash(stage)}-${digestOf([stage.source?.digest ?? '', stage.setup ?? '', trigger ?? null], 16)}`
+/** False where an image is built to see that it can be, and goes nowhere. */
+const isPushed = ({ type }: Stage, { spec }: ModuleImagesConfig): boolean =>
+  type === 'SignImage' || spec?.pushBuiltImage !== false
+
+/**
+ * What one attempt is told by: the inputs, and then the rest: what is signed, how the pod is run, whether it pushes, the trigger. Pods of another
+ * hash say nothing of it.
+ */
+export function formatJobHash(stage: Stage, { config, trigger }: Pick<ObservedImage, 'config' | 'trigger'>): string {
+  const rest = [stage.source?.digest ?? '', stage.setup ?? '', isPushed(stage, config), trigger ?? null]
+  return `${formatInputsHash(stage)}-${digestOf(rest, 16)}`
+}
 
 const words: Readonly<Record<JobType, { phase: ImageStatus['phase']; reason: Reason; verb: string }>> = {
   BuildImage: { phase: 'Building', reason: 'ImageBuilding', verb: 'being built' },
@@ -65,7 +74,7 @@ class Attempts {
     this.#observed = observed
     this.#stage = stage
     this.#nowMs = nowMs
-    this.#hash = formatJobHash(stage, observed.trigger)
+    this.#hash = formatJobHash(stage, observed)
   }
 
   decide(): ImageDecision {
@@ -130,7 +139,7 @@ class Attempts {
   }
 
   get #isPushed(): boolean {
-    return this.#stage.type === 'SignImage' || this.#observed.config.spec?.pushBuiltImage !== false
+    return isPushed(this.#stage, this.#observed.config)
   }
 
   /** It was to be built and not to be pushed. */
@@ -227,13 +236,14 @@ class Attempts {
 
   /** Why no pod can be made now. */
   #findHold(): ImageDecision | undefined {
-    const { spec, facts, settings, isHeld, freeSlots } = this.#observed
+    const { spec, facts, settings, foreignJobs, freeSlots } = this.#observed
     const refusal = facts.refusals.get(spec.image)
     if (refusal?.hash === this.#hash && refusal.untilMs > this.#nowMs) {
       const fields = { ...this.#fail(refusal.reason, refusal.message), retryAt: formatTime(refusal.untilMs) }
       return { status: this.#say(fields), actions: [], againAtMs: refusal.untilMs }
     }
-    if (isHeld) return this.#queue('a pod of the operator that was here before is at work')
+    if (foreignJobs.some((job) => isActive(job) && !job.lost))
+      return this.#queue('a pod of the operator that was here before is at work')
     if (this.#stage.type === 'SignImage' || freeSlots > 0) return undefined
     return this.#queue(
       `job.build.maxConcurrent of the operator's configuration allows ${settings.maxConcurrentBuilds} build pods at once`,

@@ -70,6 +70,7 @@ function listLeftOver({ config, jobs }: ObservedImages): ImageAction[] {
 function decideImages(observed: ObservedImages, nowMs: number, settings: ImagesSettings): ImageDecision[] {
   const { config, facts, jobs, activeBuilds, startedAtMs, isDoubted } = observed
   const trigger = config.spec?.imageRebuildTriggerGeneration
+  const foreignJobs = jobs.filter(({ hash }) => hash === '')
   let freeSlots = settings.maxConcurrentBuilds - activeBuilds
   return (config.spec?.images ?? []).map((spec) => {
     const decision = decideImage(
@@ -80,7 +81,7 @@ function decideImages(observed: ObservedImages, nowMs: number, settings: ImagesS
         facts,
         jobs: jobs.filter(({ image }) => image === spec.image),
         freeSlots,
-        isHeld: jobs.some((job) => job.hash === '' && isActive(job)),
+        foreignJobs,
         trigger,
         triggered: trigger !== config.status?.imageRebuildTriggerGeneration,
         startedAtMs,

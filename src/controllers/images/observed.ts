@@ -82,8 +82,8 @@ export interface ObservedImage {
   jobs: readonly Job[]
   /** How many build pods may be made now. */
   freeSlots: number
-  /** A pod that an upstream operator made for one of these images still runs. */
-  isHeld: boolean
+  /** Pods that an upstream operator made, for this image or another of the Module: nothing is made while one of them runs. */
+  foreignJobs: readonly Job[]
   trigger: number | undefined
   /** The trigger changed: what stands in the status does not count. */
   triggered: boolean
