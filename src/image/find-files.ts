@@ -93,7 +93,7 @@ function expandGlob(view: FileView, { parts, text }: Extract<FileWish, { kind: '
 }
 
 /** Where a directory really is; undefined when there is none. */
-function followDirectory(view: FileView, path: string): string | undefined {
+export function followDirectory(view: FileView, path: string): string | undefined {
   const walk = new PathWalk(view, path)
   for (;;) {
     const step = walk.step()

@@ -1,6 +1,7 @@
 import { KmmError } from '../errors/error.ts'
 import { isWithin, normaliseImagePath } from '../oci/extract-paths.ts'
 import type { FileNode, FileView } from './file-view.ts'
+import { followDirectory } from './find-files.ts'
 import { type LayerSearchOptions, type LayerSearchResult, readFiles, searchLayers, Spool } from './layer-search.ts'
 
 /** A file of an image: one content that may have several names. */
@@ -56,7 +57,9 @@ async function collect(options: LayerSearchOptions & Pick<CollectOptions, 'dirNa
   return { files, view: result.view, layersRead: result.layersRead }
 }
 
-function listFound({ findings }: LayerSearchResult, root: string): Set<string> {
+function listFound({ findings, view }: LayerSearchResult, root: string): Set<string> {
+  // The directory itself may be a link, such as /bin in most distributions.
+  const roots = [root, followDirectory(view, root) ?? root]
   const problems: string[] = []
   const paths = new Set<string>()
   for (const { wish, finding } of findings) {
@@ -65,7 +68,7 @@ function listFound({ findings }: LayerSearchResult, root: string): Set<string> {
       continue
     }
     for (const path of finding.paths) {
-      if (isWithin(root, path)) paths.add(path)
+      if (roots.some((each) => isWithin(each, path))) paths.add(path)
       else problems.push(`${wish.text}: a link leads to /${path}, outside of dirName /${root}`)
     }
   }

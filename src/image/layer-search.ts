@@ -1,5 +1,5 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { KmmError } from '../errors/error.ts'
 import { defaultExtractLimits, type ExtractLimits, ExtractMeter } from '../oci/extract-limits.ts'
 import { isModuleFileName } from '../kmod/module-name.ts'
@@ -141,12 +141,18 @@ function takeNode(search: Search, path: string, entry: TarEntry): TarEntrySink |
   return search.spool.create(search.layer, path, search.meter)
 }
 
-/** Of plain files that nobody has asked for, only modules are remembered, and what stands where a wish needs a directory. */
+/**
+ * Of plain files that nobody has asked for, only those are remembered that links on the way may lead to, modules and files of the
+ * same name, and what stands where a wish needs a directory.
+ */
 function isStructure(wishes: readonly FileWish[], path: string, type: FileNode['type']): boolean {
   if (type !== 'file' && type !== 'other') return true
   if (isModuleFileName(path)) return true
   return wishes.some((wish) => {
-    if (wish.kind !== 'glob') return wish.path === path || wish.path.startsWith(`${path}/`)
+    if (wish.kind !== 'glob')
+      return (
+        wish.path === path || wish.path.startsWith(`${path}/`) || posix.basename(wish.path) === posix.basename(path)
+      )
     const names = path.split('/')
     return names.every((each, at) => wish.parts[at]?.isPlain === true && wish.parts[at].text === each)
   })

@@ -249,6 +249,13 @@ describe('the files to sign', () => {
     }
   })
 
+  it('in a dirName that is a link are signed where they are', async () => {
+    await fixture.push([[symbolicLink('bin', 'usr/bin')], [file('usr/bin/getconf', 'program'), file('usr/x.ko', 'x')]])
+    const { files } = await fixture.sign(['/bin/getconf'], { dirName: '/bin' })
+    expect(files).toEqual([{ path: '/usr/bin/getconf', outcome: 'signed' }])
+    expect(namesOf(await fixture.newestLayer())).toEqual(['file usr/bin/getconf'])
+  })
+
   it('that are hard links of one file stay so', async () => {
     const image = await fixture.push([[module('a.ko'), hardLink(`${folder}/b.ko`, `${folder}/a.ko`)]])
     const { files } = await fixture.sign([`/${folder}/b.ko`])
