@@ -120,7 +120,7 @@ it('notices a ready label without the module', async () => {
   const node = lane?.cluster.sandbox.node('n1')
   if (!lane || !node) throw new Error('no lane')
   const { api } = lane.cluster.sandbox
-  const end = watchSafety({ api, node, namespace: 'x', module: 'y', kernelModule: 'kmm_demo', srcversions: [] })
+  const end = watchSafety({ api, node, namespace: 'x', module: 'y', kernelModule: 'kmm_none', srcversions: [] })
   const label = getKernelModuleReadyNodeLabel('x', 'y')
   await node.label({ [label]: '' })
   await node.label({ [label]: null })
