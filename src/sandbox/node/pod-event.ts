@@ -1,9 +1,10 @@
+import { createHash } from 'node:crypto'
 import type { Event as CoreEvent, Pod } from 'kubernetes-types/core/v1.js'
 import { events } from '../../kube/core-resources.ts'
 import type { KubeletSettings } from './kubelet-settings.ts'
 import { formatTime } from './pod-status.ts'
 
-/** Records a kubelet's warning about a pod, once a pod and reason; failures to do so do not matter. */
+/** Records a kubelet's warning about a pod, once a pod, reason and message; failures to do so do not matter. */
 export async function warnOfPod(
   { client, clock, nodeName }: KubeletSettings,
   pod: Pod,
@@ -11,11 +12,12 @@ export async function warnOfPod(
   message: string,
 ): Promise<void> {
   const { namespace = '', name = '', uid = '' } = pod.metadata ?? {}
+  const mark = createHash('sha256').update(uid).update(message).digest('hex').slice(0, 8)
   const time = formatTime(clock.now())
   const event: CoreEvent = {
     apiVersion: 'v1',
     kind: 'Event',
-    metadata: { namespace, name: `${name}.${reason.toLowerCase()}.${uid.slice(0, 8)}` },
+    metadata: { namespace, name: `${name}.${reason.toLowerCase()}.${mark}` },
     involvedObject: { apiVersion: 'v1', kind: 'Pod', namespace, name, uid },
     type: 'Warning',
     reason,

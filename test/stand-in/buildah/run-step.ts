@@ -69,7 +69,10 @@ export async function runStep(place: StepPlace, { rest, values }: Step): Promise
     fail(1)
   }
   for (const command of substitute(rest, values).split('&&')) {
-    const words = command.trim().split(/\s+/)
+    const words = command
+      .trim()
+      .split(/\s+/)
+      .map((word) => word.replace(/^(["'])(.*)\1$/, '$2'))
     const [program, word] = words
     if (program === 'exit') fail(Number(word))
     const status = await act(place, words)
