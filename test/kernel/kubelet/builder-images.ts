@@ -62,15 +62,17 @@ export async function provideBuilderImage(options: CacheOptions): Promise<BuiltI
 const compilerPackages = ['gcc', 'make', 'kmod', 'dash', 'coreutils', 'findutils', 'grep', 'sed', 'mawk', 'libc-bin']
 
 const otherArchitectures = 'alpha arm arm64 ia64 m68k mips parisc powerpc riscv s390 sh sparc'.split(' ')
-const otherHeaders = 'drm dt-bindings media pcmcia rdma scsi soc sound target video xen'.split(' ')
+const otherHeaders = 'crypto drm dt-bindings media net pcmcia rdma scsi soc sound target trace video xen'.split(' ')
 
 /** What compiling a small module for the stock kernel does not read: the less there is, the sooner a machine has copied it. */
 const superfluous = [
   '/usr/share/*',
   '/usr/lib/gcc/*/lto*',
   '/usr/lib/gcc/*/plugin/*',
-  '/usr/lib/linux-kbuild-*/tools/*',
   '/usr/src/*/include/config/[A-Z]*',
+  '/usr/src/*/include/linux/[b-zA-Z]*/*',
+  '/usr/lib/gcc/*/include/avx*',
+  '/usr/lib/gcc/*/lib*.a',
   '*/gconv/*',
   '*/ldscripts/*',
   '*/lib*san.*',
@@ -80,15 +82,21 @@ const superfluous = [
   ...otherArchitectures.map((name) => `/usr/src/*/arch/${name}/*`),
 ]
 
+/** What of it is read. */
+const needed = 'byteorder device sched unaligned'.split(' ').map((name) => `/usr/src/*/include/linux/${name}/*`)
+
 /** An image with a compiler and a stock kernel's headers, as users have it for their Dockerfiles; made once. */
 export async function provideCompilerImage(release: string, options: CacheOptions): Promise<BuiltImage> {
-  const key = hash([release, compilerPackages, superfluous])
+  const key = hash([release, compilerPackages, superfluous, needed])
   const folder = await provideFolder(join(options.cache, 'images', `compiler-${key}`), async (temporary) => {
     options.progress?.(`making an image with a compiler and the headers of ${release}, once …`)
     const include = `--include=${[...compilerPackages, `linux-headers-${release}`].join(',')}`
     const exclude = superfluous.map((glob) => `--dpkgopt=path-exclude=${glob}`)
+    const keep = needed.map((glob) => `--dpkgopt=path-include=${glob}`)
     const root = join(temporary, 'root.tar')
-    await runTool('mmdebstrap', ['--quiet', '--variant=extract', ...exclude, include, 'bookworm', root])
+    // Nobody runs the package's script, which would make this link.
+    const awk = '--extract-hook=ln -s mawk "$1/usr/bin/awk"'
+    await runTool('mmdebstrap', ['--quiet', '--variant=extract', ...exclude, ...keep, include, awk, 'bookworm', root])
   })
   const data = await readFile(join(folder, 'root.tar'))
   const digest = computeDigest(data)

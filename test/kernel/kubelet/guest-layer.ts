@@ -24,8 +24,8 @@ const guestFiles: Readonly<Record<string, { to: string; mode?: number }>> = {
   masquerade: { to: 'etc/kmm-node/masquerade' },
 }
 
-/** What the guest gets from this computer, besides what every machine has. */
-const hostPrograms = ['runc', 'mount', 'umount', 'xtables-legacy-multi']
+/** What the guest gets from this computer, besides what every machine has; busybox's own cp loses file capabilities. */
+const hostPrograms = ['runc', 'cp', 'mount', 'umount', 'xtables-legacy-multi']
 const networkPlugins = ['ptp', 'host-local', 'loopback'].map((name) => `/usr/lib/cni/${name}`)
 
 function collectPrograms(): Map<string, string> {
