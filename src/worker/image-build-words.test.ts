@@ -53,6 +53,13 @@ const recorded: [what: string, phase: 'build' | 'push', words: string, reason: s
     /^the step "RUN kill -9 \$\$" of the Dockerfile ended with exit status 1$/,
   ],
   [
+    'a step that says nothing, of an image that was pulled before it',
+    'build',
+    '[1/2] STEP 1/2: FROM registry:5000/base:1 AS a\nTrying to pull registry:5000/base:1...\nGetting image source signatures\nCopying blob sha256:fb27\nCopying config sha256:9c1e\nWriting manifest to image destination\nStoring signatures\n[1/2] STEP 2/2: RUN grep -q a /b\nsubprocess exited with status 1\nsubprocess exited with status 1\nError: building at STEP "RUN grep -q a /b": exit status 1',
+    'BuildFailed',
+    /^the step "RUN grep -q a \/b" of the Dockerfile ended with exit status 1$/,
+  ],
+  [
     'a step that compiles in vain',
     'build',
     'STEP 3/4: RUN make\nmake: *** No rule to make target.  Stop.\nsubprocess exited with status 2\nError: building at STEP "RUN make": exit status 2',

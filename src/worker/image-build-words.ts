@@ -80,7 +80,7 @@ function describeStep(why: string): string {
 }
 
 const ofBuilder =
-  /^(?:subprocess exited|Error: |time="|(?:\[\d+\/\d+\] )?STEP |Getting image|Copying |Writing manifest|Storing sig)/
+  /^(?:subprocess exited|Error: |time="|(?:\[\d+\/\d+\] )?STEP |Trying to pull |Getting image|Copying |Writing manifest|Storing sig)/
 
 function findLastOutput(lines: readonly string[]): string | undefined {
   const last = lines.findLast((line) => !ofBuilder.test(line))
