@@ -11,6 +11,20 @@ const recorded: [what: string, phase: 'build' | 'push', words: string, reason: s
     /^the builder may not do here what it has to: error setting supplemental groups list: operation not permitted.*use KMM's builder image/,
   ],
   [
+    'no user namespaces',
+    'build',
+    'Error during unshare(CLONE_NEWUSER): Operation not permitted\ntime="2026-11-21T15:38:49Z" level=error msg="parsing PID \\"\\": strconv.Atoi: parsing \\"\\": invalid syntax"\ntime="2026-11-21T15:38:49Z" level=error msg="(Unable to determine exit status)"',
+    'BuilderUnavailable',
+    /Error during unshare\(CLONE_NEWUSER\): Operation not permitted; use/,
+  ],
+  [
+    'mounts that are not to be made',
+    'build',
+    'error running subprocess: bind mounting /sys from host into mount namespace: no such file or directory\nError: building at STEP "RUN id": exit status 1',
+    'BuilderUnavailable',
+    /bind mounting \/sys/,
+  ],
+  [
     'root without capabilities',
     'build',
     'time="2026-11-21T15:04:06Z" level=error msg="writing \\"0 0 4294967295\\\\n\\" to /proc/30587/gid_map: write /proc/30587/gid_map: operation not permitted"\ntime="2026-11-21T15:04:06Z" level=error msg="(Unable to determine exit status)"',

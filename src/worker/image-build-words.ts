@@ -27,6 +27,7 @@ const rights = [
   /writing ".*" to \/proc\/\d+\/[ug]id_map/,
   /during unshare\(/i,
   /user namespaces are not enabled/i,
+  /error running subprocess: bind mounting /,
   /new[ug]idmap/,
   /cannot (?:set up|clone|re-exec|mount)/,
   /no subuid ranges|insufficient UIDs or GIDs|potentially insufficient/,
