@@ -14,6 +14,8 @@ export const workerRegistryAnnotation = 'kmm.node.kubernetes.io/worker-registry'
 export const workerImageSourceAnnotation = 'kmm.node.kubernetes.io/worker-image-source'
 /** On a build or sign pod: hash of everything that the attempt is made from. */
 export const jobHashAnnotation = 'kmm.node.kubernetes.io/last-hash'
+/** On a build pod: the Dockerfile, which the builder reads as a file: what was hashed is what is built (upstream has it on sign pods). */
+export const dockerfileAnnotation = 'dockerfile'
 /** On a build or sign pod: the image that it is for, as the ModuleImagesConfig names it. KMM's own, unknown upstream. */
 export const jobImageAnnotation = 'kmm.node.kubernetes.io/job-image'
 /** On a build or sign pod: which attempt it is, from 1. KMM's own, unknown upstream. */

@@ -43,7 +43,7 @@ const common = {
 /** The build pod of the image, with changes of what it is made for. */
 export function makeBuildPod(changes: Partial<BuildIntent> = {}, pullSecrets: readonly string[] = []): Pod {
   return buildBuildPod(
-    { ...common, type: 'BuildImage', target: 'registry.test/mod:v1', ...changes },
+    { ...common, type: 'BuildImage', target: 'registry.test/mod:v1', dockerfile: 'FROM scratch', ...changes },
     jobSettings,
     pullSecrets,
   )

@@ -70,7 +70,7 @@ it('ends as wanted when the operator is killed after any of its writes', async (
     expect([...new Set(died)].sort()).toEqual([...new Set(undisturbed.writes[phase])].sort())
     expect(died.length).toBeGreaterThanOrEqual(undisturbed.writes[phase].length - 2)
   }
-}, 120_000)
+}, 300_000)
 
 it('ends as wanted when a worker starts or ends while no operator is there', async () => {
   const places: FatalWrite[] = [

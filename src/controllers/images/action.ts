@@ -9,6 +9,8 @@ export interface NewJob {
   attempt: number
   /** What the pod pushes. */
   target: string
+  /** The text of a build's Dockerfile; empty for a signing. */
+  dockerfile: string
   /** What a sign pod signs; undefined for a build. */
   source: JobSource | undefined
 }

@@ -4,7 +4,7 @@ import { defined } from '../cluster/defined.ts'
 import type { ImageAction, ImageDecision, NewJob } from './action.ts'
 import { collect } from './collect.ts'
 import type { Reason } from '../../errors/reason.ts'
-import type { Job, JobState, JobType } from './job/job.ts'
+import type { BuildInputs, Job, JobState, JobType } from './job/job.ts'
 import { formatInputsKey } from './job/read-inputs.ts'
 import { askFor, findCheck } from './lookup.ts'
 import type { ObservedImage } from './observed.ts'
@@ -19,6 +19,10 @@ export interface Stage {
   /** What the pod pushes. */
   target: string
   source: NewJob['source']
+  /** The text of a build's Dockerfile; empty for a signing. */
+  dockerfile: string
+  /** Some of what it is made from could not be looked up: its hash may change back, so what runs is left to run. */
+  isUncertain: boolean
   /** Hash of how its pod is run: a change of it is worth another attempt, and makes no other image. */
   setup: string | undefined
 }
@@ -63,6 +67,17 @@ const words: Readonly<Record<JobType, { phase: ImageStatus['phase']; reason: Rea
   SignImage: { phase: 'Signing', reason: 'ImageSigning', verb: 'being signed' },
 }
 
+/** A build of these inputs for an image. */
+export const buildStage = (build: BuildInputs, target: string): Stage => ({
+  type: 'BuildImage',
+  inputs: build.hash,
+  target,
+  source: undefined,
+  dockerfile: build.dockerfile,
+  isUncertain: (build.unresolved ?? []).length > 0,
+  setup: build.setup,
+})
+
 /** The attempts at one stage of one image: which pod there is, what became of it, and whether there will be another. */
 class Attempts {
   readonly #observed: ObservedImage
@@ -81,6 +96,8 @@ class Attempts {
     const { jobs } = this.#observed
     const mine = jobs.filter((job) => job.type === this.#stage.type && job.hash === this.#hash)
     const others = jobs.filter((job) => isActive(job) && !job.lost && !mine.includes(job))
+    const [other] = others
+    if (other !== undefined && this.#isLeft(other)) return this.#follow(other)
     if (others.length > 0) return this.#waitForOthers(others)
     const current = mine.toSorted((left, right) => right.attempt - left.attempt)[0]
     if (current === undefined) return this.#begin()
@@ -88,6 +105,11 @@ class Attempts {
     // A failed pod stays for its log until the next attempt; then it has told all that it will.
     const stale = jobs.filter((job) => job !== current && isStale(job, mine.includes(job)))
     return { ...decision, actions: [...decision.actions, ...stale.map((job) => this.#remove(job))] }
+  }
+
+  /** Nobody can say that what runs is made from something else. */
+  #isLeft(other: Job): boolean {
+    return this.#stage.isUncertain && other.type === this.#stage.type && other.hash !== ''
   }
 
   /** What runs for inputs that have changed is stopped: its result would be credited to nobody. */
@@ -205,7 +227,7 @@ class Attempts {
   /** Makes the next pod, once what it follows from is fresh and there is room for it. Until it is seen `meanwhile` is said. */
   #create(attempt: number, meanwhile?: ImageStatus): ImageDecision {
     const { config, spec, facts } = this.#observed
-    const { type, target, source } = this.#stage
+    const { type, target, source, dockerfile } = this.#stage
     const inputs = facts.inputs.get(spec.image)
     const isFresh =
       inputs !== undefined && inputs.key === formatInputsKey(config, spec) && this.#nowMs - inputs.atMs <= freshMs
@@ -213,7 +235,7 @@ class Attempts {
     const unseen = [...new Set([spec.image, target])].filter((each) => !this.#isSeen({ ...spec, image: each }))
     const held = isFresh && unseen.length === 0 ? this.#findHold() : undefined
     if (held) return held
-    const job: NewJob = { type, hash: this.#hash, attempt, target, source }
+    const job: NewJob = { type, hash: this.#hash, attempt, target, dockerfile, source }
     const lookups: ImageAction[] = [
       ...(isFresh ? [] : [{ type: 'readInputs' as const, config, image: spec }]),
       ...unseen.map((each) => askFor(this.#observed, { ...spec, image: each })),

@@ -1,4 +1,5 @@
 import { moduleNameLabel, resourceTypeLabel } from '../../api/labels.ts'
+import { podsByNode } from '../cluster/caches.ts'
 import type { Controller } from '../cluster/controller.ts'
 import type { PodView } from '../cluster/pod-view.ts'
 import type { Action } from './action.ts'
@@ -50,6 +51,11 @@ export function createImagesController(
       caches.pods.onChange(({ before, after }) => {
         const key = ownerKeyOf(after) ?? ownerKeyOf(before)
         if (key !== undefined) add(key)
+      })
+      // A pod is lost with its node, long before anybody deletes it.
+      caches.nodes.onChange(({ key, before, after }) => {
+        if (after !== undefined && before?.ready === after.ready) return
+        for (const owner of caches.pods.byIndex(podsByNode, key).map(ownerKeyOf)) if (owner !== undefined) add(owner)
       })
     },
   }

@@ -13,7 +13,12 @@ const spec: ModuleImageSpec = {
 }
 const minute = 60_000
 
-const buildOf = (version: number): BuildInputs => ({ hash: `b${version}`.repeat(32), setup: 'setup', unresolved: [] })
+const buildOf = (version: number): BuildInputs => ({
+  dockerfile: 'FROM scratch',
+  hash: `b${version}`.repeat(32),
+  setup: 'setup',
+  unresolved: [],
+})
 const signOf = (version: number): SignInputs => ({
   hash: `s${version}`.repeat(32),
   certificate: `c${version}`.repeat(32),

@@ -10,7 +10,12 @@ const build = { dockerfileConfigMap: { name: 'dockerfile' } }
 const sign = { keySecret: { name: 'key' }, certSecret: { name: 'cert' }, filesToSign: ['/opt/a.ko'] }
 const minute = 60_000
 
-const buildOf = (hash: string): BuildInputs => ({ hash: hash.repeat(32), setup: 'setup', unresolved: [] })
+const buildOf = (hash: string): BuildInputs => ({
+  dockerfile: 'FROM scratch',
+  hash: hash.repeat(32),
+  setup: 'setup',
+  unresolved: [],
+})
 const signOf = (name: string): SignInputs => ({
   hash: `s${name}`.repeat(32),
   certificate: `c${name}`.repeat(32),

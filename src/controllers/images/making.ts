@@ -1,5 +1,5 @@
 import type { ImageDecision } from './action.ts'
-import { decideAttempts, isMadeFrom, type Stage } from './attempts.ts'
+import { buildStage, decideAttempts, isMadeFrom } from './attempts.ts'
 import { decideInputs, readAgain } from './inputs.ts'
 import type { BuildInputs, SignInputs } from './job/job.ts'
 import type { ObservedImage } from './observed.ts'
@@ -19,14 +19,7 @@ function decideStage(observed: ObservedImage, missing: ImageDecision['status'], 
   const { build, sign } = inputs
   if (sign) return decideSigned(observed, { sign, build }, nowMs)
   if (build === undefined) return { status: missing, actions: [] }
-  const stage: Stage = {
-    type: 'BuildImage',
-    inputs: build.hash,
-    target: observed.spec.image,
-    source: undefined,
-    setup: build.setup,
-  }
-  return decideAttempts(observed, stage, nowMs)
+  return decideAttempts(observed, buildStage(build, observed.spec.image), nowMs)
 }
 
 /** True when the image was made from other inputs than those of now. */

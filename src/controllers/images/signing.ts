@@ -1,6 +1,6 @@
 import type { ModuleImageSpec } from '../../api/module-images-config.ts'
 import type { ImageDecision } from './action.ts'
-import { decideAttempts, type Stage } from './attempts.ts'
+import { buildStage, decideAttempts, type Stage } from './attempts.ts'
 import { collect } from './collect.ts'
 import { formatUnsignedReference } from './job/job-name.ts'
 import type { BuildInputs, SignInputs } from './job/job.ts'
@@ -36,6 +36,8 @@ const signStage = ({ spec }: ObservedImage, plan: SignPlan, source: Stage['sourc
   inputs: combineInputs(plan),
   target: spec.image,
   source,
+  dockerfile: '',
+  isUncertain: false,
   setup: plan.sign.setup,
 })
 
@@ -100,14 +102,7 @@ export function decideSigned(observed: ObservedImage, plan: SignPlan, nowMs: num
     return decideSigning(observed, { stage: signStage(observed, plan, found), source, check }, nowMs)
   }
   if (result.kind === 'unknown' || build === undefined) return failToFind(observed, source, check, nowMs)
-  const stage: Stage = {
-    type: 'BuildImage',
-    inputs: build.hash,
-    target: source.image,
-    source: undefined,
-    setup: build.setup,
-  }
-  return decideAttempts(observed, stage, nowMs)
+  return decideAttempts(observed, buildStage(build, source.image), nowMs)
 }
 
 /** Signs an image in its place: this operator made it, and it does not carry the signature that it is to have. */

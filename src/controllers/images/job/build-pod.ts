@@ -1,5 +1,5 @@
 import type { Container, Pod, Volume, VolumeMount } from 'kubernetes-types/core/v1.js'
-import { jobNoPushAnnotation } from '../../../api/annotations.ts'
+import { dockerfileAnnotation, jobNoPushAnnotation } from '../../../api/annotations.ts'
 import type { Build, TLSOptions } from '../../../api/module.ts'
 import { KmmError } from '../../../errors/error.ts'
 import { listBuildArguments } from '../../../kernel/build-arguments.ts'
@@ -12,6 +12,8 @@ export interface BuildIntent extends JobIntent {
   type: 'BuildImage'
   /** Where the image goes, fully named; undefined where it is only built, to see that it can be. */
   target: string | undefined
+  /** The Dockerfile's text. */
+  dockerfile: string
 }
 
 const dockerfileFolder = '/workspace'
@@ -72,9 +74,9 @@ function selectNodes({ architecture }: BuildIntent, { selector = {} }: Build): R
 function buildParts(intent: BuildIntent, build: Build, settings: JobSettings): JobPodParts {
   const dockerfile: Volume = {
     name: 'dockerfile',
-    configMap: {
-      name: build.dockerfileConfigMap.name ?? '',
-      items: [{ key: 'dockerfile', path: 'Dockerfile' }],
+    // Not the ConfigMap: by the time that the pod starts it may hold another text than the one that was hashed.
+    downwardAPI: {
+      items: [{ path: 'Dockerfile', fieldRef: { fieldPath: `metadata.annotations['${dockerfileAnnotation}']` } }],
     },
   }
   const modules: Volume = { name: 'lib-modules', hostPath: { path: '/lib/modules', type: 'Directory' } }
@@ -90,7 +92,10 @@ function buildParts(intent: BuildIntent, build: Build, settings: JobSettings): J
     resources: settings.build.resources,
     securityContext: buildSecurityContext(),
     nodeSelector: selectNodes(intent, build),
-    annotations: intent.target === undefined ? { [jobNoPushAnnotation]: 'true' } : {},
+    annotations: {
+      [dockerfileAnnotation]: intent.dockerfile,
+      ...(intent.target === undefined ? { [jobNoPushAnnotation]: 'true' } : {}),
+    },
     volumes: [dockerfile, modules, ...secrets.volumes, ...folders.map(({ volume }) => volume)],
     mounts: [
       { name: dockerfile.name, mountPath: dockerfileFolder, readOnly: true },

@@ -39,7 +39,14 @@ async function makeConfig(namespace: string, labels: Record<string, string> = {}
   })
 }
 
-const build: NewJob = { type: 'BuildImage', hash: 'a'.repeat(64), attempt: 1, target: jobSpec.image, source: undefined }
+const build: NewJob = {
+  type: 'BuildImage',
+  hash: 'a'.repeat(64),
+  attempt: 1,
+  target: jobSpec.image,
+  dockerfile: 'FROM scratch',
+  source: undefined,
+}
 
 const makeTools = (modules: readonly Module[] = []): JobTools => ({
   client: sandbox.client,

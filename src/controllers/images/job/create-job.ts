@@ -73,7 +73,7 @@ function buildPod(
   const common = { config, spec, module, architecture, hash, attempt }
   if (job.type === 'BuildImage') {
     const target = config.spec?.pushBuiltImage === false ? undefined : job.target
-    return buildBuildPod({ ...common, type: job.type, target }, settings, pullSecrets)
+    return buildBuildPod({ ...common, type: job.type, target, dockerfile: job.dockerfile }, settings, pullSecrets)
   }
   if (source === undefined) throw new KmmError(`nothing to sign for ${spec.image}`, { code: 'Internal' })
   const tls = source.isOwn ? spec.registryTLS : spec.sign?.unsignedImageRegistryTLS

@@ -38,6 +38,7 @@ describe.each([
         'kmm.node.kubernetes.io/last-hash': 'h'.repeat(64),
         'kmm.node.kubernetes.io/job-image': 'registry.test/mod:v1',
         'kmm.node.kubernetes.io/job-attempt': '2',
+        ...(type === 'BuildImage' ? { dockerfile: 'FROM scratch' } : {}),
       },
       ownerReferences: [
         {
@@ -109,10 +110,10 @@ describe('a build pod', () => {
       '--to',
       'registry.test/mod:v1',
     ])
-    expect(pod.spec?.volumes?.find(({ name }) => name === 'dockerfile')?.configMap).toEqual({
-      name: 'recipe',
-      items: [{ key: 'dockerfile', path: 'Dockerfile' }],
-    })
+    expect(pod.metadata?.annotations?.['dockerfile']).toBe('FROM scratch')
+    expect(pod.spec?.volumes?.find(({ name }) => name === 'dockerfile')?.downwardAPI?.items).toEqual([
+      { path: 'Dockerfile', fieldRef: { fieldPath: "metadata.annotations['dockerfile']" } },
+    ])
   })
 
   it('mounts the Dockerfile, the modules of the host, and room to work', () => {
@@ -187,6 +188,7 @@ describe('a build pod', () => {
       attempt: 1,
       architecture: '',
       target: jobSpec.image,
+      dockerfile: 'FROM scratch',
     }
     expect(buildBuildPod(intent, settings, []).metadata?.annotations).toMatchObject({
       'kmm.node.kubernetes.io/worker-registry': 'mirrors: []',

@@ -93,7 +93,14 @@ it('a sign pod runs, pushes the signed image, and is read as what it is', async 
   ]
   const { digest } = await sandbox.registry.push({ repository: 'raw', tag: 'v1', layers })
   const source = { reference: `${sandbox.registry.address}/raw@${digest}`, digest, isOwn: false }
-  const state = await run({ type: 'SignImage', hash: 'a'.repeat(64), attempt: 1, target: spec.image, source })
+  const state = await run({
+    type: 'SignImage',
+    hash: 'a'.repeat(64),
+    attempt: 1,
+    target: spec.image,
+    dockerfile: '',
+    source,
+  })
   const made = state?.kind === 'succeeded' ? state.digest : JSON.stringify(state)
   expect(made).toMatch(/^sha256:/)
   const certificate = signerOf('rsa').certificate.fingerprint
@@ -116,6 +123,7 @@ it('a build pod without buildah says that there is none', async () => {
     hash: 'b'.repeat(64),
     attempt: 1,
     target: spec.image,
+    dockerfile: 'FROM scratch',
     source: undefined,
   })
   expect(state).toMatchObject({ kind: 'failed', reason: 'BuilderUnavailable' })

@@ -36,6 +36,8 @@ export interface Job {
 
 /** What an image is built from, read by name at one moment. */
 export interface BuildInputs {
+  /** The Dockerfile's text. */
+  dockerfile: string
   /** Hash of the Dockerfile, the arguments, the secrets' versions, the kernel and the base images' digests. */
   hash: string
   /** Hash of how the pod is run, which does not change what it makes: registries' TLS, build.selector, tolerations. */

@@ -9,7 +9,13 @@ import { hashParts } from './hash-parts.ts'
 import type { JobSources } from './job-sources.ts'
 import type { BuildInputs } from './job.ts'
 import { parseTarget } from './job-name.ts'
-import { readConfigMapEntry, readSecret } from './read-object.ts'
+import { missingInput, type NamedObject, readConfigMapEntry, readSecret } from './read-object.ts'
+
+/** It travels as an annotation of the build pod; all annotations of an object may have 256 KiB. */
+const mostDockerfileBytes = 200 * 1024
+
+const describeLength = ({ namespace, name }: NamedObject): string =>
+  `the Dockerfile in ConfigMap ${namespace}/${name} is longer than ${mostDockerfileBytes / 1024} KiB: put what it writes into a base image`
 
 /**
  * Reads what an image is built from: the Dockerfile, the versions of the secrets, the digests of the base images. Throws
@@ -31,11 +37,13 @@ export async function readBuildInputs(
       return `${name} ${version}`
     }),
   ])
+  if (Buffer.byteLength(dockerfile) > mostDockerfileBytes) throw missingInput(describeLength(map))
   const values = listBuildArguments(build.buildArgs ?? [], spec.kernelVersion, module)
   const given = new Map(values.map(({ name, value }) => [name, value]))
   const bases = await resolveBaseImages(listBaseImages(dockerfile, given), build.baseImageRegistryTLS, sources, tools)
   const ordered = values.map(({ name, value }) => [name, value])
   return {
+    dockerfile,
     hash: hashParts('build', dockerfile, ordered, versions, spec.kernelVersion, bases),
     setup: hashParts('build', build.baseImageRegistryTLS, spec.registryTLS, build.selector, tolerations, architecture),
     unresolved: bases.filter(({ digest }) => digest === '').map(({ image }) => image),

@@ -95,7 +95,12 @@ describe('the inputs of a build', () => {
     await writeSecret('s', { a: '1' })
     const secretsOf = [{ name: 's' }]
     const first = await readBuild({ secrets: secretsOf })
-    expect(first).toEqual({ hash: expect.stringMatching(/^[0-9a-f]{64}$/), setup: expect.any(String), unresolved: [] })
+    expect(first).toEqual({
+      dockerfile: 'FROM scratch',
+      hash: expect.stringMatching(/^[0-9a-f]{64}$/),
+      setup: expect.any(String),
+      unresolved: [],
+    })
     expect(await readBuild({ secrets: secretsOf })).toEqual(first)
   })
 
