@@ -67,6 +67,12 @@ async function copyFolder(machine: Machine, from: string, to: string): Promise<v
   await machine.runChecked(['tar', '-C', to, '-x', '-f', '-'], { stdin: archive })
 }
 
+/** Makes a folder that every user can write to, as the kubelet makes an emptyDir. */
+async function makeOpenFolder(machine: Machine, path: string): Promise<void> {
+  await machine.makeFolder(path)
+  await machine.runChecked(['chmod', '777', path])
+}
+
 /** Brings a pod's volumes onto its node, and answers where each is there. */
 async function bringVolumes(machine: Machine, { pod, volumes }: WorkerStart, folder: string) {
   const there = new Map<string, string>()
@@ -74,7 +80,7 @@ async function bringVolumes(machine: Machine, { pod, volumes }: WorkerStart, fol
     const path = volumes.get(name) ?? ''
     const onNode = volume.hostPath ? path : `${folder}/volumes/${name}`
     there.set(name, onNode)
-    if (volume.emptyDir) await machine.makeFolder(onNode)
+    if (volume.emptyDir) await makeOpenFolder(machine, onNode)
     else if (!volume.hostPath) await copyFolder(machine, path, onNode)
   }
   await Promise.all((pod.spec?.volumes ?? []).map(bring))
