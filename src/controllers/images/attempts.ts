@@ -146,7 +146,7 @@ class Attempts {
         status: this.#say(this.#tell({ message: `waits for pod ${name} to be gone`, pod: name, attempts: attempt })),
         actions: [],
       }
-    if (isLost) return this.#failed(current, 'JobPodLost', this.#describeLoss(current), this.#nowMs)
+    if (isLost) return this.#failed(current, 'JobPodLost', this.#describeLoss(current))
     switch (state.kind) {
       case 'pending':
       case 'running':
@@ -154,9 +154,9 @@ class Attempts {
       case 'succeeded':
         if (!this.#isPushed) return this.#finish()
         // The registry was asked after the push, and has no such image.
-        return this.#failed(current, 'ImageLost', this.#describeAbsence(current), state.finishedAtMs)
+        return this.#failed(current, 'ImageLost', this.#describeAbsence(current))
       default:
-        return this.#failed(current, state.reason, state.message, state.finishedAtMs)
+        return this.#failed(current, state.reason, state.message)
     }
   }
 
@@ -205,7 +205,7 @@ class Attempts {
   }
 
   /** An attempt came to nothing: there is another after a pause, or this was the last. */
-  #failed(job: Job, reason: Reason, text: string, finishedAtMs: number): ImageDecision {
+  #failed(job: Job, reason: Reason, text: string): ImageDecision {
     const { present, settings } = this.#observed
     const log = job.state.kind === 'failed' ? job.state.log : ''
     const told = { ...this.#fail(reason, text), attempts: job.attempt, pod: job.name, ...(log === '' ? {} : { log }) }
@@ -213,10 +213,10 @@ class Attempts {
       const advice = `tried ${job.attempt} times; delete pod ${job.name} to try again, or change what it is made from`
       return { status: this.#say({ ...told, message: `${text}; ${advice}` }), actions: [] }
     }
-    // The node's clock may be ahead: what was said once stays.
+    // Counted from when it was first seen, and said once: the node's clock may be ahead or behind.
     const known = present?.pod === job.name && present.phase === 'Failed' ? present.retryAt : undefined
     const pauseMs = reason === 'JobPodLost' ? 0 : pauseAfter(job.attempt)
-    const retryAtMs = known === undefined ? Math.min(finishedAtMs, this.#nowMs) + pauseMs : Date.parse(known)
+    const retryAtMs = known === undefined ? this.#nowMs + pauseMs : Date.parse(known)
     const message = `${text}; attempt ${job.attempt + 1} of ${settings.maxAttempts} follows`
     const status = this.#say({ ...told, message, retryAt: formatTime(retryAtMs) })
     return this.#nowMs >= retryAtMs

@@ -120,6 +120,17 @@ describe('an image that is built', () => {
     expect(world.jobs).toHaveLength(1)
   })
 
+  it.each([-60, 60])('is tried again after the pause where the clock of the node is %s minutes off', (minutes) => {
+    const world = start({ build }, built)
+    const finishedAtMs = world.nowMs + minutes * minute
+    const state = { kind: 'failed', reason: 'BuildFailed', message: 'no', log: '', finishedAtMs } as const
+    world.replace(world.pod, { state }).settle()
+    world.advance(9_000)
+    expect(world.count('create')).toBe(1)
+    world.advance(2_000)
+    expect(world.count('create')).toBe(2)
+  })
+
   it('is tried again at once when somebody deletes the failed pod', () => {
     const world = start({ build }, built).end({ reason: 'BuildFailed' })
     world.lose(world.pod).settle()

@@ -77,7 +77,11 @@ describe('a pod that makes an image', () => {
 
 describe('a pod whose node', () => {
   it('is gone is lost', () => {
-    expect(jobOfPod(viewJob(build), undefined)?.lost).toBe(true)
+    expect(jobOfPod(viewState(build, runningState), undefined)?.lost).toBe(true)
+  })
+
+  it('is not known yet is not lost before it runs', () => {
+    expect(jobOfPod(viewState(build, waiting('ContainerCreating')), undefined)?.lost).toBe(false)
   })
 
   it('does not answer is lost when it is deleted, and waited for before', () => {
