@@ -6,7 +6,7 @@
  */
 import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
-import { runImageBuild } from '../worker/image-build.ts'
+import { runImageBuild } from '../worker/image-build/program.ts'
 import { runImageSign } from '../worker/image-sign.ts'
 import { runWorker } from '../worker/program.ts'
 

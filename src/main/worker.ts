@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 import { arch, release, tmpdir } from 'node:os'
 import { setFlagsFromString } from 'node:v8'
 import { normalizeArchitecture } from '../oci/platform.ts'
-import { runImageBuild } from '../worker/image-build.ts'
+import { runImageBuild } from '../worker/image-build/program.ts'
 import { runImageSign } from '../worker/image-sign.ts'
 import { runWorker } from '../worker/program.ts'
 

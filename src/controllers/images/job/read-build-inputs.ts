@@ -1,10 +1,10 @@
 import type { ModuleImageSpec } from '../../../api/module-images-config.ts'
 import type { Build } from '../../../api/module.ts'
+import { listBaseImages } from '../../../image/dockerfile.ts'
 import { listBuildArguments } from '../../../kernel/build-arguments.ts'
 import type { RegistryTools } from '../read-credentials.ts'
 import { resolveBaseImages } from './base-images.ts'
 import { listBuildSecrets } from './build-secrets.ts'
-import { listBaseImages } from './dockerfile.ts'
 import { hashParts } from './hash-parts.ts'
 import type { JobSources } from './job-sources.ts'
 import type { BuildInputs } from './job.ts'
@@ -13,6 +13,8 @@ import { missingInput, type NamedObject, readConfigMapEntry, readSecret } from '
 
 /** It travels as an annotation of the build pod; all annotations of an object may have 256 KiB. */
 const mostDockerfileBytes = 200 * 1024
+/** More registries than this are not asked; which images there are is in the hash all the same. */
+const mostBases = 32
 
 const describeLength = ({ namespace, name }: NamedObject): string =>
   `the Dockerfile in ConfigMap ${namespace}/${name} is longer than ${mostDockerfileBytes / 1024} KiB: put what it writes into a base image`
@@ -40,7 +42,12 @@ export async function readBuildInputs(
   if (Buffer.byteLength(dockerfile) > mostDockerfileBytes) throw missingInput(describeLength(map))
   const values = listBuildArguments(build.buildArgs ?? [], spec.kernelVersion, module)
   const given = new Map(values.map(({ name, value }) => [name, value]))
-  const bases = await resolveBaseImages(listBaseImages(dockerfile, given), build.baseImageRegistryTLS, sources, tools)
+  const bases = await resolveBaseImages(
+    listBaseImages(dockerfile, given).slice(0, mostBases),
+    build.baseImageRegistryTLS,
+    sources,
+    tools,
+  )
   const ordered = values.map(({ name, value }) => [name, value])
   return {
     dockerfile,

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { describe, expect, it } from 'vitest'
-import { runProgram } from './image-build-process.ts'
+import { runProgram } from './process.ts'
 
 interface Run {
   script: string

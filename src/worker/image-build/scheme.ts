@@ -1,8 +1,8 @@
-import { KmmError } from '../errors/error.ts'
-import { discardBody, exchange, type Outcome } from '../oci/exchange.ts'
-import { dockerHub } from '../oci/reference.ts'
-import type { RegistrySettings, RegistryTls } from '../oci/settings.ts'
-import { createTransport } from '../oci/transport.ts'
+import { KmmError } from '../../errors/error.ts'
+import { discardBody, exchange, type Outcome } from '../../oci/exchange.ts'
+import { dockerHub } from '../../oci/reference.ts'
+import type { RegistrySettings, RegistryTls } from '../../oci/settings.ts'
+import { createTransport } from '../../oci/transport.ts'
 
 /** Answers whether the builder may drop its guard for a registry: see `createSchemeFinder`. */
 export interface SchemeFinder {

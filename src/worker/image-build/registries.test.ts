@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { mergeCredentials, parseDockerConfig } from '../oci/credentials.ts'
-import { parseReference } from '../oci/reference.ts'
-import { createFixture } from '../oci/testdata/fixture.ts'
-import { formatAuthFile } from './image-build-credentials.ts'
-import { formatPullRegistries, formatPushRegistries } from './image-build-registries.ts'
-import { createSchemeFinder } from './image-build-scheme.ts'
+import { mergeCredentials, parseDockerConfig } from '../../oci/credentials.ts'
+import { parseReference } from '../../oci/reference.ts'
+import { createFixture } from '../../oci/testdata/fixture.ts'
+import { formatAuthFile } from './credentials.ts'
+import { formatPullRegistries, formatPushRegistries } from './registries.ts'
+import { createSchemeFinder } from './scheme.ts'
 
 const fixture = createFixture()
 afterEach(() => fixture.stop())

@@ -1,26 +1,26 @@
 import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describeError, hasCode, KmmError } from '../errors/error.ts'
+import { describeError, hasCode, KmmError } from '../../errors/error.ts'
 import {
   BuildError,
   type BuildReport,
   describeBuildFailure,
   describeBuilt,
   formatBuildReport,
-} from '../image/build-report.ts'
-import { cleanText } from '../kmod/clean-text.ts'
-import type { CredentialStore } from '../oci/credentials.ts'
-import { formatReference, parseReference, type Reference } from '../oci/reference.ts'
-import type { RegistrySettings } from '../oci/settings.ts'
-import { type Host, locate } from './host.ts'
-import { listBaseImages } from './image-build-bases.ts'
-import { BuildahError, createBuildah } from './image-build-buildah.ts'
-import type { Builder, BuildRequest } from './image-build-builder.ts'
-import { countCredentials, formatAuthFile, nameRepository } from './image-build-credentials.ts'
-import { type BuildCommand, parseBuildCommand } from './image-build-flags.ts'
-import { formatPullRegistries, formatPushRegistries } from './image-build-registries.ts'
-import { createSchemeFinder, type SchemeFinder } from './image-build-scheme.ts'
-import { readCredentials, readSettings } from './inputs.ts'
+} from '../../image/build-report.ts'
+import { cleanText } from '../../kmod/clean-text.ts'
+import type { CredentialStore } from '../../oci/credentials.ts'
+import { formatReference, parseReference, type Reference } from '../../oci/reference.ts'
+import type { RegistrySettings } from '../../oci/settings.ts'
+import { type Host, locate } from '../host.ts'
+import { findBaseImages } from './bases.ts'
+import { BuildahError, createBuildah } from './buildah.ts'
+import type { Builder, BuildRequest } from './builder.ts'
+import { countCredentials, formatAuthFile, nameRepository } from './credentials.ts'
+import { type BuildCommand, parseBuildCommand } from './flags.ts'
+import { formatPullRegistries, formatPushRegistries } from './registries.ts'
+import { createSchemeFinder, type SchemeFinder } from './scheme.ts'
+import { readCredentials, readSettings } from '../inputs.ts'
 
 const reportPath = '/dev/termination-log'
 const storageFolder = '/var/lib/containers'
@@ -176,7 +176,7 @@ async function makeContext(
   return {
     folder,
     request: { dockerfile, buildArgs, labels, volumes, architecture },
-    bases: listBaseImages(text, buildArgs),
+    bases: findBaseImages(text, buildArgs),
   }
 }
 

@@ -2,13 +2,13 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { writeBuildah } from '../../test/stand-in/buildah.ts'
-import { hasBuildah, pushShellImage } from '../../test/stand-in/shell-image.ts'
-import { type BuildReport, parseBuildReport } from '../image/build-report.ts'
-import { parseReference } from '../oci/reference.ts'
-import { createRegistry } from '../oci/registry.ts'
-import { type SandboxRegistry, startRegistry } from '../sandbox/registry/registry.ts'
-import { runImageBuild } from './image-build.ts'
+import { writeBuildah } from '../../../test/stand-in/buildah.ts'
+import { hasBuildah, pushShellImage } from '../../../test/stand-in/shell-image.ts'
+import { type BuildReport, parseBuildReport } from '../../image/build-report.ts'
+import { parseReference } from '../../oci/reference.ts'
+import { createRegistry } from '../../oci/registry.ts'
+import { type SandboxRegistry, startRegistry } from '../../sandbox/registry/registry.ts'
+import { runImageBuild } from './program.ts'
 
 const everything = { kind: 'none' } as const
 const users = [

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { findBuildFailure } from './image-build-words.ts'
+import { findBuildFailure } from './words.ts'
 
 /** What buildah 1.28.2 printed last, recorded from it; names of hosts and folders are made short. */
 const recorded: [what: string, phase: 'build' | 'push', words: string, reason: string, message: RegExp][] = [

@@ -1,7 +1,5 @@
-import { hasCode } from '../../../errors/error.ts'
-import { substitute } from '../../../kernel/substitution.ts'
-
-const mostImages = 32
+/** A Dockerfile that names more images than this has something else in mind. */
+const mostImages = 100
 const longestImage = 1024
 
 /** The character that continues a line, which a first comment may change (Dockerfile: parser directives). */
@@ -58,14 +56,14 @@ function skipHereDocuments(lines: readonly string[], at: number, instruction: st
 
 const unquote = (text: string): string => /^(["'])(.*)\1$/s.exec(text)?.[2] ?? text
 
-/** Variables as far as they are known; what cannot be read stays, and is no image name then. */
+/** `$X`, `${X}`, `${X:-otherwise}` and `${X:+instead}`, as FROM lines may have them; what is not known is empty. */
 function expand(text: string, variables: ReadonlyMap<string, string>): string {
-  try {
-    return substitute(unquote(text), variables)
-  } catch (error) {
-    if (hasCode(error, 'MappingInvalid')) return text
-    throw error
-  }
+  return unquote(text).replace(/\$(?:\w+|\{\w+(?::[-+][^}]*)?\})/g, (variable) => {
+    const [, name = '', operator, word = ''] = /^\$\{?(\w+)(?::([-+])([^}]*))?/.exec(variable) ?? []
+    const value = variables.get(name) ?? ''
+    if (operator === '-') return value === '' ? word : value
+    return operator === '+' && value !== '' ? word : value
+  })
 }
 
 function readArguments(
@@ -101,7 +99,11 @@ class BaseImages {
         if (!this.#hasStage) readArguments(words, this.#given, this.#variables)
         break
       case 'COPY':
+      case 'ADD':
         for (const image of listCopied(words)) this.#add(image)
+        break
+      case 'RUN':
+        for (const image of listMounted(words)) this.#add(image)
         break
       case 'FROM':
         this.#takeStage(words.filter((word) => !word.startsWith('--')))
@@ -123,15 +125,25 @@ class BaseImages {
 }
 
 /** Stages may be named by their number too. */
+const isNumber = (source: string): boolean => /^\d+$/.test(source)
+
 function listCopied(words: readonly string[]): string[] {
   const sources = words.filter((word) => word.startsWith('--from=')).map((word) => unquote(word.slice(7)))
-  return sources.filter((source) => !/^\d+$/.test(source))
+  return sources.filter((source) => !isNumber(source))
+}
+
+/** What the flags of a RUN line mount; they stand before its command. */
+function listMounted(words: readonly string[]): string[] {
+  const end = words.findIndex((word) => !word.startsWith('--'))
+  const mounts = words.slice(0, end < 0 ? undefined : end).filter((word) => word.startsWith('--mount='))
+  const sources = mounts.flatMap((mount) => [...mount.matchAll(/[=,]from=([^,]+)/g)].map(([, name = '']) => name))
+  return sources.filter((source) => !isNumber(source))
 }
 
 /**
- * The images that a Dockerfile starts from (`FROM`) or copies from (`COPY --from`), with build arguments put in: those of `given`,
- * else the defaults of the `ARG` lines before the first `FROM`. Stages of the file itself and `scratch` are not among them; at
- * most 32 are looked at.
+ * The images that a Dockerfile starts from (`FROM`), copies from (`COPY --from`, `ADD --from`) or mounts (`RUN --mount=…,from=`), with
+ * build arguments put in: those of `given`, else the defaults of the `ARG` lines before the first `FROM`. Stages of the file itself and
+ * `scratch` are not among them; at most 100 are looked at. A name may be none that a registry can be asked for.
  */
 export function listBaseImages(dockerfile: string, given: ReadonlyMap<string, string>): string[] {
   const images = new BaseImages(given)

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
-import { cleanText } from '../kmod/clean-text.ts'
+import { cleanText } from '../../kmod/clean-text.ts'
 
 /** How a program ended. */
 export interface ProgramEnd {

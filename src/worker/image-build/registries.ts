@@ -1,7 +1,7 @@
-import { hasCode } from '../errors/error.ts'
-import { dockerHub, parseRegistryPath, type Reference } from '../oci/reference.ts'
-import type { RegistrySettings, RegistryTls } from '../oci/settings.ts'
-import type { SchemeFinder } from './image-build-scheme.ts'
+import { hasCode } from '../../errors/error.ts'
+import { dockerHub, parseRegistryPath, type Reference } from '../../oci/reference.ts'
+import type { RegistrySettings, RegistryTls } from '../../oci/settings.ts'
+import type { SchemeFinder } from './scheme.ts'
 
 /** One place that the builder asks for images. */
 interface Place {

@@ -1,6 +1,6 @@
-import type { CredentialKey } from '../oci/credential-key.ts'
-import type { Credential, CredentialStore } from '../oci/credentials.ts'
-import type { Reference } from '../oci/reference.ts'
+import type { CredentialKey } from '../../oci/credential-key.ts'
+import type { Credential, CredentialStore } from '../../oci/credentials.ts'
+import type { Reference } from '../../oci/reference.ts'
 
 /** An image by the name under which a file of credentials knows its repository. */
 type Repository = Pick<Reference, 'registry' | 'repository'>

@@ -1,13 +1,13 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { describeError, KmmError } from '../errors/error.ts'
-import { BuildError } from '../image/build-report.ts'
-import { isDigest } from '../oci/digest.ts'
-import { quoteUntrusted } from '../oci/text.ts'
-import type { RegistrySettings } from '../oci/settings.ts'
-import type { Builder, BuildRequest, RegistryAccess } from './image-build-builder.ts'
-import { type ProgramEnd, runProgram } from './image-build-process.ts'
-import { type BuildFinding, type BuildPhase, findBuildFailure } from './image-build-words.ts'
+import { describeError, KmmError } from '../../errors/error.ts'
+import { BuildError } from '../../image/build-report.ts'
+import { isDigest } from '../../oci/digest.ts'
+import { quoteUntrusted } from '../../oci/text.ts'
+import type { RegistrySettings } from '../../oci/settings.ts'
+import type { Builder, BuildRequest, RegistryAccess } from './builder.ts'
+import { type ProgramEnd, runProgram } from './process.ts'
+import { type BuildFinding, type BuildPhase, findBuildFailure } from './words.ts'
 
 /** What buildah is started with. */
 export interface BuildahOptions {

@@ -1,8 +1,8 @@
 import { isAbsolute, normalize } from 'node:path'
 import { parseArgs } from 'node:util'
-import { describeError, KmmError } from '../errors/error.ts'
-import type { RegistryTls } from '../oci/settings.ts'
-import { quoteUntrusted } from '../oci/text.ts'
+import { describeError, KmmError } from '../../errors/error.ts'
+import type { RegistryTls } from '../../oci/settings.ts'
+import { quoteUntrusted } from '../../oci/text.ts'
 
 /** What a build pod was started for. */
 export interface BuildCommand {

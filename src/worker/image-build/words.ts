@@ -1,4 +1,4 @@
-import type { BuildReason } from '../image/build-report.ts'
+import type { BuildReason } from '../../image/build-report.ts'
 
 /** What a builder was at when it failed. */
 export type BuildPhase = 'build' | 'push'
