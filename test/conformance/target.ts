@@ -64,6 +64,8 @@ export interface NodeWish {
   inTree?: readonly string[]
   /** It enforces signatures from the start. */
   enforcing?: boolean
+  /** The one certificate (PEM) that it trusts where it enforces signatures; default that of the signed examples. */
+  trusts?: string
 }
 
 /** The registry from which operator and workers pull. */
@@ -75,6 +77,10 @@ export interface TargetRegistry {
     image: string
     digest: string
   }>
+  /** The tags of a repository, sorted. */
+  tags(repository: string): Promise<string[]>
+  /** Loses a tag, or an image by its digest with all its tags; layers stay. False where there is none. */
+  lose(repository: string, reference: string): boolean
   /** Cuts every connection until it is brought back. */
   takeDown(): void
   bringBack(): void

@@ -45,6 +45,12 @@ export function createTargetRegistry(registry: Sandbox['registry'], address = re
       const { digest } = await registry.push({ repository, tag, layers: layers.map((entries) => ({ entries })) })
       return { image: `${address}/${repository}:${tag}`, digest }
     },
+    tags: async (repository) => {
+      const answer = await fetch(`${registry.url}/v2/${repository}/tags/list`)
+      const { tags } = (await answer.json()) as { tags: string[] }
+      return tags.toSorted()
+    },
+    lose: (repository, reference) => registry.lose(repository, reference),
     takeDown: () => {
       lift ??= registry.fail({ action: { do: 'reset' } })
     },
@@ -150,12 +156,19 @@ class VirtualTargetNode implements TargetNode {
 }
 
 async function openNode(sandbox: Sandbox, wish: NodeWish): Promise<TargetNode> {
-  const { name, release = releases[0] ?? '', labels = {}, inTree = [], enforcing = false } = wish
+  const {
+    name,
+    release = releases[0] ?? '',
+    labels = {},
+    inTree = [],
+    enforcing = false,
+    trusts = trustedCertificate(),
+  } = wish
   const node = await sandbox.addNode({ name, kernel: release, labels })
   for (const module of inTree)
     for (const each of releases) node.kernel.addInTree(module, { ...inTreeModules[module], release: each })
   // As in machines, whose firmware has the certificate only where signatures are enforced.
-  if (enforcing) node.kernel.trustCertificate(trustedCertificate())
+  if (enforcing) node.kernel.trustCertificate(trusts)
   node.kernel.setEnforce(enforcing)
   return new VirtualTargetNode(node, join(sandbox.folder, 'modprobe'))
 }

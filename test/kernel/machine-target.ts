@@ -41,8 +41,8 @@ class SandboxMachineNode extends MachineTargetNode {
 }
 
 async function openNode(sandbox: Sandbox, wish: NodeWish): Promise<TargetNode> {
-  const { name, release = releases[0] ?? '', labels = {}, enforcing = false } = wish
-  const machine = enforcing ? { machine: { firmware: trustOnly(trustedCertificate()) } } : {}
+  const { name, release = releases[0] ?? '', labels = {}, enforcing = false, trusts = trustedCertificate() } = wish
+  const machine = enforcing ? { machine: { firmware: trustOnly(trusts) } } : {}
   return new SandboxMachineNode(await sandbox.addNode({ name, kernel: `qemu:${release}`, labels, ...machine }))
 }
 

@@ -2,6 +2,7 @@ import type { Scenario } from './scenario.ts'
 import { bootScenarios } from './scenarios/boot.ts'
 import { imageScenarios } from './scenarios/image.ts'
 import { loadScenarios } from './scenarios/load.ts'
+import { makeScenarios } from './scenarios/make.ts'
 import { outageScenarios } from './scenarios/outage.ts'
 import { refuseScenarios } from './scenarios/refuse.ts'
 import { replaceScenarios } from './scenarios/replace.ts'
@@ -15,5 +16,6 @@ export const scenarios: readonly Scenario[] = [
   ...unloadScenarios,
   ...bootScenarios,
   ...imageScenarios,
+  ...makeScenarios,
   ...outageScenarios,
 ]

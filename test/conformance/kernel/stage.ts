@@ -4,7 +4,7 @@ import type { Target, TargetOperator } from '../target.ts'
 /** Where the operator copies firmware to in these scenarios, and what it sets the kernel's firmware path to. */
 export const firmwareFolder = '/var/lib/firmware'
 
-const operatorConfig = JSON.stringify({ worker: { setFirmwareClassPath: firmwareFolder } })
+const operatorConfig = { worker: { setFirmwareClassPath: firmwareFolder } }
 
 /** A target with an operator and a view of it, on which scenarios are played. */
 export class Stage {
@@ -30,8 +30,9 @@ export class Stage {
     return [...this.#earlierLog, ...(this.#operator?.log ?? [])]
   }
 
-  async startOperator(): Promise<void> {
-    this.#operator ??= await this.target.startOperator({ config: operatorConfig })
+  /** Starts the operator unless it runs, with more in its configuration than usual if that is given. */
+  async startOperator(more: Readonly<Record<string, unknown>> = {}): Promise<void> {
+    this.#operator ??= await this.target.startOperator({ config: JSON.stringify({ ...operatorConfig, ...more }) })
   }
 
   /** Ends the operator in the middle of whatever it does. */

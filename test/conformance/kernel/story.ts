@@ -1,4 +1,5 @@
 import type { Module } from '../../../src/api/module.ts'
+import type { ImageStatus } from '../../../src/api/module-images-config.ts'
 import type { NodeModulesConfig, WorkerStatus } from '../../../src/api/node-modules-config.ts'
 import { namespaces } from '../../../src/kube/core-resources.ts'
 import type { LayerEntry } from '../../../src/sandbox/registry/types.ts'
@@ -6,6 +7,7 @@ import { demoModule } from '../../scenario/cluster.ts'
 import { moduleResource, type View } from '../../scenario/view.ts'
 import type { LoadedModule, NodeWish, Target, TargetNode } from '../target.ts'
 import { exampleLayer } from './images.ts'
+import { Jobs } from './jobs.ts'
 import type { Scenario } from './scenario.ts'
 import type { Stage } from './stage.ts'
 import { Words } from './words.ts'
@@ -20,7 +22,10 @@ export class Story {
   /** The name of the namespace. */
   readonly name: string
   readonly words: Words
-  readonly #selector: Record<string, string>
+  /** The pods that build and sign its images. */
+  readonly jobs: Jobs
+  /** The labels of its nodes. */
+  readonly selector: Readonly<Record<string, string>>
   readonly #nodes: TargetNode[] = []
   #nodesAsked = 0
 
@@ -29,12 +34,14 @@ export class Story {
     this.name = `kernel-${name}`
     this.words = new Words(this.name)
     this.words.replace(stage.target.registry.address, 'REGISTRY')
-    this.#selector = { 'scenario.example/name': this.name }
+    this.jobs = new Jobs(this.name)
+    this.selector = { 'scenario.example/name': this.name }
   }
 
   static async open(stage: Stage, scenario: Scenario): Promise<Story> {
     const story = new Story(stage, scenario)
     story.words.listen(stage.view)
+    story.jobs.listen(stage.view)
     const labels = { 'pod-security.kubernetes.io/enforce': 'privileged' }
     await stage.target.client.create(namespaces, { metadata: { name: story.name, labels } })
     return story
@@ -62,6 +69,11 @@ export class Story {
     return this.view.modules.get({ namespace: this.name, name: 'demo' })
   }
 
+  /** What is known of its images. */
+  get images(): readonly ImageStatus[] {
+    return this.view.images.get(this.#key)?.status?.images ?? []
+  }
+
   condition(type: string) {
     return this.module?.status?.conditions?.find((condition) => condition.type === type)
   }
@@ -69,7 +81,7 @@ export class Story {
   /** A node that the Module selects. */
   async openNode(wish: Partial<NodeWish> = {}): Promise<TargetNode> {
     const index = this.#nodesAsked++
-    const labels = { ...this.#selector, ...wish.labels }
+    const labels = { ...this.selector, ...wish.labels }
     const node = await this.target.openNode({ name: `${this.name}-n${index}`, ...wish, labels })
     this.words.replace(node.name, `NODE${index}`)
     this.#nodes.push(node)
@@ -95,7 +107,7 @@ export class Story {
   async create(image: string, container: Partial<Container> = {}): Promise<void> {
     const module = demoModule(image, ({ metadata, spec }) => {
       metadata.namespace = this.name
-      if (spec) spec.selector = this.#selector
+      if (spec) spec.selector = { ...this.selector }
       if (spec?.moduleLoader) Object.assign(spec.moduleLoader.container, container)
     })
     await this.target.client.create(moduleResource, module)
@@ -103,6 +115,12 @@ export class Story {
 
   async patchContainer(container: unknown): Promise<void> {
     const body = { spec: { moduleLoader: { container } } }
+    await this.target.client.patch(moduleResource, this.#key, { type: 'merge', body })
+  }
+
+  /** Has all images looked at anew, and made where they are missing. */
+  async trigger(generation: number): Promise<void> {
+    const body = { spec: { imageRebuildTriggerGeneration: generation } }
     await this.target.client.patch(moduleResource, this.#key, { type: 'merge', body })
   }
 
@@ -144,6 +162,11 @@ export class Story {
     const isTold = (): boolean => this.module?.status?.worstNodes?.some((worst) => worst.reason === reason) ?? false
     await this.until(`${reason} on the Module`, isTold)
     return this.worker(node)?.message ?? ''
+  }
+
+  /** The pods that built and signed are gone. */
+  async untilCollected(): Promise<void> {
+    await this.until('no pod that builds or signs', () => this.jobs.areGone)
   }
 
   async untilGone(): Promise<void> {

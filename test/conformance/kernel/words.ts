@@ -1,20 +1,44 @@
-import type { Event as CoreEvent } from 'kubernetes-types/core/v1.js'
+import type { Event as CoreEvent, Pod } from 'kubernetes-types/core/v1.js'
+import { resourceTypeLabel } from '../../../src/api/labels.ts'
 import type { Module } from '../../../src/api/module.ts'
 import { parseWorkerReport, type WorkerReport } from '../../../src/api/worker-report.ts'
 import { reportReasons } from '../../../src/errors/reason.ts'
+import { parseBuildReport } from '../../../src/image/build-report.ts'
+import { parseSignReport } from '../../../src/image/sign-report.ts'
 import type { View } from '../../scenario/view.ts'
 import type { Json } from '../compare.ts'
 
-/** Only failures of workers count: what the operator tells of its own waiting depends on who is faster. */
-const isOfWorkers = (reason: string | undefined): boolean => reportReasons.some((each) => each === reason)
+/**
+ * Only failures of workers, of builds and of signings count: what the operator tells of its own waiting depends on who is
+ * faster.
+ */
+const isFailure = (reason: string | undefined): boolean =>
+  [...reportReasons, ...makingFailures].some((each) => each === reason)
+
+const makingFailures = ['BuildFailed', 'SignFailed']
+
+/** What differs from run to run in any text: the ends of pods' names, digests, hashes in tags, times. */
+const random: readonly (readonly [pattern: RegExp, name: string])[] = [
+  [/\b(demo-(?:build|sign)-[0-9a-z.-]+)-[0-9a-f]{8}\b/g, '$1-HASH'],
+  [/-kmm-unsigned-[0-9a-f]{8}\b/g, '-kmm-unsigned-HASH'],
+  [/\bsha256:[0-9a-f]{64}\b/g, 'DIGEST'],
+  [/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, 'TIME'],
+]
 
 /** What is told of one Module in the course of a scenario, wherever it is told, without what differs from run to run. */
 export class Words {
   /** The report of every run of a worker, in their order. */
   readonly reports: WorkerReport[] = []
   readonly #namespace: string
-  readonly #told = { reports: new Set<string>(), conditions: new Set<string>(), events: new Set<string>() }
+  readonly #told = {
+    reports: new Set<string>(),
+    jobs: new Set<string>(),
+    conditions: new Set<string>(),
+    events: new Set<string>(),
+  }
   readonly #heard = new Set<string>()
+  /** The reasons of the events that follow from what builds and signings came to. */
+  readonly #endedJobs = new Set<string>()
   readonly #names = new Map<string, string>()
 
   constructor(namespace: string) {
@@ -34,12 +58,13 @@ export class Words {
     })
     pods.onChange(({ after }) => {
       if (after?.metadata?.namespace !== this.#namespace) return
+      if (after.metadata.labels?.[resourceTypeLabel] !== undefined) return this.#hearJob(after)
       const [{ state, lastState } = {}] = after.status?.containerStatuses ?? []
       for (const { containerID = '', message = '' } of [state?.terminated ?? {}, lastState?.terminated ?? {}])
         this.#hearReport(`${after.metadata.uid} ${containerID}`, message)
     })
     events.onChange(({ after }) => {
-      if (after && this.#isAboutModule(after) && (after.type === 'Normal' || isOfWorkers(after.reason)))
+      if (after && this.#isAboutModule(after) && (after.type === 'Normal' || isFailure(after.reason)))
         this.#told.events.add(`${after.type} ${after.reason}: ${this.plain(after.message ?? '')}`)
     })
   }
@@ -47,26 +72,33 @@ export class Words {
   /** A text without the names of this run. */
   plain(text: string): string {
     const names = [...this.#names].sort(([one], [other]) => other.length - one.length)
-    return names.reduce((so, [from, to]) => so.replaceAll(from, to), text)
+    const named = names.reduce((so, [from, to]) => so.replaceAll(from, to), text)
+    return random.reduce((so, [pattern, name]) => so.replace(pattern, name), named)
   }
 
-  /** Reports in the order in which they came, the rest sorted. */
+  /** Reports of workers in the order in which they came, the rest sorted. */
   toJson(): Json {
-    const { reports, conditions, events } = this.#told
-    return { reports: [...reports], conditions: [...conditions].sort(), events: [...events].sort() }
+    const { reports, jobs, conditions, events } = this.#told
+    return {
+      reports: [...reports],
+      ...(jobs.size === 0 ? {} : { jobs: [...jobs].sort() }),
+      conditions: [...conditions].sort(),
+      events: [...events].sort(),
+    }
   }
 
-  /** Every worker that ended well has its event, which comes last. */
+  /** Every worker that ended well has its event, and every build and signing that ended, which comes last. */
   get hasAllEvents(): boolean {
-    const isTold = (action: 'load' | 'unload', reason: string): boolean =>
-      !this.reports.some((report) => report.action === action && report.outcome === 'ok') ||
-      [...this.#told.events].some((event) => event.startsWith(`Normal ${reason}:`))
-    return isTold('load', 'ModuleLoaded') && isTold('unload', 'ModuleUnloaded')
+    const isTold = (reason: string): boolean => [...this.#told.events].some((event) => event.includes(` ${reason}: `))
+    const hasDone = (action: 'load' | 'unload'): boolean =>
+      this.reports.some((report) => report.action === action && report.outcome === 'ok')
+    const isLoadTold = !hasDone('load') || isTold('ModuleLoaded')
+    return isLoadTold && (!hasDone('unload') || isTold('ModuleUnloaded')) && [...this.#endedJobs].every(isTold)
   }
 
   #hearModule({ status }: Module): void {
     const ready = status?.conditions?.find(({ type }) => type === 'Ready')
-    if (ready && ready.status !== 'True' && isOfWorkers(ready.reason))
+    if (ready && ready.status !== 'True' && isFailure(ready.reason))
       this.#told.conditions.add(`${ready.reason}: ${this.plain(ready.message)}`)
   }
 
@@ -79,6 +111,16 @@ export class Words {
     const told = `${action} ${outcome}${alreadyLoaded ? ', loaded already' : ''}: ${reason}: ${this.plain(message)} [${loaded}]`
     this.#told.reports.add(told)
     this.reports.push(report)
+  }
+
+  #hearJob({ metadata, status }: Pod): void {
+    const { terminated } = status?.containerStatuses?.[0]?.state ?? {}
+    const isBuild = metadata?.labels?.[resourceTypeLabel] === 'BuildImage'
+    const report = (isBuild ? parseBuildReport : parseSignReport)(terminated?.message ?? '')
+    if (report === undefined) return
+    const what = isBuild ? 'build' : 'sign'
+    this.#told.jobs.add(`${what} ${report.outcome}: ${report.reason}: ${this.plain(report.message)}`)
+    this.#endedJobs.add(`${isBuild ? 'Build' : 'Sign'}${report.outcome === 'ok' ? 'Succeeded' : 'Failed'}`)
   }
 
   #isAboutModule({ metadata, involvedObject }: CoreEvent): boolean {

@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
 import { workerActionLabel } from '../../../../src/api/labels.ts'
+import { countInsertions } from '../dmesg.ts'
 import type { Scenario } from '../scenario.ts'
 import type { Story } from '../story.ts'
 
@@ -8,10 +9,6 @@ const hasWorkerPod = (story: Story, action: 'Load' | 'Unload'): boolean =>
   story.view.pods
     .list()
     .some(({ metadata }) => metadata?.namespace === story.name && metadata.labels?.[workerActionLabel] === action)
-
-/** How often the kernel was told to insert a module, of those whose code says so when it starts. */
-const countInsertions = (dmesg: readonly string[]): number =>
-  dmesg.filter((line) => line === 'kmm_demo_dep: ready to count').length
 
 export const outageScenarios: readonly Scenario[] = [
   {
