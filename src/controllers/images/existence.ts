@@ -10,6 +10,8 @@ import { formatTime, jitter, retryAfter } from './timing.ts'
 export const unverifiedAfterMs = 120_000
 
 const verifyAgainAfterMs = 3_600_000
+/** How long after its push a pod may take to be seen to end. */
+const pushEndsWithinMs = 30_000
 /** An image that workers fail with is looked at more often: somebody may push a better one under its name. */
 export const verifyDoubtedAfterMs = 60_000
 
@@ -60,6 +62,14 @@ function leaveToKubelet(observed: ObservedImage, { attempts }: Check, message: s
 /** A pod that makes the image is at work: what it comes to will tell more than a registry that does not answer now. */
 const isBeingMade = ({ jobs }: ObservedImage): boolean =>
   jobs.some(({ state, lost }) => !lost && (state.kind === 'pending' || state.kind === 'running'))
+
+/**
+ * What a pod of this operator has just pushed is there before the pod is seen to end: for a while a new image is taken for that. If
+ * the pod goes on, somebody else has pushed it.
+ */
+function isBeingPushed(observed: ObservedImage, check: Check, digest: string, nowMs: number): boolean {
+  return observed.present?.digest !== digest && isBeingMade(observed) && nowMs < check.atMs + pushEndsWithinMs
+}
 
 /**
  * An image that was seen before does not vanish because its registry is away, unless it is to be looked at anew; or the
@@ -134,10 +144,13 @@ export function decideExistence(observed: ObservedImage, nowMs: number): Existen
   if (check === undefined) return decideUnchecked(observed, nowMs)
   switch (check.result.kind) {
     case 'exists': {
+      const { digest } = check.result
+      if (observed.present && isBeingPushed(observed, check, digest, nowMs))
+        return { kind: 'undecided', status: observed.present, checkAtMs: check.atMs + pushEndsWithinMs }
       const afterMs = isDoubted ? verifyDoubtedAfterMs : verifyAgainAfterMs
       return {
         kind: 'exists',
-        status: describeExisting(observed, check.result.digest, nowMs),
+        status: describeExisting(observed, digest, nowMs),
         checkAtMs: check.atMs + afterMs + jitter(spec.image, afterMs),
         checkedAtMs: check.atMs,
       }

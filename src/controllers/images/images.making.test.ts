@@ -47,6 +47,24 @@ describe('an image that is built', () => {
     expect(world.log.filter((line) => line.startsWith('event'))).toEqual(['event BuildCreated', 'event BuildSucceeded'])
   })
 
+  it('is known for its own when the registry shows it before its pod has ended', () => {
+    const world = start({ build }, built)
+    world.registry.set(image, 'sha256:aa')
+    world.advance(10_000)
+    expect([world.status?.phase, world.jobs.length]).toEqual(['Building', 1])
+    world.end({ digest: 'sha256:aa' })
+    expect(world.status).toMatchObject({ phase: 'Ready', builtDigest: 'sha256:aa' })
+    expect(world.log).toContain('event BuildSucceeded')
+  })
+
+  it('is used, and built no further, when somebody else pushes it meanwhile', () => {
+    const world = start({ build }, built)
+    world.registry.set(image, 'sha256:ff')
+    world.advance(minute)
+    expect(world.status).toMatchObject({ phase: 'Exists', digest: 'sha256:ff' })
+    expect(world.jobs).toEqual([])
+  })
+
   it('stays in sight as long as job.gcDelay says', () => {
     const world = new FakeImages([{ image, kernelVersion, build }])
     Object.assign(world, { inputs: built, settings: { ...usualSettings, gcDelayMs: 10 * minute } })
