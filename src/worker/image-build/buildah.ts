@@ -6,7 +6,7 @@ import { isDigest } from '../../oci/digest.ts'
 import { quoteUntrusted } from '../../oci/text.ts'
 import type { RegistrySettings } from '../../oci/settings.ts'
 import type { Builder, BuildRequest, RegistryAccess } from './builder.ts'
-import { type ProgramEnd, runProgram } from './process.ts'
+import { type ProgramContext, type ProgramEnd, runProgram } from './process.ts'
 import { type BuildFinding, type BuildPhase, findBuildFailure } from './words.ts'
 
 /** What buildah is started with. */
@@ -43,12 +43,15 @@ interface Places {
   own: string
 }
 
+/** How it keeps layers: `overlay` mounts them over each other, `vfs` copies them, which works everywhere and takes long. */
+type StorageDriver = 'overlay' | 'vfs'
+
 const defaultGraceMs = 5_000
 
 /**
- * buildah, from version 1.28 on: without a daemon, and without privileges beyond a user namespace. Steps run in a chroot, layers
- * are plain folders. Nothing of the computer's own configuration counts: credentials, registries and the policy of signatures
- * are files that are written here and go when it is removed.
+ * buildah, from version 1.28 on: without a daemon, and without privileges beyond a user namespace. Steps run in a chroot. Nothing
+ * of the computer's own configuration counts: credentials, registries and the policy of signatures are files that are written
+ * here and go when it is removed.
  */
 export async function createBuildah(options: BuildahOptions): Promise<Builder> {
   await mkdir(options.storageFolder, { recursive: true })
@@ -56,18 +59,10 @@ export async function createBuildah(options: BuildahOptions): Promise<Builder> {
   const storage = await mkdtemp(join(options.storageFolder, 'kmm-build-'))
   const places = { storage, own: await mkdtemp(join(options.temporaryFolder, 'kmm-build-')) }
   await prepare(places, options.settings)
-  const run = (args: readonly string[], signal = options.signal): Promise<ProgramEnd> =>
-    runProgram(
-      {
-        program: options.program,
-        environment: listEnvironment(places, options),
-        folder: places.own,
-        log: options.log,
-        signal,
-        graceMs: options.graceMs ?? defaultGraceMs,
-      },
-      [...listCommonFlags(places), ...args],
-    )
+  const start = (driver: StorageDriver, args: readonly string[], more: Partial<ProgramContext> = {}) =>
+    runProgram({ ...describeProgram(places, options), ...more }, [...listCommonFlags(places, driver), ...args])
+  const driver = await chooseDriver((args) => start('overlay', args, { log: () => undefined }))
+  const run = (args: readonly string[], signal = options.signal) => start(driver, args, { signal })
   const runChecked = async (phase: BuildPhase, args: readonly string[]): Promise<void> => {
     const end = await run(args)
     if (end.status !== 0) throw explainEnd(phase, end, options)
@@ -84,6 +79,17 @@ export async function createBuildah(options: BuildahOptions): Promise<Builder> {
     },
     remove: () => remove(places, (args) => run(args, new AbortController().signal), options.log),
   }
+}
+
+/** What an ordinary user mounts goes with the user namespace; what root mounts would stay. */
+async function chooseDriver(start: (args: readonly string[]) => Promise<ProgramEnd>): Promise<StorageDriver> {
+  if (process.getuid?.() === 0) return 'vfs'
+  return (await start(['info'])).status === 0 ? 'overlay' : 'vfs'
+}
+
+function describeProgram(places: Places, options: BuildahOptions): ProgramContext {
+  const { program, log, signal, graceMs = defaultGraceMs } = options
+  return { program, environment: listEnvironment(places, options), folder: places.own, log, signal, graceMs }
 }
 
 async function prepare({ own }: Places, { caBundle }: RegistrySettings): Promise<void> {
@@ -117,11 +123,11 @@ function listEnvironment({ own }: Places, { path, settings }: BuildahOptions): R
   }
 }
 
-function listCommonFlags({ storage, own }: Places): string[] {
+function listCommonFlags({ storage, own }: Places, driver: StorageDriver): string[] {
   return [
     `--root=${join(storage, 'root')}`,
     `--runroot=${join(own, 'run', 'storage')}`,
-    '--storage-driver=vfs',
+    `--storage-driver=${driver}`,
     `--registries-conf=${join(own, 'registries.conf')}`,
     `--registries-conf-dir=${join(own, 'registries.d')}`,
   ]

@@ -6,7 +6,7 @@ import { writeFile } from 'node:fs/promises'
 import { describeError } from '../../../src/errors/error.ts'
 import { buildImage } from './build.ts'
 import { BuildahFailure, need, parseCommandLine, refuse } from './flags.ts'
-import { complain } from './output.ts'
+import { complain, print } from './output.ts'
 import { push } from './store.ts'
 
 try {
@@ -14,6 +14,7 @@ try {
   const [image = '', target = ''] = operands
   if (command === 'build') await buildImage(flags)
   else if (command === 'push') await writeFile(need(flags, 'digestfile'), await push(flags, image, target))
+  else if (command === 'info') print('{}')
   else refuse(`the command ${command}`)
 } catch (error) {
   complain(`Error: ${describeError(error)}`)
