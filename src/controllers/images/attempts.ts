@@ -29,6 +29,8 @@ export interface Stage {
 
 /** What was found out longer ago than this is looked at again before a pod is made. */
 const freshMs = 5_000
+/** What waits for others looks again before its turn: they may have made the same image. */
+const freshAfterQueueMs = 2_000
 /** How soon a build that waits for others is looked at again. */
 const queuePauseMs = 5_000
 
@@ -246,7 +248,8 @@ class Attempts {
 
   #isSeen(image: ModuleImageSpec): boolean {
     const check = findCheck(this.#observed, image)
-    return check !== undefined && this.#nowMs - check.atMs <= freshMs
+    const longestMs = this.#observed.present?.reason === 'JobQueued' ? freshAfterQueueMs : freshMs
+    return check !== undefined && this.#nowMs - check.atMs <= longestMs
   }
 
   /** What is said until a first pod is seen: what was said before, if it was of these inputs. */
@@ -258,7 +261,8 @@ class Attempts {
 
   /** Why no pod can be made now. */
   #findHold(): ImageDecision | undefined {
-    const { spec, facts, settings, foreignJobs, freeSlots } = this.#observed
+    const { spec, facts, settings, foreignJobs, sharedJobs, freeSlots } = this.#observed
+    const [shared] = sharedJobs
     const refusal = facts.refusals.get(spec.image)
     if (refusal?.hash === this.#hash && refusal.untilMs > this.#nowMs) {
       const fields = { ...this.#fail(refusal.reason, refusal.message), retryAt: formatTime(refusal.untilMs) }
@@ -266,6 +270,7 @@ class Attempts {
     }
     if (foreignJobs.some((job) => isActive(job) && !job.lost))
       return this.#queue('a pod of the operator that was here before is at work')
+    if (shared) return this.#queue(`pod ${shared.name} of another Module makes the same image`)
     if (this.#stage.type === 'SignImage' || freeSlots > 0) return undefined
     return this.#queue(
       `job.build.maxConcurrent of the operator's configuration allows ${settings.maxConcurrentBuilds} build pods at once`,

@@ -20,7 +20,7 @@ function ownerKeyOf(pod: PodView | undefined): string | undefined {
  * ModuleImagesConfig.
  */
 export function createImagesController(
-  tools: Omit<ImagesTools, 'wake' | 'facts' | 'creating' | 'inspecting'> & { startedAtMs: number },
+  tools: Omit<ImagesTools, 'wake' | 'facts' | 'creating' | 'inspecting' | 'making'> & { startedAtMs: number },
   settings: ImagesSettings,
 ): Controller<ObservedImages, Action> {
   const wakers: ((key: string) => void)[] = []
@@ -31,12 +31,13 @@ export function createImagesController(
   const facts = new Map<string, Facts>()
   const creating = new Set<string>()
   const inspecting = createKeyedLock()
+  const making = createKeyedLock()
   return {
     reconciler: {
       name: 'images',
       observe: (key) => observe(key, { caches, facts, creating, startedAtMs }),
       decide: (observed, nowMs) => decide(observed, nowMs, settings),
-      execute: (action, context) => execute(action, { ...tools, facts, creating, inspecting, wake }, context),
+      execute: (action, context) => execute(action, { ...tools, facts, creating, inspecting, making, wake }, context),
     },
     concurrency: 8,
     watch(add) {

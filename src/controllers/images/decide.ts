@@ -80,6 +80,7 @@ function decideImages(observed: ObservedImages, nowMs: number, settings: ImagesS
         present: findPresent(config, spec),
         facts,
         jobs: jobs.filter(({ image }) => image === spec.image),
+        sharedJobs: observed.sharedJobs.filter(({ image }) => image === spec.image),
         freeSlots,
         foreignJobs,
         trigger,

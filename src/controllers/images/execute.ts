@@ -20,7 +20,7 @@ import type { JobSettings } from './job/job-pod.ts'
 import { findJobSources, findModule } from './job/job-sources.ts'
 import { formatInputsKey, readInputs } from './job/read-inputs.ts'
 import { formatAccess } from './lookup.ts'
-import { countActiveBuilds } from './observe.ts'
+import { countActiveBuilds, listSharedJobs } from './observe.ts'
 import { createFacts, type Facts } from './observed.ts'
 
 const resource = defineResource<ModuleImagesConfig>(moduleImagesConfigs)
@@ -43,6 +43,8 @@ export interface ImagesTools {
   now: () => number
   /** By ModuleImagesConfig; written here, read by `observe`. */
   facts: Map<string, Facts>
+  /** Lets one pod at a time be made for an image. */
+  making: KeyedLock
   /** Build pods that are being made this moment. */
   creating: Set<string>
   /** Asks for another pass, which sees what was found out. */
@@ -95,8 +97,16 @@ async function runInspection(action: ActionOf<'inspectImage'>, tools: ImagesTool
   tools.wake(keyOf(config))
 }
 
-/** The room for build pods is looked at once more: other Modules' passes may have taken it since. */
+/** The room for build pods, and who makes the image, is looked at once more: other Modules' passes may have changed it since. */
 async function runJob(action: ActionOf<'createJob'>, tools: ImagesTools, context: ExecuteContext): Promise<void> {
+  const { config, image } = action
+  return tools.making.hold(`${config.metadata.namespace} ${image.image}`, async () => {
+    const shared = listSharedJobs(config, tools.caches).some((job) => job.image === image.image)
+    return shared ? tools.wake(keyOf(config)) : makeJob(action, tools, context)
+  })
+}
+
+async function makeJob(action: ActionOf<'createJob'>, tools: ImagesTools, context: ExecuteContext): Promise<void> {
   const { config, image, job } = action
   const { refusals } = factsOf(config, tools)
   if (job.type === 'SignImage') return createJob(action, { ...tools, refusals }, context)

@@ -20,7 +20,16 @@ export const usualSettings: ImagesSettings = {
 
 /** A config that has seen nothing. */
 export function makeObserved(config: ModuleImagesConfig, more: Partial<ObservedImages> = {}): ObservedImages {
-  return { config, facts: createFacts(), jobs: [], activeBuilds: 0, startedAtMs: 0, isDoubted: false, ...more }
+  return {
+    config,
+    facts: createFacts(),
+    jobs: [],
+    sharedJobs: [],
+    activeBuilds: 0,
+    startedAtMs: 0,
+    isDoubted: false,
+    ...more,
+  }
 }
 
 const notFound: CheckResult = { kind: 'missing', message: 'no such tag' }
@@ -42,6 +51,8 @@ export class FakeImages {
   readonly signatures = new Map<string, InspectionResult>()
   jobs: Job[] = []
   activeElsewhere = 0
+  /** Of other Modules, for the same image. */
+  sharedJobs: Job[] = []
   /** What the operator did, in order. */
   readonly log: string[] = []
   /** How many more actions the operator lives for. */
@@ -97,12 +108,12 @@ export class FakeImages {
   }
 
   decide(): { actions: readonly Action[]; waits: readonly Wait[] } {
-    const { config, jobs, startedAtMs, isDoubted } = this
+    const { config, jobs, sharedJobs, startedAtMs, isDoubted } = this
     const activeBuilds =
       this.activeElsewhere +
       jobs.filter(({ type, state, lost }) => type === 'BuildImage' && isActive(state) && !lost).length
     const facts = this.#facts
-    return decide({ config, facts, jobs, activeBuilds, startedAtMs, isDoubted }, this.nowMs, this.settings)
+    return decide({ config, facts, jobs, sharedJobs, activeBuilds, startedAtMs, isDoubted }, this.nowMs, this.settings)
   }
 
   /** Passes until nothing is left to do; pods stay as they are. */

@@ -149,6 +149,23 @@ describe('an image that is built', () => {
     expect(world.count('create')).toBe(2)
   })
 
+  it('waits while a pod of another Module makes it, and uses what comes of that', () => {
+    const world = start({ build }, built)
+    const shared = new FakeImages([{ image, kernelVersion, build }])
+    Object.assign(shared, { inputs: built, sharedJobs: [world.pod] })
+    shared.settle()
+    expect(shared.status).toMatchObject({ phase: 'Missing', reason: 'JobQueued' })
+    expect(shared.status?.message).toContain(`pod ${world.pod.name} of another Module makes the same image`)
+    shared.advance(minute)
+    expect(shared.podCount).toBe(0)
+    // The other pod has pushed, and is seen to end, between two looks.
+    shared.nowMs += 3_000
+    shared.registry.set(image, 'sha256:aa')
+    shared.sharedJobs = []
+    shared.settle()
+    expect([shared.status?.phase, shared.podCount]).toEqual(['Exists', 0])
+  })
+
   it('is tried again at once when somebody deletes the failed pod', () => {
     const world = start({ build }, built).end({ reason: 'BuildFailed' })
     world.lose(world.pod).settle()

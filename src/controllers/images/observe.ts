@@ -47,12 +47,27 @@ function listJobs(config: ModuleImagesConfig, caches: Caches): Job[] {
     .flatMap((pod) => jobOfPod(pod, caches.nodes.get({ name: pod.nodeName })) ?? [])
 }
 
+const isAtWork = ({ state, lost }: Job): boolean => !lost && (state.kind === 'pending' || state.kind === 'running')
+
+/**
+ * Pods at work of other Modules in the namespace that make one of the images, too. Other namespaces are other people's: what they
+ * do holds nobody up.
+ */
+export function listSharedJobs(config: ModuleImagesConfig, caches: Pick<Caches, 'pods' | 'nodes'>): Job[] {
+  const { namespace } = config.metadata
+  const images = new Set(config.spec?.images?.map(({ image }) => image))
+  const others = caches.pods.list().filter((pod) => pod.namespace === namespace && !isOwned(pod, config))
+  return others
+    .flatMap((pod) => jobOfPod(pod, caches.nodes.get({ name: pod.nodeName })) ?? [])
+    .filter((job) => images.has(job.image) && job.hash !== '' && isAtWork(job))
+}
+
 /** Build pods of all Modules that still take room. */
 export function countActiveBuilds({ caches, creating }: Pick<ImagesSources, 'caches' | 'creating'>): number {
   const seen = caches.pods.list().flatMap((pod) => {
     if (pod.labels[resourceTypeLabel] !== 'BuildImage') return []
     const job = jobOfPod(pod, caches.nodes.get({ name: pod.nodeName }))
-    return job === undefined || job.lost || job.state.kind === 'succeeded' || job.state.kind === 'failed' ? [] : [job]
+    return job !== undefined && isAtWork(job) ? [job] : []
   })
   return seen.length + creating.size
 }
@@ -68,6 +83,7 @@ export function observe(key: string, sources: ImagesSources): ObservedImages | u
     config,
     facts: facts.get(key) ?? createFacts(),
     jobs: listJobs(config, caches),
+    sharedJobs: makes ? listSharedJobs(config, caches) : [],
     activeBuilds: makes ? countActiveBuilds(sources) : 0,
     startedAtMs,
     isDoubted: isImageDoubted(caches.modules.get({ namespace, name })),

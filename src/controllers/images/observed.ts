@@ -50,6 +50,8 @@ export interface ObservedImages {
   facts: Readonly<Facts>
   /** Build and sign pods of the ModuleImagesConfig. */
   jobs: readonly Job[]
+  /** Pods at work of other Modules in the namespace that make one of the images, too. */
+  sharedJobs: readonly Job[]
   /** How many build pods of all Modules are not done. */
   activeBuilds: number
   startedAtMs: number
@@ -80,6 +82,8 @@ export interface ObservedImage {
   facts: Readonly<Facts>
   /** Pods of this image. */
   jobs: readonly Job[]
+  /** Pods at work of other Modules that make this image: one at a time is enough. */
+  sharedJobs: readonly Job[]
   /** How many build pods may be made now. */
   freeSlots: number
   /** Pods that an upstream operator made, for this image or another of the Module: nothing is made while one of them runs. */
