@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { type Reason, type ReportReason, reportReasons } from '../../src/errors/reason.ts'
+import { isMakingReason, makingFailures } from '../../src/controllers/cluster/image-standing.ts'
 import type { Cluster } from './cluster.ts'
 import { Scene, type SceneOptions } from './scene.ts'
 
@@ -21,11 +22,18 @@ const aboutWorkers: ReadonlySet<Reason> = new Set([
 /** Why a decision not to act yet is taken before there is a status, or for a Module that does not exist. */
 const logged: ReadonlySet<Reason> = new Set(['FinalizerMissing', 'ModuleVanished'] as const)
 
+/** Reasons for which an image is not there although KMM makes it: they stand on the Module's condition ImagesReady. */
+const isAboutMaking = (reason: Reason): boolean =>
+  isMakingReason(reason) || makingFailures.some((each) => each === reason && each !== 'MappingInvalid')
+
 function expectSeen(scene: Scene, reason: Reason): void {
   if (logged.has(reason)) {
     expect(scene.cluster.log.join('\n')).toContain(`"key":"${scene.name}","reason":"${reason}"`)
     return
   }
+  // An image that stays as it is keeps nothing from being loaded: it is remarked on where images are told of.
+  if (reason === 'ImageInputsDiffer') return expect(scene.seen.imagesStatus).toContain(reason)
+  if (isAboutMaking(reason)) return expect(scene.seen.images).toContain(reason)
   if (isOfReport(reason)) expect(scene.seen.report).toContain(reason)
   if (reason !== 'Unloaded') expect(scene.seen.module).toContain(reason)
   if ((isOfReport(reason) && !isSuccess(reason)) || aboutWorkers.has(reason)) expect(scene.seen.node).toContain(reason)

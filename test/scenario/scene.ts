@@ -31,7 +31,14 @@ export class Scene {
   /** The name of the namespace and of the node. */
   readonly name: string
   readonly repository: string
-  readonly seen = { module: new Set<string>(), node: new Set<string>(), report: new Set<string>() }
+  readonly seen = {
+    module: new Set<string>(),
+    /** What was said of images, on the Module and on its ModuleImagesConfig. */
+    images: new Set<string>(),
+    imagesStatus: new Set<string>(),
+    node: new Set<string>(),
+    report: new Set<string>(),
+  }
   readonly selector: Record<string, string>
   /** The pods that were made to load, and to unload, by uid. */
   readonly pods = { Load: new Set<string>(), Unload: new Set<string>() }
@@ -226,11 +233,22 @@ export class Scene {
   }
 
   #watch(): void {
-    const { modules, configs, pods } = this.cluster.view
+    const { modules, images, configs, pods } = this.cluster.view
     modules.onChange(({ after }) => {
       if (after?.metadata.namespace !== this.name) return
       for (const { reason } of after.status?.reasons ?? []) this.seen.module.add(reason)
-      for (const { type, reason } of after.status?.conditions ?? []) if (type === 'Ready') this.seen.module.add(reason)
+      for (const { type, reason, message } of after.status?.conditions ?? []) {
+        if (type === 'Ready') this.seen.module.add(reason)
+        if (type !== 'ImagesReady' || message === '') continue
+        this.seen.images.add(reason)
+        const [, before] = /the attempt before: (\w+):/.exec(message) ?? []
+        if (before !== undefined) this.seen.images.add(before)
+      }
+    })
+    images.onChange(({ after }) => {
+      if (after?.metadata.namespace !== this.name) return
+      for (const { reason = '', message = '' } of after.status?.images ?? [])
+        if (message !== '') this.seen.imagesStatus.add(reason)
     })
     configs.onChange(({ after }) => {
       for (const { namespace, reason } of after?.status?.workers ?? [])
@@ -243,7 +261,7 @@ export class Scene {
       const [{ state, lastState } = {}] = after.status?.containerStatuses ?? []
       for (const each of [state?.terminated, lastState?.terminated]) {
         const report = parseWorkerReport(each?.message ?? '')
-        if (!report) continue
+        if (!report || action === undefined) continue
         this.seen.report.add(report.reason)
         this.reports.push(report)
       }

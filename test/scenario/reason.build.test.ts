@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, expect } from 'vitest'
+import {
+  build,
+  type BuildingCluster,
+  countJobs,
+  leapToRetry,
+  createMade,
+  from,
+  imageStatus,
+  provideInputs,
+  pushBase,
+  startBuilding,
+  toldOfImages,
+  untilJob,
+  untilMade,
+  untilToldOfImages,
+  writeDockerfile,
+  writeSecret,
+} from './builds.ts'
+import { LeapClock } from './leap-clock.ts'
+import { createReasonTests } from './reason-test.ts'
+
+let building: BuildingCluster
+const clock = new LeapClock()
+beforeAll(async () => {
+  building = await startBuilding()
+  // Scenes share a clock: what fails in one must not have used up its attempts because another one leaps.
+  await building.cluster.startOperator({ clock, config: 'job: {maxAttempts: 100, build: {maxConcurrent: 100}}' })
+})
+afterAll(() => building.stop())
+
+const itEndsIn = createReasonTests(() => building.cluster)
+
+itEndsIn('ImageBuilding', 'an image that is being built, until it is', async (scene) => {
+  const letGo = scene.rule({ do: 'hang' }, '-build-')
+  await provideInputs(scene)
+  await createMade(scene, { build })
+  const pod = await untilJob(scene, 'BuildImage')
+  await scene.until('the pod in words', () => toldOfImages(scene).includes(pod.metadata?.name ?? '?'))
+  await scene.untilCondition('ImagesReady', 'False', 'ImageBuilding')
+  await scene.untilCondition('Progressing', 'True', 'ImageBuilding')
+  await scene.untilCondition('Degraded', 'False', 'AsExpected')
+  letGo()
+  await untilMade(scene)
+  expect(countJobs(scene)).toEqual([1, 0])
+})
+
+itEndsIn('ImageInputMissing', 'a ConfigMap that is not there, until it is', async (scene) => {
+  await pushBase(scene)
+  await createMade(scene, { build })
+  const message = await untilToldOfImages(scene, 'ImageInputMissing')
+  expect(message).toContain(`ConfigMap ${scene.name}/dockerfile, which the Module names in build.dockerfileConfigMap`)
+  await writeDockerfile(scene, from(scene))
+  clock.leap(60_000)
+  await untilMade(scene)
+  expect(countJobs(scene)).toEqual([1, 0])
+})
+
+itEndsIn('ImageInputMissing', 'a ConfigMap without its key, until it has it', async (scene) => {
+  await pushBase(scene)
+  await writeDockerfile(scene, from(scene), 'Dockerfile')
+  await createMade(scene, { build })
+  expect(await untilToldOfImages(scene, 'ImageInputMissing')).toContain('has no entry "dockerfile"')
+  await writeDockerfile(scene, from(scene))
+  clock.leap(60_000)
+  await untilMade(scene)
+})
+
+itEndsIn('ImageInputMissing', 'a secret of the build that is not there, until it is', async (scene) => {
+  await pushBase(scene)
+  await writeDockerfile(scene, `${from(scene)}RUN test -f /run/secrets/token/value`)
+  await createMade(scene, { build: { ...build, secrets: [{ name: 'token' }] } })
+  expect(await untilToldOfImages(scene, 'ImageInputMissing')).toContain(`Secret ${scene.name}/token`)
+  await writeSecret(scene, 'token', { value: Buffer.from('secret') })
+  clock.leap(60_000)
+  await untilMade(scene)
+  expect(countJobs(scene)).toEqual([1, 0])
+})
+
+itEndsIn('BuildFailed', 'a Dockerfile that fails, until it is corrected', async (scene) => {
+  await pushBase(scene)
+  await writeDockerfile(scene, `${from(scene)}RUN echo about to fail && exit 3`)
+  await createMade(scene, { build })
+  const message = await untilToldOfImages(scene, 'BuildFailed')
+  expect(message).toContain('ended with exit status 3')
+  expect(message).toContain(`log: kubectl logs -n ${scene.name} demo-build-`)
+  expect(imageStatus(scene)?.log).toContain('about to fail')
+  await scene.untilCondition('Degraded', 'True', 'BuildFailed')
+  await writeDockerfile(scene, from(scene))
+  clock.leap(60_000)
+  await untilMade(scene)
+  expect(imageStatus(scene)).not.toHaveProperty('log')
+})
+
+itEndsIn('BuildFailed', 'a base image that is not there, until it is pushed', async (scene) => {
+  await writeDockerfile(scene, from(scene))
+  await createMade(scene, { build })
+  expect(await untilToldOfImages(scene, 'BuildFailed')).toContain('is not in its registry')
+  await pushBase(scene)
+  clock.leap(60_000)
+  await untilMade(scene)
+})
+
+itEndsIn('ImageLost', 'a registry that forgets what it was given, until it does not', async (scene) => {
+  await provideInputs(scene)
+  const fault = { method: 'HEAD', repository: scene.repository, reference: 'made', action: { do: 'missing' as const } }
+  const lift = scene.cluster.sandbox.registry.fail(fault)
+  await createMade(scene, { build })
+  expect(await untilToldOfImages(scene, 'ImageLost')).toContain('the registry does not have it')
+  lift()
+  leapToRetry(scene, clock)
+  await untilMade(scene)
+})

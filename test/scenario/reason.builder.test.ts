@@ -1,0 +1,61 @@
+import { symlink } from 'node:fs/promises'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import {
+  build,
+  type BuildingCluster,
+  countJobs,
+  createMade,
+  from,
+  imageStatus,
+  leapToRetry,
+  provideInputs,
+  sign,
+  startBuilding,
+  untilMade,
+  untilToldOfImages,
+  writeDockerfile,
+} from './builds.ts'
+import { LeapClock } from './leap-clock.ts'
+import { createReasonTests } from './reason-test.ts'
+import { Scene } from './scene.ts'
+
+const findNothing = (path: string): string => `${path}-that-is-not-there`
+
+let building: BuildingCluster
+const clock = new LeapClock()
+beforeAll(async () => {
+  building = await startBuilding({}, findNothing)
+  await building.cluster.startOperator({ clock })
+})
+afterAll(() => building.stop())
+
+const itEndsIn = createReasonTests(() => building.cluster)
+
+it('loads and signs what exists on a machine without buildah', async () => {
+  const [loaded, signed] = [
+    await Scene.open(building.cluster, 'absent-loaded'),
+    await Scene.open(building.cluster, 'absent-signed'),
+  ]
+  await loaded.create(await loaded.push('1'))
+  await provideInputs(signed)
+  const unsigned = { unsignedImage: signed.image('base'), unsignedImageRegistryTLS: { insecure: true } }
+  await createMade(signed, { sign: { ...sign, ...unsigned } })
+  await loaded.untilReady()
+  await untilMade(signed)
+  expect(countJobs(signed)).toEqual([0, 1])
+})
+
+itEndsIn('BuilderUnavailable', 'a machine without buildah, until it is installed', async (scene) => {
+  await provideInputs(scene)
+  await createMade(scene, { build, sign })
+  const message = await untilToldOfImages(scene, 'BuilderUnavailable')
+  expect(message).toContain('there is no builder here')
+  expect(message).toContain('or install buildah')
+  expect(imageStatus(scene)).toMatchObject({ phase: 'Failed', attempts: 1 })
+  await symlink(building.buildah, findNothing(building.buildah))
+  // What has changed is not waited for.
+  await writeDockerfile(scene, `${from(scene)}LABEL again=1`)
+  leapToRetry(scene, clock)
+  await untilMade(scene)
+  expect(countJobs(scene)).toEqual([2, 1])
+})

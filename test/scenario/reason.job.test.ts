@@ -1,0 +1,117 @@
+import type { ResourceQuota } from 'kubernetes-types/core/v1.js'
+import { afterAll, beforeAll, expect } from 'vitest'
+import { pods } from '../../src/kube/core-resources.ts'
+import { defineResource } from '../../src/kube/resource.ts'
+import {
+  build,
+  type BuildingCluster,
+  countJobs,
+  createMade,
+  leapToRetry,
+  provideInputs,
+  startBuilding,
+  untilJob,
+  untilMade,
+  untilToldOfImages,
+} from './builds.ts'
+import { kernel56 } from './cluster.ts'
+import { LeapClock } from './leap-clock.ts'
+import { createReasonTests } from './reason-test.ts'
+
+let building: BuildingCluster
+const clock = new LeapClock()
+beforeAll(async () => {
+  building = await startBuilding()
+  await building.cluster.startOperator({ clock, config: 'job: {maxAttempts: 100, build: {maxConcurrent: 100}}' })
+})
+afterAll(() => building.stop())
+
+const itEndsIn = createReasonTests(() => building.cluster)
+
+const resourceQuotas = defineResource<ResourceQuota>({
+  group: '',
+  version: 'v1',
+  kind: 'ResourceQuota',
+  plural: 'resourcequotas',
+  namespaced: true,
+})
+
+itEndsIn('JobPodPending', 'a selector that no node has, until one has it', async (scene) => {
+  await provideInputs(scene)
+  await createMade(scene, { build: { ...build, selector: { 'scene.example/builder': scene.name } } })
+  expect(await untilToldOfImages(scene, 'JobPodPending')).toContain('see build.selector')
+  await scene.node.label({ 'scene.example/builder': scene.name })
+  await untilMade(scene)
+  expect(countJobs(scene)).toEqual([1, 0])
+})
+
+itEndsIn('JobPodPending', 'a builder image that cannot be pulled, until it can', async (scene) => {
+  const lift = scene.rule({ do: 'imagePullError' }, '-build-')
+  await provideInputs(scene)
+  await createMade(scene, { build })
+  expect(await untilToldOfImages(scene, 'JobPodPending')).toContain('kmm-builder:sandbox cannot be pulled')
+  lift()
+  await untilMade(scene)
+  expect(countJobs(scene)).toEqual([1, 0])
+})
+
+itEndsIn('JobPodRefused', 'a quota that is used up, until it is raised', async (scene) => {
+  const { client } = scene.cluster.sandbox
+  const quota = { namespace: scene.name, name: 'few' }
+  await client.create(resourceQuotas, { metadata: quota, spec: { hard: { pods: '0' } } })
+  await provideInputs(scene)
+  await createMade(scene, { build })
+  expect(await untilToldOfImages(scene, 'JobPodRefused')).toContain(`raise the quota of namespace ${scene.name}`)
+  await client.patch(resourceQuotas, quota, { type: 'merge', body: { spec: { hard: { pods: '5' } } } })
+  leapToRetry(scene, clock)
+  await untilMade(scene)
+  expect(countJobs(scene)).toEqual([1, 0])
+})
+
+itEndsIn(
+  'JobPodRefused',
+  'a namespace that allows no pods with rights of their own, until it is labelled as the message says',
+  async (scene) => {
+    await provideInputs(scene)
+    await createMade(scene, { build })
+    const command = `kubectl label --overwrite ns "${scene.name}" pod-security.kubernetes.io/enforce=privileged`
+    expect(await untilToldOfImages(scene, 'JobPodRefused')).toContain(command)
+    await scene.labelNamespace({ 'pod-security.kubernetes.io/enforce': 'privileged' })
+    leapToRetry(scene, clock)
+    await untilMade(scene)
+  },
+  { namespaceLabels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
+)
+
+itEndsIn('JobPodLost', 'a pod that is evicted, until its successor has built the image', async (scene) => {
+  const lift = scene.rule({ do: 'ready' }, '-build-')
+  await provideInputs(scene)
+  await createMade(scene, { build })
+  const pod = await untilJob(scene, 'BuildImage', ({ status }) => status?.phase === 'Running')
+  const status = { phase: 'Failed', reason: 'Evicted', message: 'The node was low on resource: memory.' }
+  const key = { namespace: scene.name, name: pod.metadata?.name ?? '' }
+  lift()
+  await scene.cluster.sandbox.client.patch(pods, key, { type: 'merge', body: { status } }, { subresource: 'status' })
+  await scene.until('it is told', () => scene.seen.images.has('JobPodLost'))
+  await untilMade(scene)
+  expect(countJobs(scene)).toEqual([2, 0])
+})
+
+itEndsIn('JobPodLost', 'a pod whose node is gone, until its successor has built the image', async (scene) => {
+  const { sandbox } = scene.cluster
+  const labels = { 'scene.example/builder': scene.name }
+  const taints = [{ key: 'builder', effect: 'NoSchedule' as const }]
+  const machine = await sandbox.addNode({ name: `${scene.name}-builder`, kernel: kernel56, labels, taints })
+  const lift = scene.rule({ do: 'ready' }, '-build-')
+  await provideInputs(scene)
+  await createMade(scene, { build: { ...build, selector: labels } }, ({ spec }) => {
+    if (spec) spec.tolerations = [{ key: 'builder', operator: 'Exists' }]
+  })
+  await untilJob(scene, 'BuildImage', ({ status }) => status?.phase === 'Running')
+  lift()
+  await machine.delete()
+  await scene.until('it is told', () => scene.seen.images.has('JobPodLost'))
+  await sandbox.addNode({ name: `${scene.name}-successor`, kernel: kernel56, labels, taints })
+  await untilMade(scene)
+  expect(countJobs(scene)[0]).toBe(2)
+})

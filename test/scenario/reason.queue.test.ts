@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import {
+  build,
+  type BuildingCluster,
+  countJobs,
+  createMade,
+  deletePod,
+  from,
+  imageStatus,
+  leapToRetry,
+  listJobs,
+  provideInputs,
+  sign,
+  startBuilding,
+  toldOfImages,
+  untilJob,
+  untilToldOfImages,
+  writeDockerfile,
+} from './builds.ts'
+import { LeapClock } from './leap-clock.ts'
+import { createReasonTests } from './reason-test.ts'
+import { Scene } from './scene.ts'
+
+let building: BuildingCluster
+const clock = new LeapClock()
+beforeAll(async () => {
+  building = await startBuilding()
+  const config = 'job: {maxAttempts: 2, gcDelay: 5m, build: {maxConcurrent: 1}}'
+  await building.cluster.startOperator({ clock, config })
+})
+afterAll(() => building.stop())
+
+const itEndsIn = createReasonTests(() => building.cluster)
+
+itEndsIn('JobQueued', 'a build that waits for another one, until that is done', async (scene) => {
+  const first = await Scene.open(building.cluster, 'before-it')
+  const letGo = first.rule({ do: 'hang' }, '-build-')
+  await Promise.all([provideInputs(first), provideInputs(scene)])
+  await createMade(first, { build })
+  await untilJob(first, 'BuildImage')
+  await createMade(scene, { build })
+  expect(await untilToldOfImages(scene, 'JobQueued')).toContain('job.build.maxConcurrent')
+  expect(countJobs(scene)).toEqual([0, 0])
+  letGo()
+  await first.untilReady()
+  clock.leap(5_000)
+  await scene.untilReady()
+  expect([countJobs(first), countJobs(scene)]).toEqual([
+    [1, 0],
+    [1, 0],
+  ])
+})
+
+it('keeps pods that have done their work for job.gcDelay, and makes none again', async () => {
+  const scene = await Scene.open(building.cluster, 'kept')
+  await provideInputs(scene)
+  await createMade(scene, { build, sign })
+  await scene.untilReady()
+  const count = (): number => listJobs(scene, 'BuildImage').length + listJobs(scene, 'SignImage').length
+  expect(count()).toBe(2)
+  clock.leap(290_000)
+  expect(count()).toBe(2)
+  clock.leap(20_000)
+  await scene.until('the pods are gone', () => count() === 0)
+  expect([countJobs(scene), scene.isReady]).toEqual([[1, 1], true])
+})
+
+it('gives up after job.maxAttempts, and tries again at once when the failed pod is deleted by hand', async () => {
+  const scene = await Scene.open(building.cluster, 'given-up')
+  await provideInputs(scene)
+  await writeDockerfile(scene, `${from(scene)}RUN false`)
+  await createMade(scene, { build })
+  await untilToldOfImages(scene, 'BuildFailed')
+  expect(toldOfImages(scene)).toContain('attempt 2 of 2 follows')
+  leapToRetry(scene, clock)
+  await scene.until('the last attempt', () => toldOfImages(scene).includes('tried 2 times; delete pod'))
+  const [pod, ...others] = listJobs(scene, 'BuildImage')
+  expect(others).toEqual([])
+  expect(imageStatus(scene)).toMatchObject({ attempts: 2, pod: pod?.metadata?.name })
+  expect(countJobs(scene)).toEqual([2, 0])
+  await deletePod(scene, pod ?? {})
+  await scene.until('the first attempt anew', () => imageStatus(scene)?.attempts === 1)
+  await scene.until('its failure', () => imageStatus(scene)?.phase === 'Failed')
+  expect(countJobs(scene)).toEqual([3, 0])
+})
