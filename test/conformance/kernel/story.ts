@@ -1,3 +1,4 @@
+import type { Pod } from 'kubernetes-types/core/v1.js'
 import type { Module } from '../../../src/api/module.ts'
 import type { ImageStatus } from '../../../src/api/module-images-config.ts'
 import type { NodeModulesConfig, WorkerStatus } from '../../../src/api/node-modules-config.ts'
@@ -67,6 +68,11 @@ export class Story {
 
   get module(): Module | undefined {
     return this.view.modules.get({ namespace: this.name, name: 'demo' })
+  }
+
+  /** The pods in its namespace. */
+  get pods(): readonly Pod[] {
+    return this.view.pods.list().filter(({ metadata }) => metadata?.namespace === this.name)
   }
 
   /** What is known of its images. */
@@ -214,7 +220,6 @@ export class Story {
   }
 
   async #describe(): Promise<string> {
-    const pods = this.view.pods.list().filter(({ metadata }) => metadata?.namespace === this.name)
     const kernels = await Promise.all(
       this.#nodes.map(async (node) => [node.name, await node.loadedModules(), (await node.dmesg()).slice(-5)]),
     )
@@ -222,7 +227,7 @@ export class Story {
       module: [this.module?.metadata.finalizers, this.module?.status],
       images: this.view.images.get(this.#key)?.status,
       nodes: this.#nodes.map((node) => [this.nmc(node)?.spec, this.nmc(node)?.status]),
-      pods: pods.map(({ metadata, status }) => [metadata?.name, status?.phase, status?.containerStatuses]),
+      pods: this.pods.map(({ metadata, status }) => [metadata?.name, status?.phase, status?.containerStatuses]),
       kernels,
       told: this.words.toJson(),
       log: this.stage.log.filter((line) => line.includes(this.name)).slice(-10),

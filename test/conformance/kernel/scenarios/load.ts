@@ -36,6 +36,8 @@ function orderScenario(first: string, second: string): Scenario {
 
 /** The node's NodeModulesConfig is lost, so that nobody knows what is loaded. */
 export async function forgetLoaded(story: Story, name: string): Promise<void> {
+  // A pod that is still there would tell of the first load once more.
+  await story.until('no worker pod', () => story.pods.length === 0)
   const uid = story.view.configs.get({ name })?.metadata.uid
   const reportsBefore = story.words.reports.length
   await story.target.client.delete(nmcResource, { name })

@@ -6,9 +6,7 @@ import type { Story } from '../story.ts'
 
 /** A worker pod of the Module that is to load or unload. */
 const hasWorkerPod = (story: Story, action: 'Load' | 'Unload'): boolean =>
-  story.view.pods
-    .list()
-    .some(({ metadata }) => metadata?.namespace === story.name && metadata.labels?.[workerActionLabel] === action)
+  story.pods.some(({ metadata }) => metadata?.labels?.[workerActionLabel] === action)
 
 export const outageScenarios: readonly Scenario[] = [
   {
