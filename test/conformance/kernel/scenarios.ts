@@ -11,11 +11,11 @@ import { unloadScenarios } from './scenarios/unload.ts'
 /** What happens to kernels, on every target. */
 export const scenarios: readonly Scenario[] = [
   ...loadScenarios,
+  ...makeScenarios,
   ...replaceScenarios,
   ...refuseScenarios,
   ...unloadScenarios,
   ...bootScenarios,
   ...imageScenarios,
-  ...makeScenarios,
   ...outageScenarios,
 ]

@@ -167,7 +167,7 @@ export const makeScenarios: readonly Scenario[] = [
     title: 'keeps the pod of a build for as long as the configuration says',
     alone: true,
     play: async (story) => {
-      const gcDelayMs = 4_000
+      const gcDelayMs = 3_000
       await story.stage.killOperator()
       await story.stage.startOperator({ job: { gcDelay: `${gcDelayMs}ms` } })
       try {
