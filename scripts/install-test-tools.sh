@@ -13,7 +13,8 @@ packages=(
   xz-utils        # Debian's packages, unpacked
   e2fsprogs       # its disks
   mmdebstrap      # base of the worker image
-  buildah         # the worker image
+  buildah         # the images of worker and builder
+  libcap2-bin     # the builder's newuidmap
   runc            # pods of the guest's kubelet
   containernetworking-plugins # their network
 )

@@ -76,8 +76,10 @@ const superfluous = [
   '*/gconv/*',
   '*/ldscripts/*',
   '*/lib*san.*',
+  '*gprofng*',
+  '*/libmvec*',
   '*/libstdc++*',
-  ...['lto-dump', 'gcov', 'gp-', 'gprof', 'dwp', 'ld.gold'].map((name) => `/usr/bin/*${name}*`),
+  ...['lto-dump', 'gcov', 'gp-', 'cpp-12', 'dwp', 'ld.gold'].map((name) => `/usr/bin/*${name}*`),
   ...otherHeaders.map((name) => `/usr/src/*/include/${name}/*`),
   ...otherArchitectures.map((name) => `/usr/src/*/arch/${name}/*`),
 ]
