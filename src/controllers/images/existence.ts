@@ -26,14 +26,17 @@ export interface Existence {
 }
 
 function decideUnchecked(observed: ObservedImage, nowMs: number): Existence {
-  const { present, spec, triggered, startedAtMs, isDoubted } = observed
-  // After a restart what was verified before holds, and is verified again at leisure; an upstream operator knew no digests.
+  const { present, spec, triggered, startedAtMs, isDoubted, jobs } = observed
+  // After a restart what was verified before holds, and is verified again at leisure, unless pods wait for that to be deleted; an
+  // upstream operator knew no digests.
   if (present && isSettled(present) && !triggered)
     return {
       kind: 'undecided',
       status: present,
       checkAtMs:
-        present.digest === undefined || isDoubted ? nowMs : startedAtMs + jitter(spec.image, verifyAgainAfterMs),
+        present.digest === undefined || isDoubted || jobs.length > 0
+          ? nowMs
+          : startedAtMs + jitter(spec.image, verifyAgainAfterMs),
     }
   const status = present && !triggered ? present : makeStatus(observed, { phase: 'Unknown' }, nowMs)
   return { kind: 'undecided', status, checkAtMs: nowMs }

@@ -47,24 +47,6 @@ describe('an image that is built', () => {
     expect(world.log.filter((line) => line.startsWith('event'))).toEqual(['event BuildCreated', 'event BuildSucceeded'])
   })
 
-  it('is known for its own when the registry shows it before its pod has ended', () => {
-    const world = start({ build }, built)
-    world.registry.set(image, 'sha256:aa')
-    world.advance(10_000)
-    expect([world.status?.phase, world.jobs.length]).toEqual(['Building', 1])
-    world.end({ digest: 'sha256:aa' })
-    expect(world.status).toMatchObject({ phase: 'Ready', builtDigest: 'sha256:aa' })
-    expect(world.log).toContain('event BuildSucceeded')
-  })
-
-  it('is used, and built no further, when somebody else pushes it meanwhile', () => {
-    const world = start({ build }, built)
-    world.registry.set(image, 'sha256:ff')
-    world.advance(minute)
-    expect(world.status).toMatchObject({ phase: 'Exists', digest: 'sha256:ff' })
-    expect(world.jobs).toEqual([])
-  })
-
   it('stays in sight as long as job.gcDelay says', () => {
     const world = new FakeImages([{ image, kernelVersion, build }])
     Object.assign(world, { inputs: built, settings: { ...usualSettings, gcDelayMs: 10 * minute } })
@@ -147,23 +129,6 @@ describe('an image that is built', () => {
     expect(world.count('create')).toBe(1)
     world.advance(2_000)
     expect(world.count('create')).toBe(2)
-  })
-
-  it('waits while a pod of another Module makes it, and uses what comes of that', () => {
-    const world = start({ build }, built)
-    const shared = new FakeImages([{ image, kernelVersion, build }])
-    Object.assign(shared, { inputs: built, sharedJobs: [world.pod] })
-    shared.settle()
-    expect(shared.status).toMatchObject({ phase: 'Missing', reason: 'JobQueued' })
-    expect(shared.status?.message).toContain(`pod ${world.pod.name} of another Module makes the same image`)
-    shared.advance(minute)
-    expect(shared.podCount).toBe(0)
-    // The other pod has pushed, and is seen to end, between two looks.
-    shared.nowMs += 3_000
-    shared.registry.set(image, 'sha256:aa')
-    shared.sharedJobs = []
-    shared.settle()
-    expect([shared.status?.phase, shared.podCount]).toEqual(['Exists', 0])
   })
 
   it('is tried again at once when somebody deletes the failed pod', () => {
