@@ -7,6 +7,8 @@ export default defineConfig({
     exclude: [
       // Looks at every write from inside the API server, which only the one in this process allows.
       'test/scenario/kill.test.ts',
+      // Counts on the speed of that one.
+      'test/scenario/kill.images.test.ts',
       // These are about the embedded API server and virtual kernels alone.
       'test/conformance/**/can-fail.test.ts',
       'test/conformance/kernel/damage.test.ts',

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import type { Module } from '../../src/api/module.ts'
 import { configMaps, serviceAccounts } from '../../src/kube/core-resources.ts'
-import { makeLoopbackCertificate } from '../../src/sandbox/apiserver/certificate.ts'
+import { makeLoopbackCertificate } from '../../src/kube/certificate.ts'
 import { Cluster, workerLabel } from './cluster.ts'
 import { madeUpFiles, toEntries } from './scene.ts'
 

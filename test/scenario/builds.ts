@@ -141,6 +141,15 @@ export const listJobs = ({ cluster, name }: Scene, type: 'BuildImage' | 'SignIma
     .list()
     .filter(({ metadata }) => metadata?.namespace === name && metadata.labels?.[resourceTypeLabel] === type)
 
+/** The reasons of the events about building and signing on the scene's Module, each once. */
+export function listJobEvents({ cluster, name }: Scene): string[] {
+  const reasons = cluster.view.events
+    .list()
+    .filter(({ involvedObject: { kind, namespace } }) => kind === 'Module' && namespace === name)
+    .flatMap(({ reason = '' }) => (/^(?:Build|Sign)/.test(reason) ? [reason] : []))
+  return reasons.sort()
+}
+
 /** How many pods were ever made to build, and to sign, by what the API server has served. */
 export function countJobs({ cluster, name }: Pick<Scene, 'cluster' | 'name'>): [built: number, signed: number] {
   const made = cluster.sandbox.writes.filter(
