@@ -1,5 +1,5 @@
 import { stringify } from 'yaml'
-import type { Certificate } from './certificate.ts'
+import type { Certificate } from '../../kube/certificate.ts'
 import type { User } from './hooks.ts'
 import { StatusError } from './status-error.ts'
 

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Certificate, type CertificateAuthority, createAuthority, makeKeyPair } from '../apiserver/certificate.ts'
+import { type Certificate, type CertificateAuthority, createAuthority, makeKeyPair } from '../../kube/certificate.ts'
 import type { User } from '../apiserver/hooks.ts'
 
 /** The user as whom the API server calls kubelets. */

@@ -1,7 +1,7 @@
 import { createServer } from 'node:https'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { CertificateAuthority } from '../apiserver/certificate.ts'
+import type { CertificateAuthority } from '../../kube/certificate.ts'
 
 /** Lets the API server reach kubelets. */
 export interface EgressProxy {

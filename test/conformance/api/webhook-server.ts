@@ -1,6 +1,6 @@
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { makeLoopbackCertificate } from '../../../src/sandbox/apiserver/certificate.ts'
+import { makeLoopbackCertificate } from '../../../src/kube/certificate.ts'
 import type { Body } from './client.ts'
 
 /** An HTTPS server of a case, which API servers call. */

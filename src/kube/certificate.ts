@@ -36,8 +36,8 @@ function base128(value: number): number[] {
 
 function time(epochMs: number): Buffer {
   const stamp = new Date(epochMs).toISOString().replace(/[-:T]|\.\d+/g, '')
-  // UTCTime: two digits for the year, as the standard wants it before 2050.
-  return element(0x17, Buffer.from(stamp.slice(2)))
+  // UTCTime, with two digits for the year, before 2050, and GeneralizedTime after (RFC 5280, 4.1.2.5).
+  return stamp < '2050' ? element(0x17, Buffer.from(stamp.slice(2))) : element(0x18, Buffer.from(stamp))
 }
 
 function extension(id: string, critical: boolean, value: Buffer): Buffer {
@@ -61,6 +61,8 @@ export interface CertificateRequest extends Subject {
   uses: readonly CertificateUse[]
   /** DNS names and IPv4 addresses under which it serves. */
   hosts?: readonly string[]
+  /** A year unless given. */
+  validMs?: number
 }
 
 /** A certificate authority; its own certificate is what its clients trust. */
@@ -82,9 +84,14 @@ interface Body {
   issuerPublicKey: string
   extensions: readonly Buffer[]
   nowMs: number
+  validMs: number
 }
 
 const dayMs = 86_400_000
+const yearMs = 365 * dayMs
+
+/** Certificates are valid from this long before they are made, for clocks that are behind. */
+export const backdatedMs = dayMs
 
 /** Makes a P-256 key. */
 export function makeKeyPair(): KeyPair {
@@ -121,7 +128,8 @@ const keyIds = (publicKey: string, issuerPublicKey: string): Buffer[] => [
   extension('2.5.29.35', false, sequence(element(0x80, keyId(issuerPublicKey)))),
 ]
 
-function signBody({ subject, publicKey, issuer, issuerPublicKey, extensions, nowMs }: Body, signer: string): string {
+function signBody(parts: Body, signer: string): string {
+  const { subject, publicKey, issuer, issuerPublicKey, extensions, nowMs, validMs } = parts
   const serial = randomBytes(8)
   serial[0] = ((serial[0] ?? 0) & 0x7f) | 0x40
   const body = sequence(
@@ -129,7 +137,7 @@ function signBody({ subject, publicKey, issuer, issuerPublicKey, extensions, now
     element(0x02, serial),
     ecdsaWithSha256,
     issuer,
-    sequence(time(nowMs - dayMs), time(nowMs + 365 * dayMs)),
+    sequence(time(nowMs - backdatedMs), time(nowMs + validMs)),
     subject,
     encodePublicKey(publicKey),
     element(0xa3, sequence(...extensions, ...keyIds(publicKey, issuerPublicKey))),
@@ -141,7 +149,15 @@ function signBody({ subject, publicKey, issuer, issuerPublicKey, extensions, now
 function selfSign(commonName: string, extensions: readonly Buffer[], nowMs: number): Certificate & KeyPair {
   const { privateKey, publicKey } = makeKeyPair()
   const name = encodeName({ commonName })
-  const body = { subject: name, publicKey, issuer: name, issuerPublicKey: publicKey, extensions, nowMs }
+  const body = {
+    subject: name,
+    publicKey,
+    issuer: name,
+    issuerPublicKey: publicKey,
+    extensions,
+    nowMs,
+    validMs: yearMs,
+  }
   return { key: privateKey, certificate: signBody(body, privateKey), privateKey, publicKey }
 }
 
@@ -152,17 +168,27 @@ export function makeLoopbackCertificate(nowMs: number): Certificate {
   return { key, certificate }
 }
 
-/** Makes an authority whose certificates are valid for a year. */
+/** Makes an authority that is valid for a year, as are its certificates unless they ask for less. */
 export function createAuthority(commonName: string, nowMs: number): CertificateAuthority {
-  const own = selfSign(commonName, [authority, keyUsage(true)], nowMs)
+  return restoreAuthority(selfSign(commonName, [authority, keyUsage(true)], nowMs), commonName, nowMs)
+}
+
+/** An authority that was made before, under the same common name; what it issues is valid from now on. */
+export function restoreAuthority(
+  { key, certificate }: Certificate,
+  commonName: string,
+  nowMs: number,
+): CertificateAuthority {
   const issuer = encodeName({ commonName })
-  const issue = ({ uses: wanted, hosts = [], ...subject }: CertificateRequest): Certificate => {
+  const issuerPublicKey = createPublicKey(key).export({ type: 'spki', format: 'pem' }) as string
+  const issue = (request: CertificateRequest): Certificate => {
+    const { uses: wanted, hosts = [], validMs = yearMs, ...subject } = request
     const { privateKey, publicKey } = makeKeyPair()
     const extensions = [keyUsage(false), usedFor(wanted), ...(hosts.length > 0 ? [servesAs(hosts)] : [])]
-    const body = { subject: encodeName(subject), publicKey, issuer, issuerPublicKey: own.publicKey, extensions, nowMs }
-    return { key: privateKey, certificate: signBody(body, own.key) }
+    const body = { subject: encodeName(subject), publicKey, issuer, issuerPublicKey, extensions, nowMs, validMs }
+    return { key: privateKey, certificate: signBody(body, key) }
   }
-  return { key: own.key, certificate: own.certificate, issue }
+  return { key, certificate, issue }
 }
 
 function toPem(der: Buffer): string {

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { createAuthority, makeLoopbackCertificate } from './certificate.ts'
+import { createAuthority, makeLoopbackCertificate, restoreAuthority } from './certificate.ts'
 
 const nowMs = Date.now()
 const authority = createAuthority('an authority', nowMs)
@@ -15,6 +15,20 @@ describe('an authority', () => {
     expect(issued.checkIssued(own)).toBe(true)
     expect(issued.verify(other.publicKey)).toBe(false)
     expect([own.ca, issued.ca]).toEqual([true, false])
+  })
+
+  it('goes on after a restart, with the time of then', () => {
+    const laterMs = nowMs + 30 * 86_400_000
+    const restored = restoreAuthority(authority, 'an authority', laterMs)
+    const { certificate } = restored.issue({ commonName: 'x', uses: ['server'], validMs: 3_600_000 })
+    const issued = new X509Certificate(certificate)
+    expect(issued.checkIssued(new X509Certificate(authority.certificate))).toBe(true)
+    expect(Math.abs(new Date(issued.validTo).getTime() - laterMs - 3_600_000)).toBeLessThan(1_000)
+  })
+
+  it('can be made in any year', () => {
+    const made = new X509Certificate(createAuthority('late', Date.UTC(2051, 5, 1)).certificate)
+    expect(new Date(made.validTo).getUTCFullYear()).toBe(2052)
   })
 
   it('names users and their groups', () => {
