@@ -5,6 +5,7 @@ import type { InputsResult } from './job/job.ts'
 const image = 'registry.test/mod:v1'
 const kernelVersion = '6.1.0-1-amd64'
 const build = { dockerfileConfigMap: { name: 'dockerfile' } }
+const sign = { keySecret: { name: 'key' }, certSecret: { name: 'cert' } }
 const minute = 60_000
 const built: InputsResult = {
   kind: 'read',
@@ -62,5 +63,17 @@ describe('an image that others may make, too', () => {
     shared.sharedJobs = []
     shared.settle()
     expect([shared.status?.phase, shared.podCount]).toEqual(['Exists', 0])
+  })
+
+  it('is signed once the pod that built it has ended, by an operator that finds it pushed already', () => {
+    const world = new FakeImages([{ image, kernelVersion, build, sign }])
+    world.inputs = { ...built, sign: { hash: 's1'.repeat(32), certificate: 'c1'.repeat(32) } }
+    const { pod } = world.settle()
+    world.registry.set(world.targetOf(pod), 'sha256:un')
+    world.restart().settle()
+    expect([world.status?.phase, world.jobs]).toEqual(['Building', [pod]])
+    world.end({ digest: 'sha256:un' })
+    expect(world.pod.type).toBe('SignImage')
+    expect(world.log).toContain('event BuildSucceeded')
   })
 })

@@ -1,6 +1,6 @@
 import type { ModuleImageSpec } from '../../api/module-images-config.ts'
 import type { ImageDecision } from './action.ts'
-import { buildStage, decideAttempts, type Stage } from './attempts.ts'
+import { buildStage, decideAttempts, isMadeFrom, type Stage } from './attempts.ts'
 import { collect } from './collect.ts'
 import { formatUnsignedReference } from './job/job-name.ts'
 import type { BuildInputs, SignInputs } from './job/job.ts'
@@ -86,6 +86,15 @@ function decideSigning(
   }
 }
 
+/** The image to sign is there, and the pod that pushed it is not seen to end yet: what it says last is waited for. */
+const isStillBuilt = ({ jobs }: ObservedImage, { hash }: BuildInputs): boolean =>
+  jobs.some(
+    (job) =>
+      !job.lost &&
+      (job.state.kind === 'pending' || job.state.kind === 'running') &&
+      isMadeFrom(job.hash, { type: 'BuildImage', inputs: hash }),
+  )
+
 /** Builds what is to be signed unless it is there, then signs it. */
 export function decideSigned(observed: ObservedImage, plan: SignPlan, nowMs: number): ImageDecision {
   const { build } = plan
@@ -97,7 +106,7 @@ export function decideSigned(observed: ObservedImage, plan: SignPlan, nowMs: num
   const check = findCheck(observed, source)
   if (check === undefined) return ask(observed, source, nowMs)
   const { result } = check
-  if (result.kind === 'exists') {
+  if (result.kind === 'exists' && (build === undefined || !isStillBuilt(observed, build))) {
     const found = { reference: pin(source.image, result.digest), digest: result.digest, isOwn: build !== undefined }
     return decideSigning(observed, { stage: signStage(observed, plan, found), source, check }, nowMs)
   }
