@@ -14,7 +14,7 @@ export default defineConfig({
     isolate: false,
     // Scenarios mostly wait for the processes of virtual nodes.
     maxWorkers: 3,
-    // So that none of the long ones is left alone at the end: the kill harness, then the other scenarios.
-    sequence: { sequencer: longestFirst(['test/scenario/kill.test.ts', 'test/']) },
+    // So that none of the long ones is left alone at the end: the kill harnesses, then the other scenarios.
+    sequence: { sequencer: longestFirst(['test/scenario/kill.test.ts', 'test/scenario/kill.images.test.ts', 'test/']) },
   },
 })

@@ -2,7 +2,12 @@ import { defineConfig } from 'vitest/config'
 import { longestFirst } from './scripts/longest-first.ts'
 
 /** What takes longest, to begin with. */
-const longest = ['kubelet/scenarios.test.ts', 'kernel/machine-scenarios.test.ts', 'kubelet/worker-pod.test.ts']
+const longest = [
+  'kubelet/scenarios.test.ts',
+  'kernel/machine-scenarios.test.ts',
+  'kubelet/build-and-sign.test.ts',
+  'kubelet/worker-pod.test.ts',
+]
 
 /** The suite on real kernels: `npm run test:kernel`. */
 export default defineConfig({
