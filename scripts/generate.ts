@@ -1,9 +1,10 @@
 /** `npm run generate`: writes every generated file; with `--check` fails when one is out of date, and names it. */
 import { crdFolder, renderCrds } from './generate-crds.ts'
+import { renderWebhookConfigurations, webhookFolder } from './generate-webhook.ts'
 import { findLeftovers, findOutdated, writeGenerated } from './generated-file.ts'
 
-const files = renderCrds()
-const folders = [crdFolder]
+const files = [...renderCrds(), ...renderWebhookConfigurations()]
+const folders = [crdFolder, webhookFolder]
 
 if (process.argv.includes('--check')) {
   const outdated = findOutdated('.', files)

@@ -5,7 +5,7 @@ export type Fields = Readonly<Record<string, unknown>>
 
 /** Keys that upstream knows and this operator has no use for yet: no warning. */
 const otherKeys: Readonly<Record<string, readonly string[]>> = {
-  '': ['webhookPort', 'webhook'],
+  '': ['webhook'],
   worker: ['setFirmwareClassPath'],
 }
 
@@ -40,6 +40,13 @@ export function read<T extends string | number | boolean>(fields: Fields, path: 
 export function readPath(fields: Fields, path: string, fallback: string): string {
   const value = read(fields, path, fallback)
   if (!value.startsWith('/') || value.split('/').includes('..')) throw invalid(path, 'an absolute path without ".."')
+  return value
+}
+
+/** A number of a port, or 0. Throws ConfigurationInvalid. */
+export function readPort(fields: Fields, path: string, fallback: number): number {
+  const value = read(fields, path, fallback)
+  if (!Number.isInteger(value) || value < 0 || value > 65_535) throw invalid(path, 'a port from 0 to 65535')
   return value
 }
 

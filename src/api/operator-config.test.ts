@@ -5,6 +5,7 @@ it('gives upstream’s defaults for an empty file', () => {
   const { config, unknown } = parseOperatorConfig('')
   expect(config).toMatchObject({
     healthProbeBindAddress: ':8081',
+    webhookPort: 9443,
     leaderElection: { enabled: true, resourceID: 'kmm.sigs.x-k8s.io' },
     worker: { runAsUser: 0, seLinuxType: 'spc_t', firmwareHostPath: '/lib/firmware', cachePath: '/var/lib/kmm/cache' },
   })
@@ -70,6 +71,8 @@ it('names unknown keys and goes on without them', () => {
 
 it.each([
   ['worker: {runAsUser: root}', 'worker.runAsUser must be a number'],
+  ['webhookPort: 65536', 'webhookPort must be a port from 0 to 65535'],
+  ['webhookPort: "9443"', 'webhookPort must be a number'],
   ['worker: 3', 'worker must be a mapping'],
   ['worker: {imageSource: kubelet}', 'worker.imageSource must be one of worker, volume'],
   ['worker: {cachePath: ../cache}', 'worker.cachePath must be an absolute path'],

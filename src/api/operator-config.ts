@@ -1,6 +1,14 @@
 import { parse } from 'yaml'
 import { KmmError } from '../errors/error.ts'
-import { type Fields, listUnknown, read, readChoice, readPath, readSection } from './operator-config-fields.ts'
+import {
+  type Fields,
+  listUnknown,
+  read,
+  readChoice,
+  readPath,
+  readPort,
+  readSection,
+} from './operator-config-fields.ts'
 import { defaultJob, type JobConfig, listUnknownJob, readJob } from './operator-config-job.ts'
 
 /** Who fetches a kmod image for a load: the worker itself, or the kubelet, which mounts it as an image volume. */
@@ -12,6 +20,8 @@ export type ImageSource = (typeof imageSources)[number]
 export interface OperatorConfig {
   /** `host:port` or `:port` of /healthz and /readyz. */
   healthProbeBindAddress: string
+  /** Where the admission webhook listens; 0 lets the system choose. */
+  webhookPort: number
   leaderElection: { enabled: boolean; resourceID: string }
   metrics: {
     /** `host:port` or `:port`; `0` for none. */
@@ -37,6 +47,7 @@ export type { JobConfig, JobResources } from './operator-config-job.ts'
 
 const defaults: OperatorConfig = {
   healthProbeBindAddress: ':8081',
+  webhookPort: 9443,
   leaderElection: { enabled: true, resourceID: 'kmm.sigs.x-k8s.io' },
   metrics: { bindAddress: '0.0.0.0:8443', enableAuthnAuthz: true, secureServing: true },
   worker: {
@@ -76,6 +87,7 @@ export function parseOperatorConfig(text: string): { config: OperatorConfig; unk
   return {
     config: {
       healthProbeBindAddress: read(fields, 'healthProbeBindAddress', defaults.healthProbeBindAddress),
+      webhookPort: readPort(fields, 'webhookPort', defaults.webhookPort),
       leaderElection: {
         enabled: read(election, 'leaderElection.enabled', defaults.leaderElection.enabled),
         resourceID: read(election, 'leaderElection.resourceID', defaults.leaderElection.resourceID),

@@ -11,12 +11,23 @@ import { createSandboxUpCommand } from '../cli/sandbox-up.ts'
 import { describeError } from '../errors/error.ts'
 import { createPluginRunner } from '../kube/plugin-process.ts'
 import { runOperator } from './compose/run-operator.ts'
+import { runWebhook } from './compose/run-webhook.ts'
 import { version } from './compose/version.ts'
 
 interface OperatorFlags {
   config: string
   kubeconfig?: string
   logLevel: 'debug' | 'info' | 'warn' | 'error'
+}
+
+interface WebhookFlags extends OperatorFlags {
+  certDir?: string
+  service: string
+  webhookConfiguration: string
+  enableModule: boolean
+  enableNamespace: boolean
+  enablePreflightvalidation: boolean
+  enableManagedclustermodule: boolean
 }
 
 /** npm and a shell pass on what the terminal sends to everybody: what comes twice this soon was meant once. */
@@ -50,18 +61,47 @@ const runPlugin = createPluginRunner({
 
 const program = new Command('kmm').description('Kernel Module Management for Kubernetes').version(version)
 
-program
-  .command('operator')
-  .description('run the controllers that keep kernel modules loaded')
-  .option('--config <name>', 'ConfigMap with the configuration, in OPERATOR_NAMESPACE', 'kmm-operator-manager-config')
-  .option('--kubeconfig <path>', 'file to reach the cluster with, instead of KUBECONFIG or the service account')
-  .addOption(
-    new Option('--log-level <level>', 'least level that is logged')
-      .choices(['debug', 'info', 'warn', 'error'])
-      .default('info'),
-  )
-  .action(async (flags: OperatorFlags) => {
+/** A command that runs in a cluster, with the options that all of those have. */
+function createClusterCommand(name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('--config <name>', 'ConfigMap with the configuration, in OPERATOR_NAMESPACE', 'kmm-operator-manager-config')
+    .option('--kubeconfig <path>', 'file to reach the cluster with, instead of KUBECONFIG or the service account')
+    .addOption(
+      new Option('--log-level <level>', 'least level that is logged')
+        .choices(['debug', 'info', 'warn', 'error'])
+        .default('info'),
+    )
+}
+
+createClusterCommand('operator', 'run the controllers that keep kernel modules loaded').action(
+  async (flags: OperatorFlags) => {
     await runOperator({ ...flags, environment: process.env, runPlugin, signal: createStopSignal() })
+  },
+)
+
+createClusterCommand('webhook', 'judge Modules before they are stored, and convert PreflightValidations')
+  .option('--enable-module', 'judge Modules', false)
+  .option('--enable-namespace', 'guard namespaces that hold Modules', false)
+  .option('--enable-preflightvalidation', 'judge and convert PreflightValidations', false)
+  .option('--enable-managedclustermodule', 'judge ManagedClusterModules', false)
+  .option('--cert-dir <folder>', 'mounted tls.crt and tls.key; without it certificates are made and renewed')
+  .option('--service <name>', 'Service in front of it, for certificates of its own', 'kmm-operator-webhook-service')
+  .option(
+    '--webhook-configuration <name>',
+    'ValidatingWebhookConfiguration that is told of certificates of its own',
+    'kmm-operator-validating-webhook-configuration',
+  )
+  .action(async (flags: WebhookFlags) => {
+    const { enableModule, enableNamespace, enablePreflightvalidation, enableManagedclustermodule, ...rest } = flags
+    const enabled = {
+      module: enableModule,
+      namespace: enableNamespace,
+      preflightValidation: enablePreflightvalidation,
+      managedClusterModule: enableManagedclustermodule,
+    }
+    await runWebhook({ ...rest, enabled, environment: process.env, runPlugin, signal: createStopSignal() })
   })
 
 const terminal = {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { hostname, tmpdir } from 'node:os'
 import type { OperatorConfig } from '../../api/operator-config.ts'
-import { describeError, KmmError } from '../../errors/error.ts'
+import { describeError } from '../../errors/error.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { realClock } from '../../kube/clock.ts'
 import { createKubeClient } from '../../kube/http-client.ts'
@@ -14,6 +14,7 @@ import { createMetrics, type Metrics } from '../../runtime/metrics.ts'
 import { version } from './version.ts'
 import { loadOperatorConfig } from './load-operator-config.ts'
 import { createOperator, type Operator } from './operator.ts'
+import { requireVariable } from './require-variable.ts'
 
 /** What `kmm operator` is started with. */
 export interface OperatorArguments {
@@ -25,15 +26,6 @@ export interface OperatorArguments {
   /** Starts the credential plugin of a kubeconfig. */
   runPlugin?: RunPlugin
   signal: AbortSignal
-}
-
-function requireVariable(environment: OperatorArguments['environment'], name: string, meaning: string): string {
-  const value = environment[name] ?? ''
-  if (value !== '') return value
-  throw new KmmError(`the environment variable ${name} is not set; it must hold ${meaning}`, {
-    code: 'ConfigurationInvalid',
-    fate: 'terminal',
-  })
 }
 
 /** Runs the operator until the signal is aborted: caches first, then leadership, then the controllers. */
