@@ -43,7 +43,7 @@ export interface WebhookArguments {
 /** Where the Secret of cert-manager is mounted (upstream). */
 const usualCertDir = '/tmp/k8s-webhook-server/serving-certs'
 const secretName = 'kmm-webhook-certificates'
-const filesEveryMs = 10_000
+const filesEveryMs = 5_000
 const secretEveryMs = 60_000
 
 interface Surroundings {

@@ -44,10 +44,13 @@ export function readUid(value: unknown): string {
   return uid
 }
 
-/** The request of a review of this kind and version. Throws Invalid. */
-export function readRequest(review: unknown, wanted: { apiVersion: string; kind: string }): JsonObject {
-  if (!isJsonObject(review) || review['kind'] !== wanted.kind || review['apiVersion'] !== wanted.apiVersion)
-    throw badReview(`it must be a ${wanted.kind} of ${wanted.apiVersion}`)
+/** The request of a review of this kind and of one of these versions. Throws Invalid. */
+export function readRequest(review: unknown, wanted: { apiVersions: readonly string[]; kind: string }): JsonObject {
+  const { apiVersions, kind: kindWanted } = wanted
+  const isWanted = (value: JsonObject): boolean =>
+    value['kind'] === kindWanted && apiVersions.some((each) => each === value['apiVersion'])
+  if (!isJsonObject(review) || !isWanted(review))
+    throw badReview(`it must be a ${kindWanted} of ${apiVersions.join(' or ')}`)
   const request = review['request']
   if (!isJsonObject(request)) throw badReview('it has no request')
   return request
@@ -55,7 +58,7 @@ export function readRequest(review: unknown, wanted: { apiVersion: string; kind:
 
 /** Reads an AdmissionReview (Kubernetes: admission.k8s.io/v1). Throws Invalid. */
 export function parseAdmissionReview(review: unknown): AdmissionRequest {
-  const request = readRequest(review, { apiVersion, kind })
+  const request = readRequest(review, { apiVersions: [apiVersion], kind })
   const operation = operations.find((each) => each === request['operation'])
   if (operation === undefined) throw badReview(`request.operation is not one of ${operations.join(', ')}`)
   const type = readObject(request['kind'], 'request.kind')

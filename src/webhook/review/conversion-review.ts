@@ -6,7 +6,11 @@ import { readRequest, readUid } from './admission-review.ts'
 import { badReview } from './bad-review.ts'
 import { checkObject } from './read-object.ts'
 
-const apiVersion = 'apiextensions.k8s.io/v1'
+/**
+ * Both have the same fields. The definition names versions of PreflightValidation where those of reviews belong (upstream), of which
+ * API servers know v1beta1.
+ */
+const apiVersions = ['apiextensions.k8s.io/v1', 'apiextensions.k8s.io/v1beta1']
 const kind = 'ConversionReview'
 
 function parseVersion(version: unknown): PreflightVersion {
@@ -23,14 +27,15 @@ function convertObject(object: unknown, to: PreflightVersion, path: string): Jso
 }
 
 /**
- * Answers a ConversionReview of PreflightValidations (Kubernetes: apiextensions.k8s.io/v1), all objects or none. Throws Invalid for what
- * is no such review; an object that cannot be converted is named in the answer.
+ * Answers a ConversionReview of PreflightValidations (Kubernetes: apiextensions.k8s.io), all objects or none. Throws Invalid for what is
+ * no such review; an object that cannot be converted is named in the answer.
  */
 export function answerConversionReview(review: unknown): object {
-  const request = readRequest(review, { apiVersion, kind })
+  const request = readRequest(review, { apiVersions, kind })
   const uid = readUid(request['uid'])
   const { objects } = request
   if (!Array.isArray(objects)) throw badReview('request.objects is not a list')
+  const { apiVersion } = review as { apiVersion: string }
   const answer = (response: object): object => ({ apiVersion, kind, response: { uid, ...response } })
   try {
     const to = parseVersion(request['desiredAPIVersion'])

@@ -206,6 +206,15 @@ describe('a conversion', () => {
     })
   })
 
+  it('answers in the version of the review', () => {
+    const request = { uid: 'u', desiredAPIVersion: preflight.apiVersion, objects: [preflight] }
+    const apiVersion = 'apiextensions.k8s.io/v1beta1'
+    expect(answerConversionReview({ apiVersion, kind: 'ConversionReview', request })).toMatchObject({
+      apiVersion,
+      response: { convertedObjects: [preflight] },
+    })
+  })
+
   it('needs a list of objects', () => {
     expect(() => convert({ desiredAPIVersion: preflight.apiVersion })).toThrow('request.objects')
   })
