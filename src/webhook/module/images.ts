@@ -56,8 +56,10 @@ function warnOfSharing(container: ModuleLoaderContainer, path: string): string[]
   const uses = container.kernelMappings
     .map((mapping, index) => describeUse(container, mapping, index))
     .filter(({ image }) => image !== '' && !variesByKernel(image))
+  const seen = new Set<string>()
   return uses.flatMap(({ index, image, isSeveral, verb }) => {
-    const isShared = isSeveral || uses.some((other) => other.index < index && other.image === image)
+    const isShared = isSeveral || seen.has(image)
+    seen.add(image)
     if (!isShared) return []
     const why =
       verb === undefined

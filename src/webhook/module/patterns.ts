@@ -1,6 +1,5 @@
 import type { KernelMapping } from '../../api/module.ts'
-import { compileMatcher, type Matcher } from '../../kernel/mapping.ts'
-import { findPatternFault } from './mappings.ts'
+import type { CompiledPattern } from './compiled-patterns.ts'
 import { quote } from './finding.ts'
 
 /** What a pattern matches that catches everything: kernels of many makes, and texts that are none. */
@@ -25,17 +24,19 @@ const escapeNames: Readonly<Record<string, string>> = {
   v: 'a vertical tab',
 }
 
-/** The matcher of a mapping's pattern; undefined where it has none that works. */
-export function compilePattern({ regexp = '' }: KernelMapping): Matcher | undefined {
-  return regexp === '' || findPatternFault(regexp) !== undefined ? undefined : compileMatcher(regexp)
-}
+/** Instructions that matches may cost, a text counting as one step: a few seconds at worst. */
+const mostWork = 500_000
 
 /** Patterns that cannot match what they look like, and mappings that an earlier one leaves nothing to. */
-export function warnOfPatterns(mappings: readonly KernelMapping[], path: string): string[] {
-  const matchers = mappings.map(compilePattern)
+export function warnOfPatterns(
+  mappings: readonly KernelMapping[],
+  patterns: readonly CompiledPattern[],
+  path: string,
+): string[] {
+  const shadowed = findShadowed(mappings, patterns)
   return mappings.flatMap((mapping, index) => [
     ...warnOfEscapes(mapping, `${path}[${index}].regexp`),
-    ...warnOfShadow({ mappings, matchers, index, path }),
+    ...warnOfShadow(index, shadowed.get(index), path),
   ])
 }
 
@@ -50,26 +51,31 @@ function warnOfEscapes({ regexp = '' }: KernelMapping, path: string): string[] {
     )
 }
 
-interface Mappings {
-  mappings: readonly KernelMapping[]
-  matchers: readonly (Matcher | undefined)[]
-  index: number
-  path: string
-}
-
-function warnOfShadow({ mappings, matchers, index, path }: Mappings): string[] {
-  const mapping = mappings[index] ?? { containerImage: '' }
-  const first = mappings.slice(0, index).findIndex((earlier, at) => shadows(earlier, matchers[at], mapping))
-  if (first < 0) return []
+function warnOfShadow(index: number, by: number | undefined, path: string): string[] {
+  if (by === undefined) return []
   return [
-    `${path}[${index}]: is never used, because ${path}[${first}] matches its kernels and stands before it; move it up or remove it`,
+    `${path}[${index}]: is never used, because ${path}[${by}] matches its kernels and stands before it; move it up or remove it`,
   ]
 }
 
-function shadows(earlier: KernelMapping, matcher: Matcher | undefined, { literal = '', regexp = '' }: KernelMapping) {
-  if (literal !== '') return earlier.literal === literal || matcher?.(literal) === true
-  if (regexp === '') return false
-  return earlier.regexp === regexp || (matcher !== undefined && probes.every(matcher))
+/** Mappings that are never reached, by place, with the place of the one before that takes all of theirs. */
+function findShadowed(mappings: readonly KernelMapping[], patterns: readonly CompiledPattern[]): Map<number, number> {
+  const shadowed = new Map<number, number>()
+  const first = new Map<string, number>()
+  const literals = mappings.filter(({ literal = '' }) => literal !== '').length
+  const work = (literals + probes.length) * patterns.reduce((sum, { size }) => sum + size, 0)
+  // Without matching there are still those that stand there twice.
+  const matchers = patterns.flatMap(({ matches }, at) => (matches && work <= mostWork ? [{ matches, at }] : []))
+  const catchAll = matchers.find(({ matches }) => probes.every(matches))
+  for (const [index, { literal = '', regexp = '' }] of mappings.entries()) {
+    if (literal === '' && regexp === '') continue
+    const key = literal === '' ? `~${regexp}` : `=${literal}`
+    const matching = literal === '' ? catchAll : matchers.find(({ matches }) => matches(literal))
+    const by = [first.get(key), matching?.at].filter((each) => each !== undefined && each < index) as number[]
+    if (by.length > 0) shadowed.set(index, Math.min(...by))
+    if (!first.has(key)) first.set(key, index)
+  }
+  return shadowed
 }
 
 /**

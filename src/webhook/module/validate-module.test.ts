@@ -237,6 +237,30 @@ describe('a Module is refused with', () => {
   })
 })
 
+describe('a Module that is made to keep the webhook busy', () => {
+  it.each<[what: string, mappings: Partial<KernelMapping>[]]>([
+    ['large patterns', Array.from({ length: 500 }, () => ({ regexp: 'a{1000}'.repeat(200) }))],
+    [
+      'costly patterns and literals',
+      Array.from({ length: 500 }, (_, index) =>
+        index % 2 ? { literal: `6.1.${index}` } : { regexp: '(a|b?)'.repeat(50) },
+      ),
+    ],
+    [
+      'a mapping for each of 20,000 kernels',
+      Array.from({ length: 20_000 }, (_, index) => ({ literal: `6.1.${index}`, containerImage: 'r/m:1' })),
+    ],
+    [
+      'a template of many variables',
+      [{ literal: 'a', containerImage: `r:${Array.from({ length: 50_000 }, (_, index) => `$v${index}`).join('')}` }],
+    ],
+  ])('by %s is answered within seconds', (_what, mappings) => {
+    const startMs = performance.now()
+    validateModule(withMapping(...mappings))
+    expect(performance.now() - startMs).toBeLessThan(20_000)
+  })
+})
+
 describe('an update', () => {
   const versioned = withContainer({ version: '1' })
   const broken = withMapping({ regexp: '(' })

@@ -1,6 +1,7 @@
 import type { Module, ModuleLoader, ModuleSpec } from '../../api/module.ts'
 import type { FieldError } from '../../api/schema/field-error.ts'
 import { isEqualJson } from '../../kube/json.ts'
+import { compilePatterns } from './compiled-patterns.ts'
 import { type ServerVersion, validateDra } from './dra.ts'
 import { type Findings, when, wrong } from './finding.ts'
 import { warnOfImages } from './images.ts'
@@ -76,15 +77,16 @@ export function validateModuleSpec(
 function validateLoader(loader: ModuleLoader | undefined, path: string): Findings {
   if (loader === undefined) return { errors: [], warnings: [] }
   const { container } = loader
+  const patterns = compilePatterns(container.kernelMappings)
   return {
     errors: [
-      ...validateMappings(container, path),
+      ...validateMappings(container, patterns, path),
       ...validateModprobe(container.modprobe, `${path}.modprobe`),
       ...validateSigning(container, path),
     ],
     warnings: [
       ...warnOfInTreeForms(container, path),
-      ...warnOfPatterns(container.kernelMappings, `${path}.kernelMappings`),
+      ...warnOfPatterns(container.kernelMappings, patterns, `${path}.kernelMappings`),
       ...warnOfImages(container, path),
       ...warnOfVariables(container, path),
     ],

@@ -7,6 +7,9 @@ import { quote } from './finding.ts'
 /** Any kernel and Module: only which names there are counts here. */
 const known = new Set(listImageVariables('1.2.3', { name: 'm', namespace: 'n' }).keys())
 
+/** More of them in one template help nobody. */
+const mostNames = 5
+
 /** Remembers which variables are asked for; all are unset. */
 class Recorder extends Map<string, string> {
   readonly asked = new Set<string>()
@@ -58,5 +61,6 @@ function warnOfTemplate(template: string | undefined, path: string): string[] {
   if (fault !== undefined) return [`${path}: ${fault}`]
   return [...names]
     .filter((name) => !known.has(name))
+    .slice(0, mostNames)
     .map((name) => `${path}: ${quote(name)} is no variable of KMM, so it is empty; there are ${[...known].join(', ')}`)
 }
