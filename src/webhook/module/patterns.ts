@@ -58,22 +58,27 @@ function warnOfShadow(index: number, by: number | undefined, path: string): stri
   ]
 }
 
-/** Mappings that are never reached, by place, with the place of the one before that takes all of theirs. */
-function findShadowed(mappings: readonly KernelMapping[], patterns: readonly CompiledPattern[]): Map<number, number> {
-  const shadowed = new Map<number, number>()
-  const first = new Map<string, number>()
+/** Tells which mapping is the first whose pattern takes all kernels of another; undefined where none does. */
+function createMatchFinder(mappings: readonly KernelMapping[], patterns: readonly CompiledPattern[]) {
   const literals = mappings.filter(({ literal = '' }) => literal !== '').length
   const work = (literals + probes.length) * patterns.reduce((sum, { size }) => sum + size, 0)
-  // Without matching there are still those that stand there twice.
   const matchers = patterns.flatMap(({ matches }, at) => (matches && work <= mostWork ? [{ matches, at }] : []))
-  const catchAll = matchers.find(({ matches }) => probes.every(matches))
-  for (const [index, { literal = '', regexp = '' }] of mappings.entries()) {
-    if (literal === '' && regexp === '') continue
-    const key = literal === '' ? `~${regexp}` : `=${literal}`
-    const matching = literal === '' ? catchAll : matchers.find(({ matches }) => matches(literal))
-    const by = [first.get(key), matching?.at].filter((each) => each !== undefined && each < index) as number[]
-    if (by.length > 0) shadowed.set(index, Math.min(...by))
-    if (!first.has(key)) first.set(key, index)
+  const catchAll = matchers.find(({ matches }) => probes.every(matches))?.at
+  return ({ literal = '' }: KernelMapping): number | undefined =>
+    literal === '' ? catchAll : matchers.find(({ matches }) => matches(literal))?.at
+}
+
+/** Mappings that are never reached, by place, with the place of the one before that takes all of theirs. */
+function findShadowed(mappings: readonly KernelMapping[], patterns: readonly CompiledPattern[]): Map<number, number> {
+  const findMatch = createMatchFinder(mappings, patterns)
+  const shadowed = new Map<number, number>()
+  const first = new Map<string, number>()
+  for (const [index, mapping] of mappings.entries()) {
+    const key = JSON.stringify([mapping.literal ?? '', mapping.regexp ?? ''])
+    const same = first.get(key) ?? index
+    const by = Math.min(same, findMatch(mapping) ?? index)
+    if (by < index) shadowed.set(index, by)
+    if (same === index) first.set(key, index)
   }
   return shadowed
 }
