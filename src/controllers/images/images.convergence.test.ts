@@ -176,7 +176,7 @@ describe('an image, whatever happens', () => {
           expect(['Ready', 'Exists']).toContain(world.status?.phase)
           expect(world.jobs).toEqual([])
         }),
-        { numRuns: 400 },
+        { numRuns: 150 },
       )
     },
   )
