@@ -351,6 +351,18 @@ describe('an image that exists when signing is asked for', () => {
     expect(world.status).toMatchObject({ phase: 'Ready', signedBy: 'c2'.repeat(32) })
   })
 
+  it('is used as it is where nothing but the certificate can be read', () => {
+    const world = new FakeImages([{ image, kernelVersion, build, sign }])
+    const message = 'ConfigMap ns/dockerfile does not exist'
+    world.inputs = { kind: 'unusable', reason: 'ImageInputMissing', message, certificate: signing.certificate }
+    world.registry.set(image, 'sha256:ff')
+    expect(world.settle().status).toMatchObject({ phase: 'Failed', reason: 'ImageInputMissing' })
+    world.registry.set(image, 'sha256:gg')
+    world.signatures.set('sha256:gg', { kind: 'signed' })
+    world.advance(5 * minute)
+    expect(world.status).toMatchObject({ phase: 'Exists', signedBy: signing.certificate })
+  })
+
   it('keeps what was found of it while its inputs are gone', () => {
     const world = start({ build, sign }, both).end({ digest: 'sha256:un' })
     world.signatures.set('sha256:si', { kind: 'signed' })

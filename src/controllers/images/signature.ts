@@ -2,7 +2,7 @@ import { defined } from '../cluster/defined.ts'
 import type { ImageDecision } from './action.ts'
 import type { Existence } from './existence.ts'
 import type { InspectionFact, SignInputs } from './job/job.ts'
-import { decideInputs, readAgain } from './inputs.ts'
+import { decideInputs, findInputs, readAgain } from './inputs.ts'
 import { decideSigningInPlace, type SignPlan } from './signing.ts'
 import type { ObservedImage } from './observed.ts'
 import { isSettled, makeStatus } from './status.ts'
@@ -11,7 +11,7 @@ import { retryAfter } from './timing.ts'
 function findInspection(
   { facts, spec }: ObservedImage,
   digest: string,
-  { certificate }: SignInputs,
+  { certificate }: Pick<SignInputs, 'certificate'>,
 ): InspectionFact | undefined {
   const fact = facts.inspections.get(spec.image)
   return fact?.digest === digest && fact.certificate === certificate ? fact : undefined
@@ -20,7 +20,7 @@ function findInspection(
 function inspect(
   { config, spec }: ObservedImage,
   digest: string,
-  { certificate }: SignInputs,
+  { certificate }: Pick<SignInputs, 'certificate'>,
 ): ImageDecision['actions'] {
   return [{ type: 'inspectImage', config, image: spec, digest, certificate }]
 }
@@ -70,6 +70,24 @@ function judge(
   }
 }
 
+/** Something that the image is made from is missing: what exists and is signed is used all the same. */
+function judgeByCertificate(
+  observed: ObservedImage,
+  existence: Existence & { digest: string },
+  decided: ImageDecision,
+  nowMs: number,
+): ImageDecision {
+  const { status, digest } = existence
+  if (status.signedBy !== undefined) return { ...decided, status }
+  const result = findInputs(observed)?.result
+  if (result?.kind !== 'unusable' || result.certificate === undefined) return decided
+  const { certificate } = result
+  const inspection = findInspection(observed, digest, { certificate })
+  if (inspection === undefined)
+    return { status: standBy(observed, existence, nowMs), actions: inspect(observed, digest, { certificate }) }
+  return inspection.result.kind === 'signed' ? { ...decided, status: { ...status, signedBy: certificate } } : decided
+}
+
 /**
  * Decides on an image that exists and is to be signed: unsigned never poses as signed. The inputs are read for the certificate; while
  * they cannot be, what was found of the same digest before holds.
@@ -80,10 +98,7 @@ export function decideSignature(
   nowMs: number,
 ): ImageDecision {
   const decided = decideInputs(observed, standBy(observed, existence, nowMs), nowMs)
-  if ('status' in decided) {
-    const { status } = existence
-    return status.signedBy === undefined ? decided : { ...decided, status }
-  }
+  if ('status' in decided) return judgeByCertificate(observed, existence, decided, nowMs)
   const { sign, build } = decided
   if (sign === undefined) return { status: existence.status, actions: [] }
   const decision = judge(observed, existence, { sign, build }, nowMs)

@@ -64,6 +64,8 @@ export type InputsResult =
       kind: 'unusable'
       reason: Extract<Reason, 'ImageInputMissing' | 'SigningKeyInvalid' | 'FilesToSignInvalid' | 'MappingInvalid'>
       message: string
+      /** SHA-256 of the certificate, where that much can be read: an image that exists needs no more to be judged. */
+      certificate?: string
     }
 
 /** A reading of the inputs that was made in this process. */

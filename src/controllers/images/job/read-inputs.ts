@@ -1,11 +1,12 @@
 import type { ModuleImagesConfig, ModuleImageSpec } from '../../../api/module-images-config.ts'
+import type { Sign } from '../../../api/module.ts'
 import { hasCode } from '../../../errors/error.ts'
 import type { RegistryTools } from '../read-credentials.ts'
 import { hashParts } from './hash-parts.ts'
 import type { JobSources } from './job-sources.ts'
 import type { BuildInputs, InputsResult, SignInputs } from './job.ts'
 import { readBuildInputs } from './read-build-inputs.ts'
-import { readSignInputs } from './read-sign-inputs.ts'
+import { readCertificate, readSignInputs } from './read-sign-inputs.ts'
 
 type Unusable = Extract<InputsResult, { kind: 'unusable' }>
 
@@ -51,6 +52,17 @@ function join(build: Settled<BuildInputs>, sign: Settled<SignInputs>): InputsRes
   return { kind: 'unusable', reason: problems[0]?.reason ?? 'ImageInputMissing', message: messages }
 }
 
+/** The certificate alone: it tells whose signature an image should carry, whatever else is missing. */
+async function findCertificate(
+  sign: Sign,
+  sources: JobSources,
+  tools: RegistryTools,
+): Promise<{ certificate?: string }> {
+  const certificate = await settle(readCertificate(sign, sources, tools))
+  if (certificate.kind === 'unusable' || certificate.value === undefined) return {}
+  return { certificate: certificate.value.fingerprint }
+}
+
 /**
  * Reads by name, now, everything that an image is built from and signed with. What is missing or of no use is a result that
  * says what to do; only the API server's failures are thrown. Nothing of a secret is kept but its version.
@@ -67,5 +79,7 @@ export async function readInputs(
     settle(build && readBuildInputs(spec, build, sources, tools)),
     settle(sign && readSignInputs(spec, sign, sources, tools)),
   ])
-  return join(built, signed)
+  const result = join(built, signed)
+  if (result.kind === 'read' || sign === undefined) return result
+  return { ...result, ...(await findCertificate(sign, sources, tools)) }
 }
