@@ -293,7 +293,7 @@ export const toEntries = (files: Record<string, ImageFile>): LayerEntry[] =>
   )
 
 /** The files of an image with made-up modules for a kernel. */
-export function madeUpFiles(
+function madeUpFiles(
   release: string,
   ...modules: readonly Omit<ModuleFileInput, 'release'>[]
 ): Record<string, ImageFile> {
