@@ -4,8 +4,6 @@ import { parseWorkerReport, type WorkerReport } from '../../src/api/worker-repor
 import type { Change } from '../../src/kube/cache.ts'
 import { namespaces } from '../../src/kube/core-resources.ts'
 import type { ImageFile } from '../../src/oci/image-builder.ts'
-import { buildModuleTreeFiles } from '../../src/sandbox/kernel/depmod.ts'
-import { buildModuleFile, type ModuleFileInput } from '../../src/sandbox/kernel/module-file.ts'
 import type { VirtualKernel } from '../../src/sandbox/kernel/virtual-kernel.ts'
 import type { NodeOptions, VirtualNode } from '../../src/sandbox/node/virtual-node.ts'
 import type { LayerEntry, PushedImage } from '../../src/sandbox/registry/types.ts'
@@ -291,17 +289,3 @@ export const toEntries = (files: Record<string, ImageFile>): LayerEntry[] =>
   Object.entries(files).map(([name, { data = '', linkname }]) =>
     linkname === undefined ? { name, content: Buffer.from(data) } : { name, type: 'symlink', linkname, content: '' },
   )
-
-/** The files of an image with made-up modules for a kernel. */
-function madeUpFiles(
-  release: string,
-  ...modules: readonly Omit<ModuleFileInput, 'release'>[]
-): Record<string, ImageFile> {
-  const folder = `opt/lib/modules/${release}`
-  const files: Record<string, ImageFile> = {}
-  const tree = modules.map(({ name, depends = [] }) => ({ path: `extra/${name}.ko`, name, depends }))
-  for (const module of modules)
-    files[`${folder}/extra/${module.name}.ko`] = { data: buildModuleFile({ release, ...module }) }
-  for (const [name, data] of Object.entries(buildModuleTreeFiles(tree))) files[`${folder}/${name}`] = { data }
-  return files
-}
