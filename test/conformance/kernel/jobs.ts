@@ -23,11 +23,13 @@ const readType = ({ metadata }: Pod): SeenJob['type'] | undefined => {
 
 function describe(pod: Pod, type: SeenJob['type']): SeenJob {
   const [container] = pod.status?.containerStatuses ?? []
-  const finishedAt = container?.state?.terminated?.finishedAt
+  const ended = container?.state?.terminated
+  const finishedAt = ended?.finishedAt
   return {
     type,
     kernel: pod.metadata?.labels?.[targetKernelLabel] ?? '',
-    phase: pod.status?.phase ?? '',
+    // The operator reads a result from the container, seconds before the pod's phase says it.
+    phase: ended === undefined ? (pod.status?.phase ?? '') : ended.exitCode === 0 ? 'Succeeded' : 'Failed',
     name: pod.metadata?.name ?? '',
     isGone: false,
     finishedAtMs: finishedAt === undefined ? undefined : Date.parse(finishedAt),

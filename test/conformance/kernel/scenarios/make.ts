@@ -57,6 +57,7 @@ export const makeScenarios: readonly Scenario[] = [
       await story.until('the failure', () => story.condition('ImagesReady')?.reason === 'BuildFailed')
       expect(story.condition('ImagesReady')?.message).toContain('RUN grep -q barley /run/secrets/door/token')
       expect(await node.loadedModules()).toEqual([])
+      await story.until('the pod that failed', () => story.jobs.told.includes('BuildImage Failed'))
       expect(story.jobs.all).toMatchObject([{ phase: 'Failed', isGone: false }])
       await changeDockerfile(story, plainDockerfile('RUN grep -q sesame /run/secrets/door/token'))
       await story.untilReady()
