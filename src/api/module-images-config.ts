@@ -67,6 +67,7 @@ export type ImageState = Infer<typeof imageState>
 const imageStatus = object({
   attempts: optional(integer('How often the present step was tried.')),
   builtDigest: optional(string('Digest of the image as this operator made it.')),
+  builtInputs: optional(string('Hash of what that one was made from.')),
   digest: optional(string('Digest that was last verified.')),
   image: string('The image, as in spec.'),
   inputs: optional(string('Hash of what the image was made from, or is being made from.')),

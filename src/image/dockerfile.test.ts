@@ -42,6 +42,15 @@ describe('the base images of a Dockerfile', () => {
     expect(list(['# escape=`', 'FROM `', '  a:1'])).toEqual(['a:1'])
   })
 
+  it('cost little in a Dockerfile that means harm', () => {
+    const doubling = Array.from({ length: 60 }, (_, index) => `ARG a${index + 1}=$a${index}$a${index}`)
+    const started = process.cpuUsage()
+    expect(list(['ARG a0=xxxxxxxxxx', ...doubling, 'FROM $a60', 'FROM b:1'])).toEqual(['b:1'])
+    expect(list(Array.from({ length: 20_000 }, () => 'RUN <<a <<b <<c'))).toEqual([])
+    const { user } = process.cpuUsage(started)
+    expect(user).toBeLessThan(2_000_000)
+  })
+
   it('are not looked for in here-documents', () => {
     expect(
       list([

@@ -1,6 +1,7 @@
 /** A Dockerfile that names more images than this has something else in mind. */
 const mostImages = 100
 const longestImage = 1024
+const longestTemplate = 4096
 
 /** The character that continues a line, which a first comment may change (Dockerfile: parser directives). */
 function findEscape(lines: readonly string[]): string {
@@ -41,15 +42,13 @@ export function listInstructions(text: string): string[] {
   return pending.trim() === '' ? instructions : [...instructions, pending.trim()]
 }
 
-/** The number of the last line of what begins on the line `at`. */
+/** The number of the last line of what begins on the line `at`: a here-document that nothing ends goes on to the last. */
 function skipHereDocuments(lines: readonly string[], at: number, instruction: string): number {
   let last = at
   for (const { word, isIndented } of listHereDocuments(instruction)) {
-    const end = lines.findIndex(
-      (line, index) => index > last && (isIndented ? line.replace(/^\t+/, '') : line) === word,
-    )
-    if (end < 0) return last
-    last = end
+    last += 1
+    while (last < lines.length && (isIndented ? lines[last]?.replace(/^\t+/, '') : lines[last]) !== word) last += 1
+    if (last >= lines.length) return lines.length
   }
   return last
 }
@@ -58,12 +57,15 @@ const unquote = (text: string): string => /^(["'])(.*)\1$/s.exec(text)?.[2] ?? t
 
 /** `$X`, `${X}`, `${X:-otherwise}` and `${X:+instead}`, as FROM lines may have them; what is not known is empty. */
 function expand(text: string, variables: ReadonlyMap<string, string>): string {
-  return unquote(text).replace(/\$(?:\w+|\{\w+(?::[-+][^}]*)?\})/g, (variable) => {
+  const short = unquote(text.slice(0, longestTemplate))
+  const full = short.replace(/\$(?:\w+|\{\w+(?::[-+][^}]*)?\})/g, (variable) => {
     const [, name = '', operator, word = ''] = /^\$\{?(\w+)(?::([-+])([^}]*))?/.exec(variable) ?? []
     const value = variables.get(name) ?? ''
     if (operator === '-') return value === '' ? word : value
     return operator === '+' && value !== '' ? word : value
   })
+  // Arguments may be made of each other: what is too long for a name is kept too long, and no longer.
+  return full.slice(0, longestImage + 1)
 }
 
 function readArguments(

@@ -153,8 +153,9 @@ export function listJobEvents({ cluster, name }: Scene): string[] {
 /** How many pods were ever made to build, and to sign, by what the API server has served. */
 export function countJobs({ cluster, name }: Pick<Scene, 'cluster' | 'name'>): [built: number, signed: number] {
   const made = cluster.sandbox.writes.filter(
-    ({ verb, resource, namespace, status }) =>
-      verb === 'create' && resource === 'pods' && namespace === name && status < 300,
+    // The scheduler binds a pod by a create, too.
+    ({ verb, resource, subresource = '', namespace, status }) =>
+      verb === 'create' && resource === 'pods' && subresource === '' && namespace === name && status < 300,
   )
   const count = (word: string): number =>
     made.filter(({ name: pod = '' }) => pod.includes(`-${word}-`) && !pod.startsWith('kmm-worker-')).length

@@ -143,7 +143,7 @@ class Attempts {
   #follow(current: Job): ImageDecision {
     const { state, lost, deleting, name, attempt } = current
     const isLost = isActive(current) && lost
-    if (deleting && !isLost && state.kind !== 'succeeded')
+    if (deleting && isActive(current) && !isLost)
       return {
         status: this.#say(this.#tell({ message: `waits for pod ${name} to be gone`, pod: name, attempts: attempt })),
         actions: [],
@@ -208,26 +208,36 @@ class Attempts {
 
   /** An attempt came to nothing: there is another after a pause, or this was the last. */
   #failed(job: Job, reason: Reason, text: string): ImageDecision {
-    const { present, settings } = this.#observed
+    const { maxAttempts } = this.#observed.settings
     const log = job.state.kind === 'failed' ? job.state.log : ''
     const told = { ...this.#fail(reason, text), attempts: job.attempt, pod: job.name, ...(log === '' ? {} : { log }) }
-    if (job.attempt >= settings.maxAttempts) {
+    // Somebody takes it away: that asks for the first attempt, once it is gone.
+    if (job.deleting && !isActive(job)) return { status: this.#say(told), actions: [] }
+    if (job.attempt >= maxAttempts) {
       const advice = `tried ${job.attempt} times; delete pod ${job.name} to try again, or change what it is made from`
       return { status: this.#say({ ...told, message: `${text}; ${advice}` }), actions: [] }
     }
-    // Counted from when it was first seen, and said once: the node's clock may be ahead or behind.
-    const known = present?.pod === job.name && present.phase === 'Failed' ? present.retryAt : undefined
-    const pauseMs = reason === 'JobPodLost' ? 0 : pauseAfter(job.attempt)
-    const retryAtMs = known === undefined ? this.#nowMs + pauseMs : Date.parse(known)
-    const message = `${text}; attempt ${job.attempt + 1} of ${settings.maxAttempts} follows`
+    const retryAtMs = this.#findRetry(job)
+    const message = `${text}; attempt ${job.attempt + 1} of ${maxAttempts} follows`
     const status = this.#say({ ...told, message, retryAt: formatTime(retryAtMs) })
     return this.#nowMs >= retryAtMs
       ? this.#create(job.attempt + 1, status)
       : { status, actions: [], againAtMs: retryAtMs }
   }
 
+  /** Counted from when the failure was first seen, and said once: the node's clock may be ahead or behind. */
+  #findRetry(job: Job): number {
+    const { present } = this.#observed
+    const known = present?.pod === job.name && present.phase === 'Failed' ? present.retryAt : undefined
+    if (known !== undefined) return Date.parse(known)
+    // A node that is gone says nothing against the next one; what became of the pod on a node may be the same again.
+    return this.#nowMs + (isActive(job) ? 0 : pauseAfter(job.attempt))
+  }
+
   /** Makes the next pod, once what it follows from is fresh and there is room for it. Until it is seen `meanwhile` is said. */
   #create(attempt: number, meanwhile?: ImageStatus): ImageDecision {
+    const held = this.#findHold()
+    if (held) return held
     const { config, spec, facts } = this.#observed
     const { type, target, source, dockerfile } = this.#stage
     const inputs = facts.inputs.get(spec.image)
@@ -235,8 +245,6 @@ class Attempts {
       inputs !== undefined && inputs.key === formatInputsKey(config, spec) && this.#nowMs - inputs.atMs <= freshMs
     // Somebody may have pushed what is to be made, or the image itself.
     const unseen = [...new Set([spec.image, target])].filter((each) => !this.#isSeen({ ...spec, image: each }))
-    const held = isFresh && unseen.length === 0 ? this.#findHold() : undefined
-    if (held) return held
     const job: NewJob = { type, hash: this.#hash, attempt, target, dockerfile, source }
     const lookups: ImageAction[] = [
       ...(isFresh ? [] : [{ type: 'readInputs' as const, config, image: spec }]),

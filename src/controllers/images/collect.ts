@@ -9,7 +9,8 @@ export function collect(
   nowMs: number,
 ): { actions: ImageAction[]; againAtMs?: number } {
   const dueMs = ({ state }: Job): number =>
-    state.kind === 'succeeded' ? state.finishedAtMs + settings.gcDelayMs : nowMs
+    // Without a delay the node's clock does not count.
+    state.kind === 'succeeded' && settings.gcDelayMs > 0 ? state.finishedAtMs + settings.gcDelayMs : nowMs
   const present = jobs.filter(({ deleting, hash }) => !deleting && hash !== '')
   const later = present.map(dueMs).filter((due) => due > nowMs)
   return {

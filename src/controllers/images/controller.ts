@@ -7,7 +7,7 @@ import { decide } from './decide.ts'
 import { execute, type ImagesTools } from './execute.ts'
 import { createKeyedLock } from '../../runtime/keyed-lock.ts'
 import { isImageDoubted, observe } from './observe.ts'
-import type { Facts, ImagesSettings, ObservedImages } from './observed.ts'
+import { type Facts, forget, type ImagesSettings, type ObservedImages } from './observed.ts'
 
 /** The ModuleImagesConfig of a build or sign pod, which has the name that its label says. */
 function ownerKeyOf(pod: PodView | undefined): string | undefined {
@@ -36,7 +36,10 @@ export function createImagesController(
     reconciler: {
       name: 'images',
       observe: (key) => observe(key, { caches, facts, creating, startedAtMs }),
-      decide: (observed, nowMs) => decide(observed, nowMs, settings),
+      decide(observed, nowMs) {
+        forget(observed.facts, observed, nowMs)
+        return decide(observed, nowMs, settings)
+      },
       execute: (action, context) => execute(action, { ...tools, facts, creating, inspecting, making, wake }, context),
     },
     concurrency: 8,

@@ -1,3 +1,4 @@
+import type { ImageStatus } from '../../api/module-images-config.ts'
 import type { ImageDecision } from './action.ts'
 import { announce } from './announce.ts'
 import { collect } from './collect.ts'
@@ -12,16 +13,21 @@ import { makeStatus } from './status.ts'
 /** An image that this operator built from what has changed since stays: it is said, and nothing is built. */
 function compareInputs(observed: ObservedImage, existence: Existence, nowMs: number): ImageDecision {
   const { status } = existence
-  if (status.inputs === undefined || observed.spec.build === undefined) return { status, actions: [] }
+  if ((status.builtInputs ?? '') === '' || observed.spec.build === undefined) return { status, actions: [] }
   return remark(observed, readAgain(observed, { status, actions: [] }, nowMs), nowMs)
+}
+
+/** What a registry does not answer for says nothing, and nothing is known of what others made. */
+function isMadeOtherwise(observed: ObservedImage, { phase, builtInputs = '' }: ImageStatus): boolean {
+  const result = findInputs(observed)?.result
+  if (phase !== 'Ready' || builtInputs === '' || result?.kind !== 'read') return false
+  return (result.build?.unresolved ?? []).length === 0 && findDifference(result, builtInputs)
 }
 
 /** Adds to an image that exists that it was made from other inputs than those of now. */
 function remark(observed: ObservedImage, decision: ImageDecision, nowMs: number): ImageDecision {
   const { status } = decision
-  const result = findInputs(observed)?.result
-  if (status.phase !== 'Ready' || status.inputs === undefined || result?.kind !== 'read') return decision
-  if (!findDifference(result, status.inputs)) return decision
+  if (!isMadeOtherwise(observed, status)) return decision
   const message =
     'it was made from another Dockerfile, arguments, secrets, base image or key than those of now; it is used as it is: delete it from the registry, or give containerImage another tag, to have it made anew'
   const { image: _image, kernelVersion: _kernel, since: _since, ...fields } = status

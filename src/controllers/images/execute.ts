@@ -17,6 +17,7 @@ import { createJob } from './job/create-job.ts'
 import { deleteJob } from './job/delete-job.ts'
 import { inspectSignature } from './job/inspect-signature.ts'
 import type { JobSettings } from './job/job-pod.ts'
+import type { InputsResult } from './job/job.ts'
 import { findJobSources, findModule } from './job/job-sources.ts'
 import { formatInputsKey, readInputs } from './job/read-inputs.ts'
 import { formatAccess } from './lookup.ts'
@@ -74,6 +75,14 @@ async function runCheck(action: ActionOf<'checkImage'>, tools: ImagesTools, sign
   tools.wake(keyOf(config))
 }
 
+/** A base image that a registry does not answer for now is taken for what it was, as long as the Dockerfile is the same. */
+function isSameButFor(before: InputsResult, now: InputsResult): boolean {
+  if (before.kind !== 'read' || now.kind !== 'read' || !before.build || !now.build) return false
+  const [known, unknown] = [before.build, now.build].map(({ unresolved = [] }) => unresolved.length)
+  const isSameSigning = before.sign?.hash === now.sign?.hash
+  return known === 0 && unknown !== 0 && isSameSigning && before.build.dockerfile === now.build.dockerfile
+}
+
 async function runRead(
   { config, image }: ActionOf<'readInputs'>,
   tools: ImagesTools,
@@ -82,7 +91,10 @@ async function runRead(
   const sources = findJobSources(config, image, tools.caches)
   const result = await readInputs(image, sources, { ...tools, signal })
   const key = formatInputsKey(config, image)
-  factsOf(config, tools).inputs.set(image.image, { result, atMs: tools.now(), key })
+  const { inputs } = factsOf(config, tools)
+  const before = inputs.get(image.image)
+  const known = before?.key === key && isSameButFor(before.result, result) ? before.result : result
+  inputs.set(image.image, { result: known, atMs: tools.now(), key })
   tools.wake(keyOf(config))
 }
 

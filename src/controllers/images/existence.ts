@@ -109,7 +109,7 @@ function decideUnknown(observed: ObservedImage, check: Check, result: UnknownRes
 /** Who says why the digest under a name is another one than before. */
 function describeMove({ present, jobs }: ObservedImage, digest: string): string | undefined {
   if (present === undefined || !isSettled(present) || present.digest === undefined) return undefined
-  if (present.digest === digest) return present.message
+  if (present.digest === digest) return present.reason === 'ImageInputsDiffer' ? undefined : present.message
   if (jobs.some(({ state }) => state.kind === 'succeeded' && state.digest === digest)) return undefined
   return `the tag was moved from ${present.digest} to ${digest}; nodes keep what they have loaded, and load the new image the next time`
 }
@@ -120,7 +120,7 @@ function findOwnInputs({ spec, present, jobs }: ObservedImage, digest: string): 
   const maker = jobs.find(
     (job) => job.type === type && job.hash !== '' && job.state.kind === 'succeeded' && job.state.digest === digest,
   )
-  return maker?.hash ?? (present?.builtDigest === digest ? (present.inputs ?? '') : undefined)
+  return maker?.hash ?? (present?.builtDigest === digest ? (present.builtInputs ?? '') : undefined)
 }
 
 function describeExisting(observed: ObservedImage, digest: string, nowMs: number): ImageStatus {
@@ -133,7 +133,7 @@ function describeExisting(observed: ObservedImage, digest: string, nowMs: number
     {
       phase: inputs === undefined ? 'Exists' : 'Ready',
       digest,
-      ...(inputs === undefined ? {} : { builtDigest: digest, inputs }),
+      ...(inputs === undefined ? {} : { builtDigest: digest, builtInputs: inputs }),
       ...defined({ signedBy, message }),
     },
     nowMs,

@@ -66,6 +66,44 @@ describe('an image that is built', () => {
     expect(world.count('create')).toBe(1)
   })
 
+  it('is no more said to differ when its inputs are as they were', () => {
+    const world = start({ build }, built).end({ digest: 'sha256:aa' })
+    world.inputs = { kind: 'read', build: buildOf('b2') }
+    world.advance(120 * minute)
+    expect(world.status?.reason).toBe('ImageInputsDiffer')
+    world.inputs = built
+    world.advance(120 * minute)
+    expect(world.status).not.toHaveProperty('reason')
+    expect(world.status).not.toHaveProperty('message')
+  })
+
+  it('is not said to differ after a trigger, nor while a registry does not say what its base is', () => {
+    const world = start({ build }, built).end({ digest: 'sha256:aa' })
+    world.change({ imageRebuildTriggerGeneration: 1 }).advance(120 * minute)
+    expect(world.status).toMatchObject({ phase: 'Ready', builtDigest: 'sha256:aa' })
+    expect(world.status).not.toHaveProperty('reason')
+    world.inputs = { kind: 'read', build: { ...buildOf('b3'), unresolved: ['base:1'] } }
+    world.advance(120 * minute)
+    expect(world.status).not.toHaveProperty('reason')
+  })
+
+  it('is tried anew from the first attempt when the failed pod takes its time to go', () => {
+    const world = start({ build }, built)
+    for (let attempt = 1; attempt <= 5; attempt++) world.end({ reason: 'BuildFailed' }).advance(5 * minute)
+    world.replace(world.pod, { deleting: true }).settle()
+    expect(world.status?.phase).toBe('Failed')
+    world.lose(world.pod).settle()
+    expect(world.pod.attempt).toBe(1)
+  })
+
+  it('does not spend its attempts on a node that turns each pod away', () => {
+    const world = start({ build }, built)
+    world.end({ reason: 'JobPodLost' })
+    expect(world.count('create')).toBe(1)
+    world.advance(11_000)
+    expect(world.count('create')).toBe(2)
+  })
+
   it('is left alone by a trigger as long as it exists, and made anew once it is lost', () => {
     const world = start({ build }, built).end({ digest: 'sha256:aa' })
     world.change({ imageRebuildTriggerGeneration: 1 }).settle()
@@ -284,6 +322,14 @@ describe('an image that is signed only', () => {
     world.signatures.set('sha256:si', { kind: 'signed' })
     world.end({ digest: 'sha256:si' })
     expect(world.status?.phase).toBe('Ready')
+  })
+
+  it('is not done for a trigger while that image cannot be seen', () => {
+    const world = new FakeImages([{ image, kernelVersion, sign: { ...sign, unsignedImage } }])
+    Object.assign(world, { inputs: signOnly })
+    world.change({ imageRebuildTriggerGeneration: 7 }).settle()
+    expect(world.status?.retryAt).toBeDefined()
+    expect(world.config.status).not.toHaveProperty('imageRebuildTriggerGeneration')
   })
 
   it('waits for that image, and goes on when it is there', () => {

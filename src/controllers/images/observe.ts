@@ -67,7 +67,9 @@ export function countActiveBuilds({ caches, creating }: Pick<ImagesSources, 'cac
   const seen = caches.pods.list().flatMap((pod) => {
     if (pod.labels[resourceTypeLabel] !== 'BuildImage') return []
     const job = jobOfPod(pod, caches.nodes.get({ name: pod.nodeName }))
-    return job !== undefined && isAtWork(job) ? [job] : []
+    // One that cannot start takes no room from those that can.
+    const isStuck = job?.state.kind === 'pending' && job.state.message !== ''
+    return job !== undefined && isAtWork(job) && !isStuck ? [job] : []
   })
   return seen.length + creating.size
 }

@@ -44,6 +44,25 @@ export const createFacts = (): Facts => ({
   announced: new Set(),
 })
 
+/** What nobody asks for any more is kept for this long. */
+const forgetAfterMs = 3_600_000
+
+function keepOnly<T>(found: Map<string, T>, isKept: (key: string, value: T) => boolean): void {
+  for (const [key, value] of found) if (!isKept(key, value)) found.delete(key)
+}
+
+/** Forgets what was found out about images that are no longer wanted, and about pods that are gone. */
+export function forget(facts: Facts, { config, jobs }: Pick<ObservedImages, 'config' | 'jobs'>, nowMs: number): void {
+  const wanted = new Set(config.spec?.images?.map(({ image }) => image))
+  const isWanted = (image: string): boolean => wanted.has(image)
+  keepOnly(facts.inputs, isWanted)
+  keepOnly(facts.inspections, isWanted)
+  keepOnly(facts.refusals, isWanted)
+  keepOnly(facts.checks, (reference, { atMs }) => wanted.has(reference) || nowMs - atMs <= forgetAfterMs)
+  const uids = new Set(jobs.map(({ uid }) => uid))
+  for (const said of facts.announced) if (!uids.has(said.slice(0, said.indexOf(' ')))) facts.announced.delete(said)
+}
+
 /** What `images` sees of one ModuleImagesConfig. */
 export interface ObservedImages {
   config: ModuleImagesConfig

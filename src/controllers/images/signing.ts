@@ -3,12 +3,12 @@ import type { ImageDecision } from './action.ts'
 import { buildStage, decideAttempts, isMadeFrom, type Stage } from './attempts.ts'
 import { collect } from './collect.ts'
 import { formatUnsignedReference } from './job/job-name.ts'
-import type { BuildInputs, SignInputs } from './job/job.ts'
+import type { BuildInputs, Job, SignInputs } from './job/job.ts'
 import { formatReference, parseReference } from '../../oci/reference.ts'
 import { askFor, findCheck } from './lookup.ts'
 import type { Check, ObservedImage } from './observed.ts'
 import { makeStatus, type StatusFields } from './status.ts'
-import { retryAfter } from './timing.ts'
+import { formatTime, retryAfter } from './timing.ts'
 
 /** The image to sign is looked up again after this long. */
 const sourceAgainMs = 300_000
@@ -48,6 +48,9 @@ function describeSource({ spec }: ObservedImage, build: BuildInputs | undefined)
   return unsignedImage === '' ? undefined : { ...spec, image: unsignedImage, registryTLS: unsignedImageRegistryTLS }
 }
 
+const isSigningNow = ({ type, state, lost }: Job): boolean =>
+  type === 'SignImage' && !lost && (state.kind === 'pending' || state.kind === 'running')
+
 /** The registry does not have what is to be signed, or does not say, and nobody here can build it. */
 function failToFind(observed: ObservedImage, source: ModuleImageSpec, check: Check, nowMs: number): ImageDecision {
   const { result, attempts, atMs } = check
@@ -56,7 +59,11 @@ function failToFind(observed: ObservedImage, source: ModuleImageSpec, check: Che
   const text = result.kind === 'exists' ? '' : result.message
   const advice = result.kind === 'unknown' ? '' : '; push it, or correct sign.unsignedImage'
   const message = `the image to sign: ${text}${advice}`
-  const decision = say(observed, { phase: 'Failed', reason, message, attempts }, nowMs, againAtMs)
+  const fields = { phase: 'Failed', reason, message, attempts, retryAt: formatTime(againAtMs) } as const
+  const told = say(observed, fields, nowMs, againAtMs)
+  // A sign pod at work has its image already.
+  const isSigning = observed.present?.phase === 'Signing' && observed.jobs.some(isSigningNow)
+  const decision = isSigning && observed.present ? { ...told, status: observed.present } : told
   return nowMs >= againAtMs ? { ...decision, actions: [askFor(observed, source)] } : decision
 }
 

@@ -1,4 +1,5 @@
 import type { ImageState, ImageStatus, ModuleImageSpec } from '../../api/module-images-config.ts'
+import { defined } from '../cluster/defined.ts'
 import { formatTime } from './timing.ts'
 
 /** What a status says besides which image it is about. */
@@ -15,7 +16,7 @@ export function makeStatus(
     image: spec.image,
     kernelVersion: spec.kernelVersion,
     // What this operator made stays known, through every state between.
-    ...(present?.builtDigest === undefined ? {} : { builtDigest: present.builtDigest }),
+    ...defined({ builtDigest: present?.builtDigest, builtInputs: present?.builtInputs }),
     ...fields,
     since: (same ? present.since : undefined) ?? formatTime(nowMs),
   }

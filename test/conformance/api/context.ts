@@ -90,7 +90,7 @@ export class Observer {
     await rm(this.#folder, { recursive: true, force: true })
   }
 
-  async #until(path: string, satisfies: (answer: ApiAnswer) => boolean, timeoutMs = 30_000): Promise<ApiAnswer> {
+  async #until(path: string, satisfies: (answer: ApiAnswer) => boolean, timeoutMs = 90_000): Promise<ApiAnswer> {
     const started = Date.now()
     for (;;) {
       const answer = await this.#api.get(path)

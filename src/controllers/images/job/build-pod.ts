@@ -2,6 +2,7 @@ import type { Container, Pod, Volume, VolumeMount } from 'kubernetes-types/core/
 import { dockerfileAnnotation, jobNoPushAnnotation } from '../../../api/annotations.ts'
 import type { Build, TLSOptions } from '../../../api/module.ts'
 import { KmmError } from '../../../errors/error.ts'
+import { signedByLabel } from '../../../image/signed-label.ts'
 import { listBuildArguments } from '../../../kernel/build-arguments.ts'
 import { mountSecrets } from './build-secrets.ts'
 import { parseTarget } from './job-name.ts'
@@ -61,6 +62,9 @@ function listArguments(intent: BuildIntent, build: Build, secretPaths: readonly 
     ...push,
     ...listTlsFlags('base', build.baseImageRegistryTLS),
     ...values.flatMap(({ name, value }) => ['--build-arg', `${name}=${value}`]),
+    // A base image may be one that was signed: what is built on it is not.
+    '--label',
+    `${signedByLabel}=`,
     ...[hostModules, ...secretPaths].flatMap((path) => ['--volume', path]),
   ]
 }

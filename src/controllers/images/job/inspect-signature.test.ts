@@ -155,7 +155,7 @@ describe('what keeps an inspection from an answer', () => {
   })
 })
 
-it('reads layers only while no other image is looked into', async () => {
+it('reads layers only while no other image of the namespace is looked into', async () => {
   const { digest } = await push({ 'a.ko': signedModule })
   const labelled = await fixture.sign([`/${folder}/a.ko`])
   const layers = (await fixture.manifest('kmods/unsigned:v1')).layers.map((layer) => layer.digest)
@@ -164,7 +164,7 @@ it('reads layers only while no other image is looked into', async () => {
     fixture.registry.requests.slice(before).filter(({ reference }) => layers.includes(reference)).length
   const inspecting = createKeyedLock()
   let free: () => void = () => undefined
-  const holding = inspecting.hold('image', () => new Promise<void>((resolve) => (free = resolve)))
+  const holding = inspecting.hold('ns', () => new Promise<void>((resolve) => (free = resolve)))
   const waiting = inspect(digest, { inspecting })
   // A label is enough: this one does not wait, and asks the registry as often as the first has by now.
   const signed = { repository: 'kmods/signed', inspecting }

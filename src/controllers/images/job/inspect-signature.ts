@@ -32,6 +32,8 @@ export interface InspectionTools extends RegistryTools {
 }
 
 const mostNames = 5
+/** A registry that gives layers slower than this holds up the other images. */
+const longestMs = 300_000
 
 /** What the Module says of a failure; everything else is the operator's own, and thrown. */
 const reasons: Partial<Record<ErrorCode, Reason>> = {
@@ -98,7 +100,8 @@ async function inspect(
     if (certificate.fingerprint !== inspection.certificate)
       return { kind: 'unknown', reason: 'ImageInputsDiffer', message: 'the certificate has just been changed' }
     const { architecture } = sources
-    return tools.inspecting.hold('image', () =>
+    // One at a time of a namespace: their modules lie on disk meanwhile, and nobody waits for other people's registries.
+    return tools.inspecting.hold(sources.namespace, () =>
       inspectFiles(registry, inspection, certificate, { ...tools, architecture }),
     )
   })
@@ -115,5 +118,11 @@ export async function inspectSignature(
 ): Promise<InspectionResult> {
   const { sign } = inspection.spec
   if (sign === undefined) return { kind: 'signed' }
-  return inspect(inspection, sign, sources, tools).catch((error: unknown) => explain(error, tools.signal))
+  const deadline = AbortSignal.timeout(longestMs)
+  const signal = AbortSignal.any([tools.signal, deadline])
+  return inspect(inspection, sign, sources, { ...tools, signal }).catch((error: unknown) => {
+    if (!deadline.aborted || tools.signal.aborted) return explain(error, tools.signal)
+    const message = `looking for the signature took longer than ${longestMs / 60_000} minutes; is the registry that slow?`
+    return { kind: 'unknown', reason: 'RegistryUnreachable', message }
+  })
 }

@@ -115,7 +115,7 @@ describe('a job that does not run yet', () => {
     expect(jobOfPod(pod, undefined)?.state).toEqual({
       kind: 'pending',
       message:
-        "no node takes the build pod (0/3 nodes are available: 3 Insufficient memory.): see build.selector, tolerations of the Module and job.build.resources in the operator's configuration",
+        "no node takes the build pod (0/3 nodes are available: 3 Insufficient memory.): see build.selector, tolerations of the Module and job.build.resources in the operator's configuration; after a change of the latter, delete the pod",
     })
   })
 

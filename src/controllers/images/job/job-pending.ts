@@ -20,14 +20,14 @@ const mostWords = 1000
 function describeImage(type: JobType, { container: { image } }: PodView, words: string): string {
   const program = cleanText(image, 300)
   return type === 'BuildImage'
-    ? `the builder image ${program} cannot be pulled (${words}): correct job.build.image in the operator's configuration, or give the Module's service account a pull secret for it`
-    : `the worker image ${program}, which signs, cannot be pulled (${words}): correct the operator's RELATED_IMAGE_WORKER, or give the Module's service account a pull secret for it`
+    ? `the builder image ${program} cannot be pulled (${words}): correct job.build.image in the operator's configuration, or give the Module's service account a pull secret for it; then delete the pod`
+    : `the worker image ${program}, which signs, cannot be pulled (${words}): correct the operator's RELATED_IMAGE_WORKER, or give the Module's service account a pull secret for it; then delete the pod`
 }
 
 function describeUnschedulable(type: JobType, { unschedulable }: PodView): string {
   const key = type === 'BuildImage' ? 'build' : 'sign'
   const selector = type === 'BuildImage' ? 'build.selector, ' : ''
-  return `no node takes the ${key} pod (${cleanText(unschedulable, mostWords)}): see ${selector}tolerations of the Module and job.${key}.resources in the operator's configuration`
+  return `no node takes the ${key} pod (${cleanText(unschedulable, mostWords)}): see ${selector}tolerations of the Module and job.${key}.resources in the operator's configuration; after a change of the latter, delete the pod`
 }
 
 /** Why a pod does not run yet, and what to do about it; empty where nobody says. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ApiCase } from '../context.ts'
 import { at, brief, dig, pod, pods } from '../objects.ts'
 
@@ -312,7 +313,12 @@ export const podCases: readonly ApiCase[] = [
       const wrong = await label({ [`${prefix}enforce`]: 'loose' })
       const version = await label({ [`${prefix}enforce-version`]: 'v0' })
       const warned = await label({ [`${prefix}warn`]: 'restricted', [`${prefix}enforce`]: 'baseline' })
-      const created = await api.post(`${at(pods, ns)}?dryRun=All`, pod('p'))
+      // What a pod is warned of follows the namespace's labels a moment later.
+      let created = await api.post(`${at(pods, ns)}?dryRun=All`, pod('p'))
+      for (let look = 0; look < 100 && created.warnings?.length === 0; look++) {
+        await sleep(50)
+        created = await api.post(`${at(pods, ns)}?dryRun=All`, pod('p'))
+      }
       const template = { metadata: { labels: { a: 'b' } }, spec: pod('x', { hostPID: true })['spec'] }
       const daemon = await api.post(`${at('apps/v1/daemonsets', ns)}?dryRun=All`, {
         metadata: { name: 'd' },
