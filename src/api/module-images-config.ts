@@ -81,6 +81,7 @@ const imageStatus = object({
   retryAt: optional(time('When the next attempt is made.')),
   signedBy: optional(string('SHA-256 of the certificate whose signature the image with this digest carries.')),
   since: optional(time('Since when this is the phase and reason.')),
+  unsignedDigest: optional(string('Digest of the image to sign, as this operator built it.')),
 })
 /** What is known about an image, in full. */
 export type ImageStatus = Infer<typeof imageStatus>

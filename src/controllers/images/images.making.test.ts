@@ -300,11 +300,21 @@ describe('an image that is built and signed', () => {
     expect(world.pod.type).toBe('BuildImage')
   })
 
-  it('is signed from what is there, without a build', () => {
+  it('is signed by the next operator, too, without another build', () => {
+    const world = signed()
+    expect(world.status?.unsignedDigest).toBe('sha256:un')
+    world.end({ reason: 'SignFailed' }).restart().advance(minute)
+    expect(world.pod.type).toBe('SignImage')
+    expect(world.log.filter((line) => line.startsWith('create BuildImage'))).toHaveLength(1)
+  })
+
+  it('is not made of what somebody else has pushed under the name of the unsigned one', () => {
     const world = new FakeImages([{ image, kernelVersion, build, sign }])
     world.inputs = both
-    world.registry.set(unsigned, 'sha256:un')
+    world.registry.set(unsigned, 'sha256:evil')
     world.settle()
+    expect(world.pod.type).toBe('BuildImage')
+    world.end({ digest: 'sha256:un' })
     expect(world.pod.type).toBe('SignImage')
   })
 })

@@ -86,8 +86,10 @@ function decideSigning(
   const collected = collect(observed, built, nowMs)
   const decision = decideAttempts(observed, stage, nowMs)
   const isOld = nowMs - check.atMs >= sourceAgainMs
+  // Known from here on, also once the pod that built it is gone.
+  const unsigned = stage.source?.isOwn ? { unsignedDigest: stage.source.digest } : {}
   return {
-    status: decision.status,
+    status: { ...decision.status, ...unsigned },
     actions: [...(isOld ? [askFor(observed, source)] : []), ...decision.actions, ...collected.actions],
     againAtMs: Math.min(decision.againAtMs ?? Infinity, collected.againAtMs ?? Infinity, check.atMs + sourceAgainMs),
   }
@@ -102,6 +104,17 @@ const isStillBuilt = ({ jobs }: ObservedImage, { hash }: BuildInputs): boolean =
       isMadeFrom(job.hash, { type: 'BuildImage', inputs: hash }),
   )
 
+/** What lies under the name of an intermediate image is signed only if this operator built it: others may push there, too. */
+const isOwn = ({ present, jobs }: ObservedImage, digest: string): boolean =>
+  present?.unsignedDigest === digest ||
+  jobs.some(
+    ({ type, hash, state }) =>
+      type === 'BuildImage' && hash !== '' && state.kind === 'succeeded' && state.digest === digest,
+  )
+
+const mayBeSigned = (observed: ObservedImage, build: BuildInputs | undefined, digest: string): boolean =>
+  build === undefined || (!isStillBuilt(observed, build) && isOwn(observed, digest))
+
 /** Builds what is to be signed unless it is there, then signs it. */
 export function decideSigned(observed: ObservedImage, plan: SignPlan, nowMs: number): ImageDecision {
   const { build } = plan
@@ -113,7 +126,7 @@ export function decideSigned(observed: ObservedImage, plan: SignPlan, nowMs: num
   const check = findCheck(observed, source)
   if (check === undefined) return ask(observed, source, nowMs)
   const { result } = check
-  if (result.kind === 'exists' && (build === undefined || !isStillBuilt(observed, build))) {
+  if (result.kind === 'exists' && mayBeSigned(observed, build, result.digest)) {
     const found = { reference: pin(source.image, result.digest), digest: result.digest, isOwn: build !== undefined }
     return decideSigning(observed, { stage: signStage(observed, plan, found), source, check }, nowMs)
   }

@@ -16,7 +16,11 @@ export function makeStatus(
     image: spec.image,
     kernelVersion: spec.kernelVersion,
     // What this operator made stays known, through every state between.
-    ...defined({ builtDigest: present?.builtDigest, builtInputs: present?.builtInputs }),
+    ...defined({
+      builtDigest: present?.builtDigest,
+      builtInputs: present?.builtInputs,
+      unsignedDigest: present?.unsignedDigest,
+    }),
     ...fields,
     since: (same ? present.since : undefined) ?? formatTime(nowMs),
   }
