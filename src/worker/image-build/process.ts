@@ -26,7 +26,7 @@ export interface ProgramContext {
 }
 
 /** What has left the group of the program may hold its outputs open for this long. */
-const lateMs = 1_000
+const lateMs = 10_000
 const longestLine = 2000
 const mostLines = 400
 /** A build that prints more than this goes on in silence. */
