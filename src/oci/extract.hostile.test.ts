@@ -295,9 +295,7 @@ describe('an extraction', () => {
             if (!(error instanceof KmmError) || error.code === 'Internal') throw error
           },
         )
-        for (const found of existsSync(destination) ? readdirSync(destination, { recursive: true }) : []) {
-          expectInside(join(destination, String(found)))
-        }
+        for (const path of existsSync(destination) ? listFiles(destination) : []) expectInside(path)
         rmSync(destination, { recursive: true, force: true })
         expectNothingLeft()
       }),
@@ -305,6 +303,12 @@ describe('an extraction', () => {
     )
   })
 })
+
+/** Everything below a folder. Without file types, Node.js would go through links to folders, round and round. */
+function listFiles(folder: string): string[] {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true })
+  return entries.map(({ parentPath, name }) => join(parentPath, name))
+}
 
 /** A link must lead to something below the destination, to the host's modules, or nowhere. */
 function expectInside(path: string): void {
