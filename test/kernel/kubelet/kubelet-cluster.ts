@@ -131,7 +131,7 @@ export class KubeletCluster implements Target {
   }
 
   /** Resolves when `holds` does. Fails with the state of everything, and the last words of the nodes. */
-  async until(what: string, holds: () => unknown, timeoutMs = 90_000): Promise<void> {
+  async until(what: string, holds: () => unknown, timeoutMs = 180_000): Promise<void> {
     const started = Date.now()
     while (!(await holds())) {
       if (Date.now() - started > timeoutMs)
