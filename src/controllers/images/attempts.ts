@@ -4,8 +4,8 @@ import { defined } from '../cluster/defined.ts'
 import type { ImageAction, ImageDecision, NewJob } from './action.ts'
 import { collect } from './collect.ts'
 import type { Reason } from '../../errors/reason.ts'
-import type { BuildInputs, Job, JobState, JobType } from './job/job.ts'
-import { formatInputsKey } from './job/read-inputs.ts'
+import { readInputs } from './inputs.ts'
+import { type BuildInputs, isActive, isAtWork, type Job, type JobState, type JobType } from './job/job.ts'
 import { askFor, findCheck } from './lookup.ts'
 import type { ObservedImage } from './observed.ts'
 import { makeStatus, type StatusFields } from './status.ts'
@@ -33,8 +33,6 @@ const freshMs = 5_000
 const freshAfterQueueMs = 2_000
 /** How soon a build that waits for others is looked at again. */
 const queuePauseMs = 5_000
-
-const isActive = ({ state }: Job): boolean => state.kind === 'pending' || state.kind === 'running'
 
 /** A pod that has told all that it will: an earlier attempt, or a failed one of another stage. */
 const isStale = (job: Job, isMine: boolean): boolean =>
@@ -97,7 +95,7 @@ class Attempts {
   decide(): ImageDecision {
     const { jobs } = this.#observed
     const mine = jobs.filter((job) => job.type === this.#stage.type && job.hash === this.#hash)
-    const others = jobs.filter((job) => isActive(job) && !job.lost && !mine.includes(job))
+    const others = jobs.filter((job) => isAtWork(job) && !mine.includes(job))
     const [other] = others
     if (other !== undefined && this.#isLeft(other)) return this.#follow(other)
     if (others.length > 0) return this.#waitForOthers(others)
@@ -238,16 +236,14 @@ class Attempts {
   #create(attempt: number, meanwhile?: ImageStatus): ImageDecision {
     const held = this.#findHold()
     if (held) return held
-    const { config, spec, facts } = this.#observed
+    const { config, spec, inputs } = this.#observed
     const { type, target, source, dockerfile } = this.#stage
-    const inputs = facts.inputs.get(spec.image)
-    const isFresh =
-      inputs !== undefined && inputs.key === formatInputsKey(config, spec) && this.#nowMs - inputs.atMs <= freshMs
+    const isFresh = inputs !== undefined && this.#nowMs - inputs.atMs <= freshMs
     // Somebody may have pushed what is to be made, or the image itself.
     const unseen = [...new Set([spec.image, target])].filter((each) => !this.#isSeen({ ...spec, image: each }))
     const job: NewJob = { type, hash: this.#hash, attempt, target, dockerfile, source }
     const lookups: ImageAction[] = [
-      ...(isFresh ? [] : [{ type: 'readInputs' as const, config, image: spec }]),
+      ...(isFresh ? [] : [readInputs(this.#observed)]),
       ...unseen.map((each) => askFor(this.#observed, { ...spec, image: each })),
     ]
     const actions: ImageAction[] = lookups.length > 0 ? lookups : [{ type: 'createJob', config, image: spec, job }]
@@ -276,8 +272,7 @@ class Attempts {
       const fields = { ...this.#fail(refusal.reason, refusal.message), retryAt: formatTime(refusal.untilMs) }
       return { status: this.#say(fields), actions: [], againAtMs: refusal.untilMs }
     }
-    if (foreignJobs.some((job) => isActive(job) && !job.lost))
-      return this.#queue('a pod of the operator that was here before is at work')
+    if (foreignJobs.some(isAtWork)) return this.#queue('a pod of the operator that was here before is at work')
     if (shared) return this.#queue(`pod ${shared.name} of another Module makes the same image`)
     if (this.#stage.type === 'SignImage' || freeSlots > 0) return undefined
     return this.#queue(

@@ -4,7 +4,7 @@ import { announce } from './announce.ts'
 import { collect } from './collect.ts'
 import { decideExistence, type Existence, verifyDoubtedAfterMs } from './existence.ts'
 import { askFor } from './lookup.ts'
-import { findInputs, readAgain } from './inputs.ts'
+import { readAgain } from './inputs.ts'
 import { decideMaking, findDifference } from './making.ts'
 import type { ObservedImage } from './observed.ts'
 import { decideSignature } from './signature.ts'
@@ -19,7 +19,7 @@ function compareInputs(observed: ObservedImage, existence: Existence, nowMs: num
 
 /** What a registry does not answer for says nothing, and nothing is known of what others made. */
 function isMadeOtherwise(observed: ObservedImage, { phase, builtInputs = '' }: ImageStatus): boolean {
-  const result = findInputs(observed)?.result
+  const result = observed.inputs?.result
   if (phase !== 'Ready' || builtInputs === '' || result?.kind !== 'read') return false
   return (result.build?.unresolved ?? []).length === 0 && findDifference(result, builtInputs)
 }

@@ -3,7 +3,8 @@ import type { Decision, Wait } from '../../runtime/reconciler.ts'
 import { sameJson } from '../cluster/same-json.ts'
 import type { Action, ImageAction, ImageDecision } from './action.ts'
 import { decideImage } from './decide-image.ts'
-import type { Job } from './job/job.ts'
+import { type InputsFact, isActive } from './job/job.ts'
+import { formatInputsKey } from './job/read-inputs.ts'
 import type { ImagesSettings, ObservedImages } from './observed.ts'
 import { fitStatuses, stateOf } from './status.ts'
 
@@ -56,8 +57,6 @@ function decideStatus(config: ModuleImagesConfig, decisions: readonly ImageDecis
   return same ? [] : [{ type: 'writeStatus', config, images, states, trigger }]
 }
 
-const isActive = ({ state }: Job): boolean => state.kind === 'pending' || state.kind === 'running'
-
 /** Pods of images that are no longer wanted, and those of an upstream operator that have ended. */
 function listLeftOver({ config, jobs }: ObservedImages): ImageAction[] {
   const wanted = new Set(config.spec?.images?.map(({ image }) => image))
@@ -65,6 +64,12 @@ function listLeftOver({ config, jobs }: ObservedImages): ImageAction[] {
     .filter((job) => (job.hash === '' ? !isActive(job) : !wanted.has(job.image) && !job.deleting))
     .filter((job) => !job.deleting || job.finalizers.length > 0)
     .map((job) => ({ type: 'deleteJob', config, job }))
+}
+
+/** A reading that was made for another spec says nothing. */
+function findInputs({ config, facts }: ObservedImages, spec: ModuleImageSpec): InputsFact | undefined {
+  const fact = facts.inputs.get(spec.image)
+  return fact?.key === formatInputsKey(config, spec) ? fact : undefined
 }
 
 function decideImages(observed: ObservedImages, nowMs: number, settings: ImagesSettings): ImageDecision[] {
@@ -79,6 +84,7 @@ function decideImages(observed: ObservedImages, nowMs: number, settings: ImagesS
         spec,
         present: findPresent(config, spec),
         facts,
+        inputs: findInputs(observed, spec),
         jobs: jobs.filter(({ image }) => image === spec.image),
         sharedJobs: observed.sharedJobs.filter(({ image }) => image === spec.image),
         freeSlots,

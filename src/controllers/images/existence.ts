@@ -1,6 +1,7 @@
 import type { ImageStatus } from '../../api/module-images-config.ts'
 import { assertNever } from '../../errors/error.ts'
 import { defined } from '../cluster/defined.ts'
+import { hasPushed, isAtWork } from './job/job.ts'
 import { findCheck } from './lookup.ts'
 import type { Check, ObservedImage } from './observed.ts'
 import { isSettled, makeStatus } from './status.ts'
@@ -63,8 +64,7 @@ function leaveToKubelet(observed: ObservedImage, { attempts }: Check, message: s
 }
 
 /** A pod that makes the image is at work: what it comes to will tell more than a registry that does not answer now. */
-const isBeingMade = ({ jobs }: ObservedImage): boolean =>
-  jobs.some(({ state, lost }) => !lost && (state.kind === 'pending' || state.kind === 'running'))
+const isBeingMade = ({ jobs }: ObservedImage): boolean => jobs.some(isAtWork)
 
 /**
  * What a pod of this operator has just pushed is there before the pod is seen to end: for a while a new image is taken for that. If
@@ -117,9 +117,7 @@ function describeMove({ present, jobs }: ObservedImage, digest: string): string 
 /** Hash of what this operator made the image from; undefined where somebody else made it. */
 function findOwnInputs({ spec, present, jobs }: ObservedImage, digest: string): string | undefined {
   const type = spec.sign ? 'SignImage' : 'BuildImage'
-  const maker = jobs.find(
-    (job) => job.type === type && job.hash !== '' && job.state.kind === 'succeeded' && job.state.digest === digest,
-  )
+  const maker = jobs.find((job) => hasPushed(job, type, digest))
   return maker?.hash ?? (present?.builtDigest === digest ? (present.builtInputs ?? '') : undefined)
 }
 

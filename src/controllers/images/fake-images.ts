@@ -4,7 +4,7 @@ import type { Action, NewJob } from './action.ts'
 import { decide } from './decide.ts'
 import { unverifiedAfterMs } from './existence.ts'
 import { formatJobName } from './job/job-name.ts'
-import type { InputsResult, InspectionResult, Job, JobState } from './job/job.ts'
+import { type InputsResult, type InspectionResult, isAtWork, type Job, type JobState } from './job/job.ts'
 import { formatInputsKey } from './job/read-inputs.ts'
 import { formatAccess } from './lookup.ts'
 import { type CheckResult, createFacts, type ImagesSettings, type ObservedImages } from './observed.ts'
@@ -109,9 +109,7 @@ export class FakeImages {
 
   decide(): { actions: readonly Action[]; waits: readonly Wait[] } {
     const { config, jobs, sharedJobs, startedAtMs, isDoubted } = this
-    const activeBuilds =
-      this.activeElsewhere +
-      jobs.filter(({ type, state, lost }) => type === 'BuildImage' && isActive(state) && !lost).length
+    const activeBuilds = this.activeElsewhere + jobs.filter((job) => job.type === 'BuildImage' && isAtWork(job)).length
     const facts = this.#facts
     return decide({ config, facts, jobs, sharedJobs, activeBuilds, startedAtMs, isDoubted }, this.nowMs, this.settings)
   }
@@ -238,5 +236,3 @@ export class FakeImages {
     }
   }
 }
-
-const isActive = ({ kind }: JobState): boolean => kind === 'pending' || kind === 'running'

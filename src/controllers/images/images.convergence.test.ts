@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ModuleImageSpec } from '../../api/module-images-config.ts'
 import { FakeImages, usualSettings } from './fake-images.ts'
-import type { BuildInputs, InputsResult, Job, SignInputs } from './job/job.ts'
+import { type BuildInputs, type InputsResult, isAtWork, type Job, type SignInputs } from './job/job.ts'
 
 const image = 'registry.test/mod:v1'
 const spec: ModuleImageSpec = {
@@ -37,13 +37,11 @@ const inputsOf = (version: number, isSigned: boolean): InputsResult => ({
   ...(isSigned ? { sign: signOf(1) } : {}),
 })
 
-const isActive = ({ state, lost }: Job): boolean => !lost && (state.kind === 'pending' || state.kind === 'running')
-
 /** Ends what runs well, until nothing does. */
 function finish(world: FakeImages): void {
   for (let step = 0; step < 40; step++) {
     world.advance(6 * minute)
-    if (!world.jobs.some(isActive)) break
+    if (!world.jobs.some(isAtWork)) break
     const digest = `sha256:${world.podCount}${world.pod.type}`
     if (world.pod.type === 'SignImage') world.signatures.set(digest, { kind: 'signed' })
     world.end({ digest })
@@ -107,7 +105,7 @@ const happenings: fc.Arbitrary<Happening> = fc.oneof(
   fc.integer({ min: 0, max: 6 }).map((life) => ({ kind: 'kill' as const, life })),
 )
 
-const running = (world: FakeImages): Job | undefined => world.jobs.findLast(isActive)
+const running = (world: FakeImages): Job | undefined => world.jobs.findLast(isAtWork)
 
 const acts: Record<Happening['kind'], (world: FakeImages, happening: never, isSigned: boolean) => void> = {
   fail: (world) => void (running(world) && world.end({ reason: 'BuildFailed' })),
@@ -158,7 +156,7 @@ describe('an image, whatever happens', () => {
           const world = start(isSigned)
           world.settings = { ...usualSettings, maxAttempts: 3 }
           world.onCreate = ({ type, target }) => {
-            expect(world.jobs.filter(isActive)).toEqual([])
+            expect(world.jobs.filter(isAtWork)).toEqual([])
             if (type === 'BuildImage') expect([...world.registry.keys()]).not.toContain(target)
             if (type === 'BuildImage') expect([...world.registry.keys()]).not.toContain(image)
           }

@@ -1,6 +1,6 @@
 import type { ModuleImagesConfig, ModuleImageSpec } from '../../api/module-images-config.ts'
 import type { ImageAction } from './action.ts'
-import type { Job } from './job/job.ts'
+import { isActive } from './job/job.ts'
 import type { Check, ObservedImage } from './observed.ts'
 
 /** How an image is asked for: an answer says nothing of another way. */
@@ -9,11 +9,9 @@ export function formatAccess({ spec }: ModuleImagesConfig, { registryTLS = {} }:
   return JSON.stringify([spec?.imageRepoSecret?.name ?? '', insecure, insecureSkipTLSVerify])
 }
 
-const isEnded = ({ state }: Job): boolean => state.kind === 'succeeded' || state.kind === 'failed'
-
 /** The pods (uid) that have ended: what they pushed, or did not find, is to be looked at again. */
 const listEnded = ({ jobs, foreignJobs }: Pick<ObservedImage, 'jobs' | 'foreignJobs'>): string[] =>
-  [...jobs, ...foreignJobs].filter(isEnded).map(({ uid }) => uid)
+  [...jobs, ...foreignJobs].filter((job) => !isActive(job)).map(({ uid }) => uid)
 
 /**
  * What the registry last said of the image itself, or of the one to sign: undefined where it was not asked, was asked in another way or for

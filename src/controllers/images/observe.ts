@@ -6,7 +6,7 @@ import { parseKey } from '../../kube/object.ts'
 import { type Caches, podsByModule } from '../cluster/caches.ts'
 import type { PodView } from '../cluster/pod-view.ts'
 import { jobOfPod } from './job/job-of-pod.ts'
-import type { Job } from './job/job.ts'
+import { isAtWork, type Job } from './job/job.ts'
 import { createFacts, type Facts, type ObservedImages } from './observed.ts'
 
 /** What `images` reads from. */
@@ -46,8 +46,6 @@ function listJobs(config: ModuleImagesConfig, caches: Caches): Job[] {
     .filter((pod) => isOwned(pod, config))
     .flatMap((pod) => jobOfPod(pod, caches.nodes.get({ name: pod.nodeName })) ?? [])
 }
-
-const isAtWork = ({ state, lost }: Job): boolean => !lost && (state.kind === 'pending' || state.kind === 'running')
 
 /**
  * Pods at work of other Modules in the namespace that make one of the images, too. Other namespaces are other people's: what they

@@ -99,6 +99,8 @@ export interface ObservedImage {
   present: ImageStatus | undefined
   /** Of this ModuleImagesConfig. */
   facts: Readonly<Facts>
+  /** What this process has read of its inputs, as the spec names them now. */
+  inputs: InputsFact | undefined
   /** Pods of this image. */
   jobs: readonly Job[]
   /** Pods at work of other Modules that make this image: one at a time is enough. */

@@ -1,8 +1,8 @@
 import { defined } from '../cluster/defined.ts'
 import type { ImageDecision } from './action.ts'
 import type { Existence } from './existence.ts'
-import type { InspectionFact, SignInputs } from './job/job.ts'
-import { decideInputs, findInputs, readAgain } from './inputs.ts'
+import type { InspectionFact } from './job/job.ts'
+import { decideInputs, readAgain } from './inputs.ts'
 import { decideSigningInPlace, type SignPlan } from './signing.ts'
 import type { ObservedImage } from './observed.ts'
 import { isSettled, makeStatus } from './status.ts'
@@ -11,17 +11,13 @@ import { retryAfter } from './timing.ts'
 function findInspection(
   { facts, spec }: ObservedImage,
   digest: string,
-  { certificate }: Pick<SignInputs, 'certificate'>,
+  certificate: string,
 ): InspectionFact | undefined {
   const fact = facts.inspections.get(spec.image)
   return fact?.digest === digest && fact.certificate === certificate ? fact : undefined
 }
 
-function inspect(
-  { config, spec }: ObservedImage,
-  digest: string,
-  { certificate }: Pick<SignInputs, 'certificate'>,
-): ImageDecision['actions'] {
+function inspect({ config, spec }: ObservedImage, digest: string, certificate: string): ImageDecision['actions'] {
   return [{ type: 'inspectImage', config, image: spec, digest, certificate }]
 }
 
@@ -43,14 +39,14 @@ function judge(
   nowMs: number,
 ): ImageDecision {
   const { digest, status } = existence
-  const { sign } = plan
-  const inspection = findInspection(observed, digest, sign)
+  const { certificate } = plan.sign
+  const inspection = findInspection(observed, digest, certificate)
   if (inspection === undefined)
-    return { status: standBy(observed, existence, nowMs), actions: inspect(observed, digest, sign) }
+    return { status: standBy(observed, existence, nowMs), actions: inspect(observed, digest, certificate) }
   const { result, atMs, attempts } = inspection
   switch (result.kind) {
     case 'signed':
-      return { status: { ...status, signedBy: sign.certificate }, actions: [] }
+      return { status: { ...status, signedBy: certificate }, actions: [] }
     case 'unsigned': {
       if (status.builtDigest === digest) return decideSigningInPlace(observed, plan, digest, nowMs)
       const message = `${result.message}; it was not made by this operator, so it is not signed in its place: push a signed image, or delete it and name the unsigned one in sign.unsignedImage`
@@ -61,10 +57,10 @@ function judge(
     }
     default: {
       const againAtMs = atMs + retryAfter(attempts)
-      const isKept = status.signedBy === sign.certificate
+      const isKept = status.signedBy === certificate
       const { reason, message } = result
       const unknown = makeStatus(observed, { phase: 'Unknown', reason, message, digest }, nowMs)
-      const actions = nowMs >= againAtMs ? inspect(observed, digest, sign) : []
+      const actions = nowMs >= againAtMs ? inspect(observed, digest, certificate) : []
       return { status: isKept ? status : unknown, actions, againAtMs }
     }
   }
@@ -79,12 +75,12 @@ function judgeByCertificate(
 ): ImageDecision {
   const { status, digest } = existence
   if (status.signedBy !== undefined) return { ...decided, status }
-  const result = findInputs(observed)?.result
+  const result = observed.inputs?.result
   if (result?.kind !== 'unusable' || result.certificate === undefined) return decided
   const { certificate } = result
-  const inspection = findInspection(observed, digest, { certificate })
+  const inspection = findInspection(observed, digest, certificate)
   if (inspection === undefined)
-    return { status: standBy(observed, existence, nowMs), actions: inspect(observed, digest, { certificate }) }
+    return { status: standBy(observed, existence, nowMs), actions: inspect(observed, digest, certificate) }
   return inspection.result.kind === 'signed' ? { ...decided, status: { ...status, signedBy: certificate } } : decided
 }
 

@@ -3,7 +3,7 @@ import type { ImageDecision } from './action.ts'
 import { buildStage, decideAttempts, isMadeFrom, type Stage } from './attempts.ts'
 import { collect } from './collect.ts'
 import { formatUnsignedReference } from './job/job-name.ts'
-import type { BuildInputs, Job, SignInputs } from './job/job.ts'
+import { type BuildInputs, hasPushed, isAtWork, type Job, type SignInputs } from './job/job.ts'
 import { formatReference, parseReference } from '../../oci/reference.ts'
 import { askFor, findCheck } from './lookup.ts'
 import type { Check, ObservedImage } from './observed.ts'
@@ -48,8 +48,7 @@ function describeSource({ spec }: ObservedImage, build: BuildInputs | undefined)
   return unsignedImage === '' ? undefined : { ...spec, image: unsignedImage, registryTLS: unsignedImageRegistryTLS }
 }
 
-const isSigningNow = ({ type, state, lost }: Job): boolean =>
-  type === 'SignImage' && !lost && (state.kind === 'pending' || state.kind === 'running')
+const isSigningNow = (job: Job): boolean => job.type === 'SignImage' && isAtWork(job)
 
 /** The registry does not have what is to be signed, or does not say, and nobody here can build it. */
 function failToFind(observed: ObservedImage, source: ModuleImageSpec, check: Check, nowMs: number): ImageDecision {
@@ -97,20 +96,11 @@ function decideSigning(
 
 /** The image to sign is there, and the pod that pushed it is not seen to end yet: what it says last is waited for. */
 const isStillBuilt = ({ jobs }: ObservedImage, { hash }: BuildInputs): boolean =>
-  jobs.some(
-    (job) =>
-      !job.lost &&
-      (job.state.kind === 'pending' || job.state.kind === 'running') &&
-      isMadeFrom(job.hash, { type: 'BuildImage', inputs: hash }),
-  )
+  jobs.some((job) => isAtWork(job) && isMadeFrom(job.hash, { type: 'BuildImage', inputs: hash }))
 
 /** What lies under the name of an intermediate image is signed only if this operator built it: others may push there, too. */
 const isOwn = ({ present, jobs }: ObservedImage, digest: string): boolean =>
-  present?.unsignedDigest === digest ||
-  jobs.some(
-    ({ type, hash, state }) =>
-      type === 'BuildImage' && hash !== '' && state.kind === 'succeeded' && state.digest === digest,
-  )
+  present?.unsignedDigest === digest || jobs.some((job) => hasPushed(job, 'BuildImage', digest))
 
 const mayBeSigned = (observed: ObservedImage, build: BuildInputs | undefined, digest: string): boolean =>
   build === undefined || (!isStillBuilt(observed, build) && isOwn(observed, digest))

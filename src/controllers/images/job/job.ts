@@ -34,6 +34,16 @@ export interface Job {
   finalizers: readonly string[]
 }
 
+/** It has not ended. */
+export const isActive = ({ state }: Pick<Job, 'state'>): boolean => state.kind === 'pending' || state.kind === 'running'
+
+/** It has not ended, and somebody will say what became of it. */
+export const isAtWork = (job: Pick<Job, 'state' | 'lost'>): boolean => isActive(job) && !job.lost
+
+/** This operator's pod of that kind says that it pushed the image with this digest. */
+export const hasPushed = ({ type, hash, state }: Job, kind: JobType, digest: string): boolean =>
+  type === kind && hash !== '' && state.kind === 'succeeded' && state.digest === digest
+
 /** What an image is built from, read by name at one moment. */
 export interface BuildInputs {
   /** The Dockerfile's text. */
