@@ -78,6 +78,15 @@ export const buildStage = (build: BuildInputs, target: string): Stage => ({
   setup: build.setup,
 })
 
+/** What keeps a pod from being made now. */
+interface Hold {
+  /** What is said where there was no attempt before. */
+  fields: StatusFields
+  why: string
+  /** When to look again. */
+  untilMs: number
+}
+
 /** The attempts at one stage of one image: which pod there is, what became of it, and whether there will be another. */
 class Attempts {
   readonly #observed: ObservedImage
@@ -201,7 +210,7 @@ class Attempts {
   get #lastFailure(): string | undefined {
     const { present } = this.#observed
     if (present?.phase !== 'Failed') return present?.lastFailure
-    return `${present.reason}: ${present.message?.replace(/; attempt \d+ of \d+ follows$/, '')}`
+    return `${present.reason}: ${present.message?.replace(/; attempt \d+ of \d+ follows(?:: .*)?$/s, '')}`
   }
 
   /** An attempt came to nothing: there is another after a pause, or this was the last. */
@@ -234,8 +243,8 @@ class Attempts {
 
   /** Makes the next pod, once what it follows from is fresh and there is room for it. Until it is seen `meanwhile` is said. */
   #create(attempt: number, meanwhile?: ImageStatus): ImageDecision {
-    const held = this.#findHold()
-    if (held) return held
+    const hold = this.#findHold()
+    if (hold) return this.#hold(hold, meanwhile)
     const { config, spec, inputs } = this.#observed
     const { type, target, source, dockerfile } = this.#stage
     const isFresh = inputs !== undefined && this.#nowMs - inputs.atMs <= freshMs
@@ -264,13 +273,13 @@ class Attempts {
   }
 
   /** Why no pod can be made now. */
-  #findHold(): ImageDecision | undefined {
+  #findHold(): Hold | undefined {
     const { spec, facts, settings, foreignJobs, sharedJobs, freeSlots } = this.#observed
     const [shared] = sharedJobs
     const refusal = facts.refusals.get(spec.image)
     if (refusal?.hash === this.#hash && refusal.untilMs > this.#nowMs) {
       const fields = { ...this.#fail(refusal.reason, refusal.message), retryAt: formatTime(refusal.untilMs) }
-      return { status: this.#say(fields), actions: [], againAtMs: refusal.untilMs }
+      return { fields, why: refusal.message, untilMs: refusal.untilMs }
     }
     if (foreignJobs.some(isAtWork)) return this.#queue('a pod of the operator that was here before is at work')
     if (shared) return this.#queue(`pod ${shared.name} of another Module makes the same image`)
@@ -280,9 +289,15 @@ class Attempts {
     )
   }
 
-  #queue(why: string): ImageDecision {
-    const fields: StatusFields = { phase: 'Missing', reason: 'JobQueued', message: `waits for its turn: ${why}` }
-    return { status: this.#say(fields), actions: [], againAtMs: this.#nowMs + queuePauseMs }
+  #queue(cause: string): Hold {
+    const why = `waits for its turn: ${cause}`
+    return { fields: { phase: 'Missing', reason: 'JobQueued', message: why }, why, untilMs: this.#nowMs + queuePauseMs }
+  }
+
+  /** A first attempt tells what it waits for; a later one still tells of the one before, whose pause is over. */
+  #hold({ fields, why, untilMs }: Hold, before: ImageStatus | undefined): ImageDecision {
+    const status = before === undefined ? this.#say(fields) : { ...before, message: `${before.message ?? ''}: ${why}` }
+    return { status, actions: [], againAtMs: untilMs }
   }
 
   #say(fields: StatusFields): ImageStatus {

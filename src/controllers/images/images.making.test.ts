@@ -242,6 +242,21 @@ describe('an image that is built', () => {
     expect(world.count('create')).toBe(3)
   })
 
+  it('keeps its pod, its count and its time while the next attempt waits for a slot', () => {
+    const world = start({ build }, built).end({ reason: 'BuildFailed' })
+    const failed = world.status
+    world.activeElsewhere = 4
+    world.advance(30 * minute)
+    expect(world.status).toEqual({
+      ...failed,
+      message: expect.stringMatching(/attempt 2 of 5 follows: waits for its turn/),
+    })
+    expect([world.jobs.length, world.podCount]).toEqual([1, 1])
+    world.activeElsewhere = 0
+    world.advance(minute)
+    expect(world.status).toMatchObject({ phase: 'Building', attempts: 2, lastFailure: 'BuildFailed: it went wrong' })
+  })
+
   it('ends with the image where somebody pushes it meanwhile', () => {
     const world = start({ build }, built)
     world.registry.set(image, 'sha256:ff')
