@@ -1,6 +1,7 @@
 import { describeError, type ErrorCode, KmmError } from '../errors/error.ts'
 import { isDigest } from '../oci/digest.ts'
-import { isRecord, quoteUntrusted } from '../oci/text.ts'
+import { quoteUntrusted } from '../oci/text.ts'
+import { cutMessage, findErrorReason, mostReportBytes, parseReportHead } from './report-text.ts'
 
 /** The reasons that a build pod's report can carry; closed. */
 export const buildReasons = [
@@ -59,11 +60,7 @@ const codes: Partial<Record<BuildReason, ErrorCode>> = {
   Aborted: 'Aborted',
 }
 
-/** The kubelet cuts termination messages at 4,096 bytes. */
-const mostBytes = 4000
-const mostInput = 16_384
 const mostLogBytes = 2048
-const longestText = 2000
 
 /** The report of a build that worked; `digest` is that of the image that was pushed. */
 export function describeBuilt(message: string, digest: string | undefined): BuildReport {
@@ -74,7 +71,11 @@ export function describeBuilt(message: string, digest: string | undefined): Buil
 export function describeBuildFailure(error: unknown): BuildReport {
   const log = error instanceof BuildError ? cutLog(error.log) : ''
   const common = { v: 1, outcome: 'failed', message: describeError(error) } as const
-  return { ...common, reason: findReason(error), ...(log === '' ? {} : { log }) }
+  return {
+    ...common,
+    reason: error instanceof BuildError ? error.reason : findErrorReason(error, buildReasons),
+    ...(log === '' ? {} : { log }),
+  }
 }
 
 /** Writes a report as JSON of at most 4,000 bytes: a long message is cut, then the log loses its first lines. */
@@ -84,7 +85,7 @@ export function formatBuildReport(report: BuildReport): string {
   let log = cutLog(report.log)
   const write = (): string => JSON.stringify(log === '' ? { ...short, log: undefined } : { ...short, log })
   // Characters of JSON can take six times their place.
-  while (log !== '' && Buffer.byteLength(write()) > mostBytes)
+  while (log !== '' && Buffer.byteLength(write()) > mostReportBytes)
     log = keepEnd(log, Math.floor(Buffer.byteLength(log) * 0.9))
   return write()
 }
@@ -94,17 +95,11 @@ export function formatBuildReport(report: BuildReport): string {
  * bounded, unknown fields are dropped, and an unknown reason is `Unknown`.
  */
 export function parseBuildReport(text: string): BuildReport | undefined {
-  const document = text.length > mostInput ? undefined : parseJson(text)
-  if (!isRecord(document) || document['v'] !== 1) return undefined
-  const { outcome, reason, message } = document
-  if (outcome !== 'ok' && outcome !== 'failed') return undefined
-  return {
-    v: 1,
-    outcome,
-    reason: parseReason(reason),
-    message: typeof message === 'string' ? quoteUntrusted(message, longestText) : '',
-    ...(outcome === 'ok' ? readDigest(document) : readLog(document)),
-  }
+  const head = parseReportHead(text)
+  if (head === undefined) return undefined
+  const { outcome, message, fields } = head
+  const reason = buildReasons.find((each) => each === fields['reason']) ?? 'Unknown'
+  return { v: 1, outcome, reason, message, ...(outcome === 'ok' ? readDigest(fields) : readLog(fields)) }
 }
 
 function readDigest({ digest }: Record<string, unknown>): Pick<BuildReport, 'digest'> {
@@ -131,30 +126,4 @@ function keepEnd(text: string, bytes: number): string {
   // Without a line's beginning, from that of a character: bytes 10xxxxxx continue one.
   const character = cut.findIndex((byte) => (byte & 0xc0) !== 0x80)
   return cut.subarray(start === 0 ? Math.max(character, 0) : start).toString('utf8')
-}
-
-/** At most 1,000 characters of a message are kept, which leaves room for the log. */
-function cutMessage(message: string): string {
-  const plain = quoteUntrusted(message, 1000)
-  return Buffer.byteLength(JSON.stringify(plain)) > 3000 ? `${plain.slice(0, 450)}…` : plain
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-function parseReason(value: unknown): BuildReason {
-  return buildReasons.find((reason) => reason === value) ?? 'Unknown'
-}
-
-function findReason(error: unknown): BuildReason {
-  if (error instanceof BuildError) return error.reason
-  if (error instanceof KmmError) return parseReason(error.code)
-  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
-  if (code === 'ENOSPC' || code === 'EDQUOT') return 'OutOfSpace'
-  return error instanceof Error && error.name === 'AbortError' ? 'Aborted' : 'Unknown'
 }

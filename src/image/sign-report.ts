@@ -1,6 +1,7 @@
-import { describeError, type ErrorCode, hasCode, KmmError } from '../errors/error.ts'
+import { describeError, type ErrorCode } from '../errors/error.ts'
 import { isDigest } from '../oci/digest.ts'
 import { isRecord, quoteUntrusted } from '../oci/text.ts'
+import { cutMessage, findErrorReason, mostReportBytes, parseReportHead } from './report-text.ts'
 import type { SignedFile, SignImageResult } from './sign-image.ts'
 
 /** The reasons that a sign pod's report can carry; closed. Each failure is the code of the error that was the end of it. */
@@ -42,11 +43,7 @@ export interface SignReport {
   more?: number
 }
 
-/** The kubelet cuts termination messages at 4,096 bytes. */
-const mostBytes = 4000
-const mostInput = 16_384
 const mostFiles = 256
-const longestText = 2000
 const longestPath = 1024
 
 /** The report of a run that signed and pushed. */
@@ -67,16 +64,21 @@ export function describeSigned(result: SignImageResult, fingerprint: string): Si
 
 /** The report of a run that failed. */
 export function describeFailure(error: unknown): SignReport {
-  const reason = error instanceof KmmError ? parseReason(error.code) : findSystemReason(error)
-  return { v: 1, outcome: 'failed', reason, message: describeError(error), files: [] }
+  return {
+    v: 1,
+    outcome: 'failed',
+    reason: findErrorReason(error, signReasons),
+    message: describeError(error),
+    files: [],
+  }
 }
 
 /** Writes a report as JSON of at most 4,000 bytes: a long message is cut, then files are left out and counted in `more`. */
 export function formatSignReport(report: SignReport): string {
-  const short = { ...report, message: cutText(report.message), files: [...report.files] }
+  const short = { ...report, message: cutMessage(report.message), files: [...report.files] }
   let left = 0
   const write = (): string => JSON.stringify(left === 0 ? short : { ...short, more: left })
-  while (Buffer.byteLength(write()) > mostBytes && short.files.length > 0) {
+  while (Buffer.byteLength(write()) > mostReportBytes && short.files.length > 0) {
     const drop = Math.ceil(short.files.length / 10)
     short.files.length -= drop
     left += drop
@@ -84,32 +86,19 @@ export function formatSignReport(report: SignReport): string {
   return write()
 }
 
-/** At most 1,000 characters of a message are kept, which is at most 3,000 bytes of JSON unless it is full of control characters. */
-function cutText(message: string): string {
-  const plain = quoteUntrusted(message, 1000)
-  return Buffer.byteLength(JSON.stringify(plain)) > 3000 ? `${plain.slice(0, 450)}…` : plain
-}
-
 /**
  * Reads a report from a container's termination message; undefined when it is none. Nothing in it is trusted: everything is
  * bounded, unknown fields are dropped, and an unknown reason is `Unknown`.
  */
 export function parseSignReport(text: string): SignReport | undefined {
-  const document = text.length > mostInput ? undefined : parseJson(text)
-  if (!isRecord(document) || document['v'] !== 1) return undefined
-  const { outcome, message } = document
-  if (outcome !== 'ok' && outcome !== 'failed') return undefined
-  const names = readNames(document)
+  const head = parseReportHead(text)
+  if (head === undefined) return undefined
+  const { outcome, message, fields } = head
+  const names = readNames(fields)
   // Without its digest a success is worth nothing.
   if (outcome === 'ok' && names.digest === undefined) return undefined
-  return {
-    v: 1,
-    outcome,
-    reason: parseReason(document['reason']),
-    message: typeof message === 'string' ? quoteUntrusted(message, longestText) : '',
-    ...names,
-    ...readFiles(document),
-  }
+  const reason = signReasons.find((each) => each === fields['reason']) ?? 'Unknown'
+  return { v: 1, outcome, reason, message, ...names, ...readFiles(fields) }
 }
 
 function readFiles({ files, more }: Record<string, unknown>): Pick<SignReport, 'files' | 'more'> {
@@ -128,27 +117,9 @@ function readNames(document: Record<string, unknown>): Pick<SignReport, 'digest'
   }
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
 function readFile(value: unknown): SignedFile[] {
   if (!isRecord(value) || typeof value['path'] !== 'string') return []
   const { outcome } = value
   if (outcome !== 'signed' && outcome !== 'alreadySigned') return []
   return [{ path: quoteUntrusted(value['path'], longestPath), outcome }]
-}
-
-function parseReason(value: unknown): SignReason {
-  return signReasons.find((reason) => reason === value) ?? 'Unknown'
-}
-
-function findSystemReason(error: unknown): SignReason {
-  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
-  if (code === 'ENOSPC' || code === 'EDQUOT') return 'OutOfSpace'
-  return hasCode(error, 'Aborted') || (error instanceof Error && error.name === 'AbortError') ? 'Aborted' : 'Unknown'
 }

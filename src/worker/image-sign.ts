@@ -1,5 +1,5 @@
-import { readFile, writeFile } from 'node:fs/promises'
-import { describeError, KmmError } from '../errors/error.ts'
+import { readFile } from 'node:fs/promises'
+import { KmmError } from '../errors/error.ts'
 import { signImage } from '../image/sign-image.ts'
 import { describeFailure, describeSigned, formatSignReport, type SignReport } from '../image/sign-report.ts'
 import { cleanText } from '../kmod/clean-text.ts'
@@ -10,11 +10,11 @@ import type { RegistryTls } from '../oci/settings.ts'
 import { type Host, locate } from './host.ts'
 import { parseSignCommand, type SignCommand } from './image-sign-flags.ts'
 import { readCredentials, readSettings } from './inputs.ts'
+import { writeTerminationLog } from './termination-log.ts'
 
 /** Where the pod has the secrets: `key` with an optional `passphrase` beside it, and `cert`. */
 const keyFolder = '/run/secrets/kmm-sign/key'
 const certificateFolder = '/run/secrets/kmm-sign/cert'
-const reportPath = '/dev/termination-log'
 
 /** What the sign program works with besides its arguments. */
 export interface ImageSignOptions {
@@ -38,7 +38,7 @@ export async function runImageSign(argv: readonly string[], options: ImageSignOp
   } catch (error) {
     report = describeFailure(explainStop(error, options.signal))
   }
-  await writeReport(options.host, formatSignReport(report), log)
+  await writeTerminationLog(options.host, formatSignReport(report), log)
   log(`${report.outcome === 'ok' ? 'Done' : 'Failed'}: ${report.reason}: ${report.message}`)
   return report.outcome === 'ok' ? 0 : 1
 }
@@ -101,11 +101,5 @@ function explainStop(error: unknown, signal: AbortSignal): unknown {
   return new KmmError('signing was stopped before it was done; it is tried again', {
     code: 'Aborted',
     cause: error,
-  })
-}
-
-async function writeReport(host: Pick<Host, 'root'>, report: string, log: (line: string) => void): Promise<void> {
-  await writeFile(locate(host, reportPath), report).catch((error: unknown) => {
-    log(`The report could not be written to ${reportPath}: ${describeError(error)}. It says: ${report}`)
   })
 }

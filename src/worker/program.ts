@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { ModuleConfig } from '../api/node-modules-config.ts'
-import type { WorkerReport } from '../api/worker-report.ts'
+import { formatWorkerReport, type WorkerReport } from '../api/worker-report.ts'
 import { assertNever, describeError, hasCode, KmmError } from '../errors/error.ts'
 import { cleanText } from '../kmod/clean-text.ts'
 import { openLayerCache } from '../oci/layer-cache.ts'
@@ -11,8 +11,9 @@ import { type Host, locate } from './host.ts'
 import { readCredentials, readNamespace, readSettings } from './inputs.ts'
 import { load } from './load.ts'
 import { findRegistryTls } from './pull.ts'
-import { createFirstReport, createReport, type Outcome, writeReport } from './report.ts'
+import { createFirstReport, createReport, type Outcome } from './report.ts'
 import type { RunContext, RunResult } from './run-context.ts'
+import { writeTerminationLog } from './termination-log.ts'
 import { unload } from './unload.ts'
 import { listWantedModules } from './wanted-modules.ts'
 
@@ -52,7 +53,7 @@ async function runCommand(command: WorkerCommand, options: WorkerOptions): Promi
   const { host, log } = options
   const { action } = command
   log(`KMM worker: ${action} on kernel ${host.kernelRelease}, boot ${host.bootId}.`)
-  await writeReport(host, createFirstReport(host, action), log)
+  await writeTerminationLog(host, formatWorkerReport(createFirstReport(host, action)), log)
   const durationsMs: WorkerReport['durationsMs'] = {}
   let names: string[] = []
   let outcome: Outcome
@@ -64,7 +65,7 @@ async function runCommand(command: WorkerCommand, options: WorkerOptions): Promi
     outcome = { ok: false, error: explainStop(error, options.signal) }
   }
   const report = await createReport({ host, action, names, durationsMs }, outcome)
-  await writeReport(host, report, log)
+  await writeTerminationLog(host, formatWorkerReport(report), log)
   log(`${report.outcome === 'ok' ? 'Done' : 'Failed'}: ${report.reason}: ${report.message}`)
   return outcome.ok ? 0 : 1
 }

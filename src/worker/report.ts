@@ -1,11 +1,8 @@
-import { writeFile } from 'node:fs/promises'
-import { formatWorkerReport, type ReportedModule, type WorkerReport } from '../api/worker-report.ts'
+import type { ReportedModule, WorkerReport } from '../api/worker-report.ts'
 import { describeError } from '../errors/error.ts'
-import { type Host, locate } from './host.ts'
+import type { Host } from './host.ts'
 import { readLoadedModules } from './kernel-state.ts'
 import { findReason } from './worker-error.ts'
-
-const reportPath = '/dev/termination-log'
 
 /** What the worker is to do. */
 export type WorkerAction = WorkerReport['action']
@@ -62,16 +59,5 @@ export function createFirstReport(host: Host, action: WorkerAction): WorkerRepor
       'The worker ended before it could say why: it was killed, most likely for want of memory. See the state of its container; worker pods need 128 MiB and more.',
     modules: [],
     durationsMs: {},
-  }
-}
-
-/** Writes the report to where the kubelet reads it from. A failure is logged: there is nobody else to tell. */
-export async function writeReport(host: Host, report: WorkerReport, log: (line: string) => void): Promise<void> {
-  try {
-    await writeFile(locate(host, reportPath), formatWorkerReport(report))
-  } catch (error) {
-    log(
-      `The report could not be written to ${reportPath}: ${describeError(error)}. It says: ${formatWorkerReport(report)}`,
-    )
   }
 }

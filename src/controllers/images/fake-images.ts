@@ -4,7 +4,14 @@ import type { Action, NewJob } from './action.ts'
 import { decide } from './decide.ts'
 import { unverifiedAfterMs } from './existence.ts'
 import { formatJobName } from './job/job-name.ts'
-import { type InputsResult, type InspectionResult, isAtWork, type Job, type JobState } from './job/job.ts'
+import {
+  type BuildInputs,
+  type InputsResult,
+  type InspectionResult,
+  isAtWork,
+  type Job,
+  type JobState,
+} from './job/job.ts'
 import { formatInputsKey } from './job/read-inputs.ts'
 import { formatAccess } from './lookup.ts'
 import { type CheckResult, createFacts, type ImagesSettings, type ObservedImages } from './observed.ts'
@@ -235,4 +242,28 @@ export class FakeImages {
         return this.#write(action)
     }
   }
+}
+
+/** The reference of the image that tests are about. */
+export const image = 'registry.test/mod:v1'
+const kernelVersion = '6.1.0-1-amd64'
+/** Has it built. */
+export const build = { dockerfileConfigMap: { name: 'dockerfile' } }
+
+/** What a build is made from, told apart by two characters. */
+export const buildOf = (hash: string): BuildInputs => ({
+  dockerfile: 'FROM scratch',
+  hash: hash.repeat(32),
+  setup: 'setup',
+  unresolved: [],
+})
+
+/** Inputs of a build that could be read. */
+export const built = { kind: 'read', build: buildOf('b1') } satisfies InputsResult
+
+/** A world in which the image is wanted, as far as it gets by itself. */
+export function start(spec: Partial<ModuleImageSpec>, inputs: InputsResult): FakeImages {
+  const world = new FakeImages([{ image, kernelVersion, ...spec }])
+  world.inputs = inputs
+  return world.settle()
 }

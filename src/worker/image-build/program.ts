@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describeError, hasCode, KmmError } from '../../errors/error.ts'
+import { hasCode, KmmError } from '../../errors/error.ts'
 import {
   BuildError,
   type BuildReport,
@@ -21,8 +21,8 @@ import { type BuildCommand, parseBuildCommand } from './flags.ts'
 import { formatPullRegistries, formatPushRegistries } from './registries.ts'
 import { createSchemeFinder, type SchemeFinder } from './scheme.ts'
 import { readCredentials, readSettings } from '../inputs.ts'
+import { writeTerminationLog } from '../termination-log.ts'
 
-const reportPath = '/dev/termination-log'
 const storageFolder = '/var/lib/containers'
 const longestDockerfile = 1_048_576
 
@@ -65,7 +65,7 @@ export async function runImageBuild(argv: readonly string[], options: ImageBuild
   } catch (error) {
     report = describeBuildFailure(explainStop(error, options.signal))
   }
-  await writeReport(options.host, formatBuildReport(report), log)
+  await writeTerminationLog(options.host, formatBuildReport(report), log)
   log(`${report.outcome === 'ok' ? 'Done' : 'Failed'}: ${report.reason}: ${report.message}`)
   return report.outcome === 'ok' ? 0 : 1
 }
@@ -206,10 +206,4 @@ function explainStop(error: unknown, signal: AbortSignal): unknown {
   if (!signal.aborted || (error instanceof BuildError && error.reason === 'Aborted')) return error
   const message = 'the build was stopped before the image was pushed; it is tried again'
   return new KmmError(message, { code: 'Aborted', ...(hasCode(error, 'Aborted') ? {} : { cause: error }) })
-}
-
-async function writeReport(host: Pick<Host, 'root'>, report: string, log: (line: string) => void): Promise<void> {
-  await writeFile(locate(host, reportPath), report).catch((error: unknown) => {
-    log(`The report could not be written to ${reportPath}: ${describeError(error)}. It says: ${report}`)
-  })
 }
