@@ -41,6 +41,9 @@ export const podsByNode = 'node'
 /** Pods by the Module (`namespace/name`) that they work for. */
 export const podsByModule = 'module'
 
+/** Build and sign pods by which of the two they are: `BuildImage` or `SignImage`. */
+export const podsByJobType = 'jobType'
+
 /** NodeModulesConfigs by each Module (`namespace/name`) that their spec, status or labels name. */
 export const configsByModule = 'module'
 

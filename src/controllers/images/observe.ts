@@ -1,12 +1,11 @@
 import type { ModuleImagesConfig } from '../../api/module-images-config.ts'
-import { resourceTypeLabel } from '../../api/labels.ts'
 import type { Module } from '../../api/module.ts'
 import type { ReportReason } from '../../errors/reason.ts'
 import { parseKey } from '../../kube/object.ts'
-import { type Caches, podsByModule } from '../cluster/caches.ts'
+import { type Caches, podsByJobType, podsByModule } from '../cluster/caches.ts'
 import type { PodView } from '../cluster/pod-view.ts'
 import { jobOfPod } from './job/job-of-pod.ts'
-import { isAtWork, type Job } from './job/job.ts'
+import { isAtWork, type Job, jobTypes } from './job/job.ts'
 import { createFacts, type Facts, type ObservedImages } from './observed.ts'
 
 /** What `images` reads from. */
@@ -54,7 +53,9 @@ function listJobs(config: ModuleImagesConfig, caches: Caches): Job[] {
 export function listSharedJobs(config: ModuleImagesConfig, caches: Pick<Caches, 'pods' | 'nodes'>): Job[] {
   const { namespace } = config.metadata
   const images = new Set(config.spec?.images?.map(({ image }) => image))
-  const others = caches.pods.list().filter((pod) => pod.namespace === namespace && !isOwned(pod, config))
+  const others = jobTypes
+    .flatMap((type) => caches.pods.byIndex(podsByJobType, type))
+    .filter((pod) => pod.namespace === namespace && !isOwned(pod, config))
   return others
     .flatMap((pod) => jobOfPod(pod, caches.nodes.get({ name: pod.nodeName })) ?? [])
     .filter((job) => images.has(job.image) && job.hash !== '' && isAtWork(job))
@@ -62,8 +63,7 @@ export function listSharedJobs(config: ModuleImagesConfig, caches: Pick<Caches, 
 
 /** Build pods of all Modules that still take room. */
 export function countActiveBuilds({ caches, creating }: Pick<ImagesSources, 'caches' | 'creating'>): number {
-  const seen = caches.pods.list().flatMap((pod) => {
-    if (pod.labels[resourceTypeLabel] !== 'BuildImage') return []
+  const seen = caches.pods.byIndex(podsByJobType, 'BuildImage').flatMap((pod) => {
     const job = jobOfPod(pod, caches.nodes.get({ name: pod.nodeName }))
     // One that cannot start takes no room from those that can.
     const isStuck = job?.state.kind === 'pending' && job.state.message !== ''

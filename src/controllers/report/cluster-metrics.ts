@@ -2,7 +2,7 @@ import type { Module } from '../../api/module.ts'
 import { resourceTypeLabel } from '../../api/labels.ts'
 import { imagePhases } from '../../api/module-images-config.ts'
 import type { GaugeReader, Metrics } from '../../runtime/metrics.ts'
-import type { Caches } from '../cluster/caches.ts'
+import { type Caches, podsByJobType } from '../cluster/caches.ts'
 import type { PodView } from '../cluster/pod-view.ts'
 import { jobTypes } from '../images/job/job.ts'
 
@@ -93,7 +93,7 @@ function listImageGauges(caches: Caches): GaugeReader[] {
       labelNames: ['type', 'phase'],
       read: () =>
         countBy(
-          caches.pods.list(),
+          jobTypes.flatMap((type) => caches.pods.byIndex(podsByJobType, type)),
           jobTypes.flatMap((type) => podPhases.map((phase) => ({ type, phase }))),
           (pod) => ({ type: jobTypeOf(pod) ?? '', phase: pod.phase }),
         ),

@@ -5,6 +5,7 @@ import {
   moduleKeyOfDaemonSet,
   moduleKeyOfPod,
   nodesByKernel,
+  podsByJobType,
   podsByModule,
   podsByNode,
 } from '../../controllers/cluster/caches.ts'
@@ -12,7 +13,7 @@ import { modulesOfConfig } from '../../controllers/cluster/modules-of-config.ts'
 import { trimNamespace } from '../../controllers/cluster/namespace-view.ts'
 import { trimNode } from '../../controllers/cluster/node-view.ts'
 import { trimPod } from '../../controllers/cluster/pod-view.ts'
-import { moduleNameLabel } from '../../api/labels.ts'
+import { moduleNameLabel, resourceTypeLabel } from '../../api/labels.ts'
 import type { Module } from '../../api/module.ts'
 import type { ModuleImagesConfig } from '../../api/module-images-config.ts'
 import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
@@ -65,7 +66,11 @@ export function createCaches(options: CacheOptions) {
       resource: pods,
       labelSelector: ownLabel,
       trim: trimPod,
-      indexes: { [podsByNode]: ({ nodeName }) => [nodeName], [podsByModule]: (pod) => [moduleKeyOfPod(pod)] },
+      indexes: {
+        [podsByNode]: ({ nodeName }) => [nodeName],
+        [podsByModule]: (pod) => [moduleKeyOfPod(pod)],
+        [podsByJobType]: ({ labels: { [resourceTypeLabel]: type } }) => (type === undefined ? [] : [type]),
+      },
     }),
     daemonSets: createWatchCache({
       ...options,
