@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { cleanText } from '../kmod/clean-text.ts'
 import type { Host } from './host.ts'
+import { readLines } from './read-lines.ts'
 
 /** How modprobe ended. */
 export interface ModprobeResult {
@@ -64,16 +64,12 @@ export async function runModprobe(context: ModprobeContext, args: readonly strin
 /** Reads a stream by lines, without control characters, and keeps as many as a report can need. */
 async function collectLines(stream: Readable, onLine: (line: string) => void): Promise<string> {
   const kept: string[] = []
-  try {
-    for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
-      const clean = cleanText(line, maxLineLength)
-      if (clean !== '') onLine(clean)
-      kept.push(clean)
-      if (kept.length > maxLines) kept.shift()
-    }
-  } catch {
-    // The process could not be started; its own event says so.
-  }
+  await readLines(stream, maxLineLength, (line) => {
+    const clean = cleanText(line, maxLineLength)
+    if (clean !== '') onLine(clean)
+    kept.push(clean)
+    if (kept.length > maxLines) kept.shift()
+  })
   return kept.join('\n')
 }
 

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import type { Readable } from 'node:stream'
-import { StringDecoder } from 'node:string_decoder'
 import { cleanText } from '../../kmod/clean-text.ts'
+import { readLines } from '../read-lines.ts'
 
 /** How a program ended. */
 export interface ProgramEnd {
@@ -45,7 +44,7 @@ export async function runProgram(context: ProgramContext, args: readonly string[
   const lines = new LastLines(context.log)
   const finish = stopOnAbort(child, signal, graceMs)
   const outputs = [child.stdout, child.stderr]
-  const read = Promise.all(outputs.map((stream) => readLines(stream, (line) => lines.add(line))))
+  const read = Promise.all(outputs.map((stream) => readLines(stream, longestLine * 2, (line) => lines.add(line))))
   const end = await waitForEnd(child)
   finish()
   // What outlives it would hold on to its files and its outputs.
@@ -107,25 +106,4 @@ class LastLines {
     this.#logged += line.length
     this.#log(this.#logged > mostLogged ? `More than ${mostLogged} bytes were printed; the rest is left out.` : line)
   }
-}
-
-/** Splits a stream into lines in bounded memory: of a line that is too long the end is dropped. */
-async function readLines(stream: Readable, onLine: (line: string) => void): Promise<void> {
-  const decoder = new StringDecoder('utf8')
-  let open = ''
-  const take = (text: string): void => {
-    const parts = text.split('\n')
-    for (const [index, part] of parts.entries()) {
-      if (open.length < longestLine * 2) open += part.slice(0, longestLine * 2)
-      if (index === parts.length - 1) break
-      onLine(open)
-      open = ''
-    }
-  }
-  try {
-    for await (const chunk of stream as AsyncIterable<Buffer>) take(decoder.write(chunk))
-  } catch {
-    // The program could not be started; its own event says so.
-  }
-  if (open !== '') onLine(open)
 }
