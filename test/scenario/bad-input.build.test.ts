@@ -1,7 +1,6 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import {
   build,
-  type BuildingCluster,
   countJobs,
   createMade,
   deletePod,
@@ -12,24 +11,18 @@ import {
   listJobs,
   provideInputs,
   sign,
-  startBuilding,
   toldOfImages,
   untilJob,
   untilMade,
   untilToldOfImages,
+  useBuilding,
   writeDockerfile,
   writeSecret,
 } from './builds.ts'
-import { LeapClock } from './leap-clock.ts'
 import { Scene } from './scene.ts'
 
-let building: BuildingCluster
-const clock = new LeapClock()
-beforeAll(async () => {
-  building = await startBuilding()
-  await building.cluster.startOperator({ clock, config: 'job: {maxAttempts: 100, build: {maxConcurrent: 100}}' })
-})
-afterAll(() => building.stop())
+const building = useBuilding()
+const { clock } = building
 
 const open = (name: string): Promise<Scene> => Scene.open(building.cluster, name)
 

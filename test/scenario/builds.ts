@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Pod } from 'kubernetes-types/core/v1.js'
+import { afterAll, beforeAll } from 'vitest'
 import { resourceTypeLabel } from '../../src/api/labels.ts'
 import type { ImageStatus } from '../../src/api/module-images-config.ts'
 import type { Build, Module, Sign } from '../../src/api/module.ts'
@@ -12,7 +13,7 @@ import { configMaps, pods, secrets } from '../../src/kube/core-resources.ts'
 import type { CommonOptions } from '../../src/sandbox/sandbox.ts'
 import { writeBuildah } from '../stand-in/buildah.ts'
 import { Cluster, exampleFiles, kernel56 } from './cluster.ts'
-import type { LeapClock } from './leap-clock.ts'
+import { LeapClock } from './leap-clock.ts'
 import type { Scene } from './scene.ts'
 
 /** Workers are not what tests of building and signing look at: theirs end well at once. */
@@ -45,6 +46,44 @@ export async function startBuilding(
     await rm(folder, { recursive: true, force: true })
   }
   return { cluster, buildah, stop }
+}
+
+/** The cluster of a test file whose scenes share a clock. */
+export interface SharedBuilding {
+  readonly cluster: Cluster
+  readonly clock: LeapClock
+  /** Path of the stand-in for buildah. */
+  readonly buildah: string
+}
+
+/**
+ * Gives a test file a cluster that builds, with an operator of this configuration; `find` as for `startBuilding`. Unless the
+ * configuration says otherwise, what fails in one scene does not use up its attempts because another one leaps.
+ */
+export function useBuilding(
+  config = 'job: {maxAttempts: 100, build: {maxConcurrent: 100}}',
+  find?: (path: string) => string,
+): SharedBuilding {
+  const clock = new LeapClock()
+  let building: BuildingCluster | undefined
+  beforeAll(async () => {
+    building = await startBuilding({}, find)
+    await building.cluster.startOperator({ clock, config })
+  })
+  afterAll(() => building?.stop())
+  const here = (): BuildingCluster => {
+    if (building === undefined) throw new Error('the cluster is there only while tests run')
+    return building
+  }
+  return {
+    clock,
+    get cluster() {
+      return here().cluster
+    },
+    get buildah() {
+      return here().buildah
+    },
+  }
 }
 
 const read = (name: string): Buffer => readFileSync(`src/kmod/testdata/signing/${name}`)

@@ -1,33 +1,25 @@
-import { afterAll, beforeAll, expect } from 'vitest'
+import { expect } from 'vitest'
 import {
   build,
-  type BuildingCluster,
   countJobs,
-  leapToRetry,
   createMade,
   from,
   imageStatus,
+  leapToRetry,
   provideInputs,
   pushBase,
-  startBuilding,
   toldOfImages,
   untilJob,
   untilMade,
   untilToldOfImages,
+  useBuilding,
   writeDockerfile,
   writeSecret,
 } from './builds.ts'
-import { LeapClock } from './leap-clock.ts'
 import { createReasonTests } from './reason-test.ts'
 
-let building: BuildingCluster
-const clock = new LeapClock()
-beforeAll(async () => {
-  building = await startBuilding()
-  // Scenes share a clock: what fails in one must not have used up its attempts because another one leaps.
-  await building.cluster.startOperator({ clock, config: 'job: {maxAttempts: 100, build: {maxConcurrent: 100}}' })
-})
-afterAll(() => building.stop())
+const building = useBuilding()
+const { clock } = building
 
 const itEndsIn = createReasonTests(() => building.cluster)
 

@@ -1,8 +1,7 @@
 import { symlink } from 'node:fs/promises'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import {
   build,
-  type BuildingCluster,
   countJobs,
   createMade,
   from,
@@ -10,24 +9,18 @@ import {
   leapToRetry,
   provideInputs,
   sign,
-  startBuilding,
   untilMade,
   untilToldOfImages,
+  useBuilding,
   writeDockerfile,
 } from './builds.ts'
-import { LeapClock } from './leap-clock.ts'
 import { createReasonTests } from './reason-test.ts'
 import { Scene } from './scene.ts'
 
 const findNothing = (path: string): string => `${path}-that-is-not-there`
 
-let building: BuildingCluster
-const clock = new LeapClock()
-beforeAll(async () => {
-  building = await startBuilding({}, findNothing)
-  await building.cluster.startOperator({ clock })
-})
-afterAll(() => building.stop())
+const building = useBuilding('', findNothing)
+const { clock } = building
 
 const itEndsIn = createReasonTests(() => building.cluster)
 

@@ -1,30 +1,23 @@
 import type { ResourceQuota } from 'kubernetes-types/core/v1.js'
-import { afterAll, beforeAll, expect } from 'vitest'
+import { expect } from 'vitest'
 import { pods } from '../../src/kube/core-resources.ts'
 import { defineResource } from '../../src/kube/resource.ts'
 import {
   build,
-  type BuildingCluster,
   countJobs,
   createMade,
   leapToRetry,
   provideInputs,
-  startBuilding,
   untilJob,
   untilMade,
   untilToldOfImages,
+  useBuilding,
 } from './builds.ts'
 import { kernel56 } from './cluster.ts'
-import { LeapClock } from './leap-clock.ts'
 import { createReasonTests } from './reason-test.ts'
 
-let building: BuildingCluster
-const clock = new LeapClock()
-beforeAll(async () => {
-  building = await startBuilding()
-  await building.cluster.startOperator({ clock, config: 'job: {maxAttempts: 100, build: {maxConcurrent: 100}}' })
-})
-afterAll(() => building.stop())
+const building = useBuilding()
+const { clock } = building
 
 const itEndsIn = createReasonTests(() => building.cluster)
 

@@ -1,7 +1,6 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import {
   build,
-  type BuildingCluster,
   countJobs,
   createMade,
   deletePod,
@@ -11,24 +10,17 @@ import {
   listJobs,
   provideInputs,
   sign,
-  startBuilding,
   toldOfImages,
   untilJob,
   untilToldOfImages,
+  useBuilding,
   writeDockerfile,
 } from './builds.ts'
-import { LeapClock } from './leap-clock.ts'
 import { createReasonTests } from './reason-test.ts'
 import { Scene } from './scene.ts'
 
-let building: BuildingCluster
-const clock = new LeapClock()
-beforeAll(async () => {
-  building = await startBuilding()
-  const config = 'job: {maxAttempts: 2, gcDelay: 5m, build: {maxConcurrent: 1}}'
-  await building.cluster.startOperator({ clock, config })
-})
-afterAll(() => building.stop())
+const building = useBuilding('job: {maxAttempts: 2, gcDelay: 5m, build: {maxConcurrent: 1}}')
+const { clock } = building
 
 const itEndsIn = createReasonTests(() => building.cluster)
 

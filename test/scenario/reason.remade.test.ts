@@ -1,27 +1,20 @@
-import { afterAll, beforeAll, expect } from 'vitest'
-import { LeapClock } from './leap-clock.ts'
+import { expect } from 'vitest'
 import { createReasonTests } from './reason-test.ts'
 import {
   build,
-  type BuildingCluster,
   countJobs,
   createMade,
   from,
   imageStatus,
   provideInputs,
-  startBuilding,
   toldOfImages,
   untilMade,
+  useBuilding,
   writeDockerfile,
 } from './builds.ts'
 
-let building: BuildingCluster
-const clock = new LeapClock()
-beforeAll(async () => {
-  building = await startBuilding()
-  await building.cluster.startOperator({ clock, config: 'job: {maxAttempts: 100, build: {maxConcurrent: 100}}' })
-})
-afterAll(() => building.stop())
+const building = useBuilding()
+const { clock } = building
 
 const itEndsIn = createReasonTests(() => building.cluster)
 

@@ -1,7 +1,6 @@
-import { afterAll, beforeAll, expect } from 'vitest'
+import { expect } from 'vitest'
 import type { Sign } from '../../src/api/module.ts'
 import {
-  type BuildingCluster,
   countJobs,
   createMade,
   encryptKey,
@@ -10,24 +9,17 @@ import {
   leapToRetry,
   pushBase,
   sign,
-  startBuilding,
   untilJob,
   untilMade,
   untilToldOfImages,
+  useBuilding,
   writeSecret,
 } from './builds.ts'
-import { LeapClock } from './leap-clock.ts'
 import { createReasonTests } from './reason-test.ts'
 import type { Scene } from './scene.ts'
 
-let building: BuildingCluster
-const clock = new LeapClock()
-beforeAll(async () => {
-  building = await startBuilding()
-  // Scenes share a clock: what fails in one must not have used up its attempts because another one leaps.
-  await building.cluster.startOperator({ clock, config: 'job: {maxAttempts: 100}' })
-})
-afterAll(() => building.stop())
+const building = useBuilding()
+const { clock } = building
 
 const itEndsIn = createReasonTests(() => building.cluster)
 
