@@ -11,7 +11,13 @@ export type Action =
       modules: readonly NodeModuleStatusItem[]
       workers: readonly WorkerStatus[]
     }
-  | { type: 'labelNode'; node: string; labels: Readonly<Record<string, string | null>> }
+  | {
+      type: 'labelNode'
+      node: string
+      labels: Readonly<Record<string, string | null>>
+      /** What is set holds for this boot of the node, and for no other. */
+      bootId?: string
+    }
   | {
       type: 'recordEvent'
       node: NodeView

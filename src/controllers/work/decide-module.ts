@@ -2,6 +2,7 @@ import { assertNever } from '../../errors/error.ts'
 import type { Reason } from '../../errors/reason.ts'
 import { defined } from '../cluster/defined.ts'
 import { isLoadedAsWanted } from '../cluster/module-on-node.ts'
+import type { NodeView } from '../cluster/node-view.ts'
 import { chooseGoal, type Goal } from './intent.ts'
 import { deleteWorkerPod } from './delete-worker-pod.ts'
 import type { ObservedModule, ObservedNode } from './observed.ts'
@@ -29,9 +30,9 @@ const overOnceRunning: ReadonlySet<string> = new Set([
   'DevicePluginStillRunning',
 ])
 
-function decideSuperseded(module: ObservedModule, worker: Worker): PodDecision {
+function decideSuperseded(module: ObservedModule, worker: Worker, node: NodeView): PodDecision {
   return {
-    loaded: recordDoubt(module, worker),
+    loaded: recordDoubt(module, worker, node),
     pods: deleteWorkerPod(worker),
     waits: [makeWait('WorkerRunning', `pod ${worker.podName} does what is no longer wanted and is being deleted`)],
   }
@@ -119,7 +120,7 @@ function decideWithWorker(module: ObservedModule, context: WorkerContext, nowMs:
   }
   // A second load of what is loaded already changes nothing: let it end.
   if (isRepeatedLoad(module, context)) return { waits: [makeWait('WorkerRunning', `pod ${worker.podName} is running`)] }
-  return decideSuperseded(module, worker)
+  return decideSuperseded(module, worker, observed.node)
 }
 
 function decidePods(module: ObservedModule, observed: ObservedNode, nowMs: number): PodDecision {

@@ -2,12 +2,13 @@ import { nodeModulesConfigFinalizer } from '../../api/finalizers.ts'
 import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
 import { nodeModulesConfigs } from '../../api/resources.ts'
 import { assertNever, hasCode } from '../../errors/error.ts'
-import type { KubeClient } from '../../kube/client.ts'
+import type { KubeClient, Patch } from '../../kube/client.ts'
 import { nodes, pods } from '../../kube/core-resources.ts'
 import { recordEvent } from '../../kube/events.ts'
 import { defineResource } from '../../kube/resource.ts'
 import type { ExecuteContext } from '../../runtime/reconciler.ts'
 import type { Caches } from '../cluster/caches.ts'
+import type { NodeView } from '../cluster/node-view.ts'
 import type { Action } from './action.ts'
 import { releaseFinalizer } from '../cluster/release-finalizer.ts'
 import { createWorkerPod } from './create-worker-pod.ts'
@@ -38,13 +39,28 @@ async function writeStatus(
   tools.caches.nodeModulesConfigs.written(answer)
 }
 
+const pointerTo = (label: string): string => `/metadata/labels/${label.replaceAll('~', '~0').replaceAll('/', '~1')}`
+
+/** What was true of one boot must not be said of the next, which may begin meanwhile: the API server compares them. */
+function makeLabelPatch({ labels, bootId }: ActionOf<'labelNode'>, present: NodeView['labels'] = {}): Patch {
+  if (bootId === undefined) return { type: 'merge', body: { metadata: { labels } } }
+  const isFirst = Object.keys(present).length === 0
+  const body = [
+    { op: 'test', path: '/status/nodeInfo/bootID', value: bootId },
+    ...(isFirst ? [{ op: 'add', path: '/metadata/labels', value: {} }] : []),
+    ...Object.entries(labels).map(([label, value]) => ({ op: 'add', path: pointerTo(label), value })),
+  ]
+  return { type: 'json', body }
+}
+
 async function labelNode(
-  { node, labels }: ActionOf<'labelNode'>,
-  tools: WorkTools,
+  action: ActionOf<'labelNode'>,
+  { client, caches }: WorkTools,
   signal: AbortSignal,
 ): Promise<void> {
-  const body = { metadata: { labels } }
-  tools.caches.nodes.written(await tools.client.patch(nodes, { name: node }, { type: 'merge', body }, { signal }))
+  const key = { name: action.node }
+  const patch = makeLabelPatch(action, caches.nodes.get(key)?.labels)
+  caches.nodes.written(await client.patch(nodes, key, patch, { signal }))
 }
 
 async function recordLoadEvent(action: ActionOf<'recordEvent'>, tools: WorkTools, signal: AbortSignal): Promise<void> {

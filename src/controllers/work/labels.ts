@@ -43,7 +43,8 @@ export function decideLabels(node: NodeView, decided: readonly Decided[]): Label
   const wanted = wantedLabels(decided)
   const gone = Object.keys(node.labels).filter((key) => isReadyLabel(key) && !wanted.has(key))
   const missing = [...wanted].filter(([key, value]) => node.labels[key] !== value)
-  const label = (labels: readonly (readonly [string, string | null])[]): Action[] =>
-    labels.length === 0 ? [] : [{ type: 'labelNode', node: node.name, labels: Object.fromEntries(labels) }]
-  return { withdraw: label(gone.map((key) => [key, null])), publish: label(missing) }
+  const label = (labels: readonly (readonly [string, string | null])[], boot: { bootId?: string }): Action[] =>
+    labels.length === 0 ? [] : [{ type: 'labelNode', node: node.name, labels: Object.fromEntries(labels), ...boot }]
+  const removed = gone.map((key) => [key, null] as const)
+  return { withdraw: label(removed, {}), publish: label(missing, { bootId: node.bootId }) }
 }

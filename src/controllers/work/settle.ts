@@ -89,8 +89,11 @@ function mayHaveStarted({ state, intent }: Worker): boolean {
  * The status entry to leave behind when a worker is given up: one that has started may have loaded or unloaded its
  * module, so the entry says "may be in the kernel" until another worker reports.
  */
-export function recordDoubt(module: ObservedModule, worker: Worker): NodeModuleStatusItem | undefined {
-  if (!mayHaveStarted(worker)) return module.loaded
+export function recordDoubt(module: ObservedModule, worker: Worker, node: NodeView): NodeModuleStatusItem | undefined {
+  const { loaded } = module
+  if (!mayHaveStarted(worker)) return loaded
   if (worker.intent.action === 'Load') return statusItem(worker.intent, '')
-  return module.loaded === undefined ? undefined : { ...module.loaded, bootId: '' }
+  // What was in the kernel of an earlier boot is not in this one, and an unload puts nothing there.
+  const isKnown = loaded === undefined || ((loaded.bootId ?? '') !== '' && loaded.bootId !== node.bootId)
+  return isKnown ? loaded : { ...loaded, bootId: '' }
 }

@@ -55,7 +55,8 @@ describe('a node that was started again', () => {
       failed: { attempt: 1, exitCode: 1, exitReason: 'Error', text: '' },
     })
     const { actions } = decideWork({ loaded, workers: [worker], node: rebooted })
-    expect(typesOf(actions)).toContain('deletePod')
+    expect(typesOf(actions)).toEqual(['labelNode', 'deletePod'])
+    expect(findAction(decideWork({ loaded, node: rebooted }).actions, 'writeStatus').modules).toEqual([])
   })
 })
 

@@ -26,7 +26,12 @@ describe('a load that succeeded', () => {
     const { actions } = decideWork({ entry: buildItem(), workers: [loaded], reported: buildReported() })
     expect(typesOf(actions)).toEqual(['writeStatus', 'labelNode', 'recordEvent', 'deletePod'])
     expect(findAction(actions, 'writeStatus')).toMatchObject({ modules: [buildLoaded()], workers: [] })
-    expect(findAction(actions, 'labelNode')).toEqual({ type: 'labelNode', node: 'n1', labels: { [ready]: '' } })
+    expect(findAction(actions, 'labelNode')).toEqual({
+      type: 'labelNode',
+      node: 'n1',
+      labels: { [ready]: '' },
+      bootId: 'boot-1',
+    })
     expect(findAction(actions, 'recordEvent')).toMatchObject({ reason: 'ModuleLoaded', namespace: 'ns', name: 'mod' })
     expect(findAction(actions, 'deletePod')).toMatchObject({
       namespace: 'ns',
