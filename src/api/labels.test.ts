@@ -11,11 +11,15 @@ import {
   getModuleVersionLabelName,
   getSchedulePodVersionLabelName,
   getWorkerPodVersionLabelName,
+  hasReadyLabel,
   isDeprecatedReadyNodeLabel,
   parseKernelModuleReadyNodeLabel,
   parseKernelModuleVersionReadyNodeLabel,
   parseModuleConfiguredLabel,
   parseModuleInUseLabel,
+  parseModuleVersionLabelName,
+  parseSchedulePodVersionLabelName,
+  parseWorkerPodVersionLabelName,
 } from './labels.ts'
 
 type GetLabel = (namespace: string, name: string) => string
@@ -43,6 +47,9 @@ describe('labels', () => {
     [getKernelModuleVersionReadyNodeLabel, parseKernelModuleVersionReadyNodeLabel],
     [getModuleConfiguredLabel, parseModuleConfiguredLabel],
     [getModuleInUseLabel, parseModuleInUseLabel],
+    [getModuleVersionLabelName, parseModuleVersionLabelName],
+    [getWorkerPodVersionLabelName, parseWorkerPodVersionLabelName],
+    [getSchedulePodVersionLabelName, parseSchedulePodVersionLabelName],
   ] as const
 
   it.each(parsers)('%o can be read back, also when the name has dots', (getLabel, parse) => {
@@ -54,6 +61,25 @@ describe('labels', () => {
     const others = names.filter(([other]) => other !== getLabel).map(([, label]) => label)
     const foreign = ['kmm.node.kubernetes.io/mod.ready', 'example.com/ns.mod.ready', 'kubernetes.io/hostname', '']
     for (const label of [...others, ...foreign]) expect([label, parse(label)]).toEqual([label, undefined])
+  })
+
+  it('a version label names a Module only after its whole prefix', () => {
+    const domain = 'kmm.node.kubernetes.io'
+    const others = ['version-module', 'version-modules.ns.mod', 'version-module.mod', 'version-module..mod'].map(
+      (name) => `${domain}/${name}`,
+    )
+    for (const label of [...others, `beta.${domain}/version-module.ns.mod`])
+      expect([label, parseModuleVersionLabelName(label)]).toEqual([label, undefined])
+    expect(parseWorkerPodVersionLabelName(`${domain}/version-worker-pod.ns.mod`)).toBeUndefined()
+  })
+
+  it('the version of a Module x does not say that a Module x.version is loaded', () => {
+    const key = getKernelModuleVersionReadyNodeLabel('ns', 'x')
+    expect(key).toBe(getKernelModuleReadyNodeLabel('ns', 'x.version'))
+    const module = { namespace: 'ns', name: 'x.version' }
+    expect(hasReadyLabel({ [key]: '1' }, module)).toBe(false)
+    expect(hasReadyLabel({ [key]: '' }, module)).toBe(true)
+    expect(hasReadyLabel({}, module)).toBe(false)
   })
 
   it('a ready label without a namespace is one of very old versions', () => {

@@ -39,19 +39,23 @@ export function getKernelModuleVersionReadyNodeLabel(namespace: string, moduleNa
   return `${nodeDomain}/${namespace}.${moduleName}.version.ready`
 }
 
+const moduleVersionPrefix = `${nodeDomain}/version-module.`
+const workerPodVersionPrefix = `${internalDomain}/version-worker-pod.`
+const schedulePodVersionPrefix = `${internalDomain}/version-schedule-pod.`
+
 /** The node's label by which an administrator chooses the version in an ordered upgrade. */
 export function getModuleVersionLabelName(namespace: string, moduleName: string): string {
-  return `${nodeDomain}/version-module.${namespace}.${moduleName}`
+  return `${moduleVersionPrefix}${namespace}.${moduleName}`
 }
 
 /** The node's label that allows worker pods of the version that it names. */
 export function getWorkerPodVersionLabelName(namespace: string, moduleName: string): string {
-  return `${internalDomain}/version-worker-pod.${namespace}.${moduleName}`
+  return `${workerPodVersionPrefix}${namespace}.${moduleName}`
 }
 
 /** The node's label that lets device plugin and DRA pods of the version that it names run there. */
 export function getSchedulePodVersionLabelName(namespace: string, moduleName: string): string {
-  return `${internalDomain}/version-schedule-pod.${namespace}.${moduleName}`
+  return `${schedulePodVersionPrefix}${namespace}.${moduleName}`
 }
 
 /** The node's label that lets the device plugin's DaemonSet run there. Its value is empty. */
@@ -87,8 +91,12 @@ export interface ModuleName {
 
 // A namespace holds no dot, a module's name may: the first dot divides them.
 function parseModuleLabel(key: string, domain: string, suffix: string): ModuleName | undefined {
-  if (!key.startsWith(`${domain}/`) || !key.endsWith(suffix)) return undefined
-  const text = key.slice(domain.length + 1, key.length - suffix.length)
+  return parseBetween(key, `${domain}/`, suffix)
+}
+
+function parseBetween(key: string, prefix: string, suffix: string): ModuleName | undefined {
+  if (!key.startsWith(prefix) || !key.endsWith(suffix)) return undefined
+  const text = key.slice(prefix.length, key.length - suffix.length)
   const match = /^([a-zA-Z0-9-]+)\.([a-zA-Z0-9.-]+)$/.exec(text)
   const [, namespace, name] = match ?? []
   return namespace === undefined || name === undefined ? undefined : { namespace, name }
@@ -103,6 +111,29 @@ export function parseKernelModuleReadyNodeLabel(key: string): ModuleName | undef
 /** The Module of a node's version ready label; undefined for every other key. */
 export function parseKernelModuleVersionReadyNodeLabel(key: string): ModuleName | undefined {
   return parseModuleLabel(key, nodeDomain, '.version.ready')
+}
+
+/** The Module of a node's label by which an administrator chooses the version; undefined for every other key. */
+export function parseModuleVersionLabelName(key: string): ModuleName | undefined {
+  return parseBetween(key, moduleVersionPrefix, '')
+}
+
+/** The Module of a node's label that allows worker pods; undefined for every other key. */
+export function parseWorkerPodVersionLabelName(key: string): ModuleName | undefined {
+  return parseBetween(key, workerPodVersionPrefix, '')
+}
+
+/** The Module of a node's label that lets device plugin and DRA pods run; undefined for every other key. */
+export function parseSchedulePodVersionLabelName(key: string): ModuleName | undefined {
+  return parseBetween(key, schedulePodVersionPrefix, '')
+}
+
+/**
+ * True when the labels of a node say that the Module is loaded. The value tells: a label of the same name that is not empty
+ * is another Module's version.
+ */
+export function hasReadyLabel(labels: Readonly<Record<string, string>>, { namespace, name }: ModuleName): boolean {
+  return labels[getKernelModuleReadyNodeLabel(namespace, name)] === ''
 }
 
 /** The Module of a NodeModulesConfig's label `…module-configured`; undefined for every other key. */

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect } from 'vitest'
 import {
   getKernelModuleReadyNodeLabel,
   getKernelModuleVersionReadyNodeLabel,
-  getWorkerPodVersionLabelName,
+  getModuleVersionLabelName,
 } from '../../src/api/labels.ts'
 import type { Module } from '../../src/api/module.ts'
 import { nodes, pods, serviceAccounts } from '../../src/kube/core-resources.ts'
@@ -218,7 +218,7 @@ itEndsIn('FinalizerMissing', 'a Module without its finalizer gets nothing, until
 })
 
 const setVersion = (scene: Scene, version: string): Promise<void> =>
-  scene.node.label({ [getWorkerPodVersionLabelName(scene.name, 'demo')]: version })
+  scene.node.label({ [getModuleVersionLabelName(scene.name, 'demo')]: version })
 
 itEndsIn(
   'VersionLabelMissing',
@@ -246,9 +246,9 @@ itEndsIn('VersionDiffers', 'a version that the node is not to have, until it is'
   await scene.untilReady()
   const kernelMappings = [{ regexp: '^.+$', containerImage: await scene.push('2') }]
   await scene.patchContainer({ version: '3', kernelMappings })
-  const isLogged = (): boolean =>
-    cluster.log.some((line) => line.includes(scene.name) && line.includes("the Module's version is 3"))
-  await scene.until('the words for it', isLogged)
+  await scene.untilTold('VersionDiffers')
+  const words = `the Module's version is 3; set the node's label ${getModuleVersionLabelName(scene.name, 'demo')}=3`
+  expect(scene.condition('Ready')).toMatchObject({ status: 'True', message: expect.stringContaining(words) })
   expect([scene.isReady, ...countPods(scene)]).toEqual([true, 1, 0])
   await setVersion(scene, '3')
   await scene.until('the new image', () => scene.pods.Load.size === 2)

@@ -1,6 +1,6 @@
 import type { Module, ModuleLoader } from '../../api/module.ts'
 import { moduleFinalizer } from '../../api/finalizers.ts'
-import { getKernelModuleReadyNodeLabel, getWorkerPodVersionLabelName } from '../../api/labels.ts'
+import { getModuleVersionLabelName, getWorkerPodVersionLabelName, hasReadyLabel } from '../../api/labels.ts'
 import type { NodeModuleItem } from '../../api/node-modules-config.ts'
 import { assertNever } from '../../errors/error.ts'
 import type { Reason, ReleaseReason } from '../../errors/reason.ts'
@@ -26,10 +26,20 @@ const release = (reason: ReleaseReason, message: string): Answer => ({ kind: 're
 
 const versionLabelOf = ({ metadata }: Module): string => getWorkerPodVersionLabelName(metadata.namespace, metadata.name)
 
+/** What an administrator has to do so that the node gets the Module's version. */
+function adviseVersion({ metadata }: Module, version: string, node: NodeView): string {
+  const label = getModuleVersionLabelName(metadata.namespace, metadata.name)
+  return node.labels[label] === version
+    ? 'it is about to get it'
+    : `set the node's label ${label}=${version} to load it`
+}
+
 function answerVersionLabel(module: Module, loader: ModuleLoader, node: NodeView): Answer | undefined {
+  const wanted = loader.container.version ?? ''
   const label = versionLabelOf(module)
-  if ((loader.container.version ?? '') === '' || (node.labels[label] ?? '') !== '') return undefined
-  return release('VersionLabelMissing', `the node has no label ${label}`)
+  if (wanted === '' || (node.labels[label] ?? '') !== '') return undefined
+  const advice = adviseVersion(module, wanted, node)
+  return release('VersionLabelMissing', `the node has no label ${label} for version ${wanted}; ${advice}`)
 }
 
 /** The closed list of what releases a Module. */
@@ -50,7 +60,8 @@ function answerVersion(module: Module, loader: ModuleLoader, node: NodeView): An
   const label = versionLabelOf(module)
   const present = node.labels[label] ?? ''
   if (wanted === '' || present === wanted) return undefined
-  return keep('VersionDiffers', `the node's label ${label} is ${present}, the Module's version is ${wanted}`)
+  const what = `the node's label ${label} is ${present}, the Module's version is ${wanted}`
+  return keep('VersionDiffers', `${what}; ${adviseVersion(module, wanted, node)}`)
 }
 
 /** What a registry answered: its workers would not fare better, unlike with a registry that only the operator cannot reach. */
@@ -82,12 +93,17 @@ function answerImage(image: ImageFact, resolved: ResolvedKernel, present: boolea
   }
 }
 
+/** By this label an administrator consents: an upgrade ends on a cordoned node, too, so that it can be uncordoned. */
+function isAskedFor({ metadata, spec }: Module, node: NodeView): boolean {
+  const version = spec?.moduleLoader?.container.version ?? ''
+  return version !== '' && node.labels[getModuleVersionLabelName(metadata.namespace, metadata.name)] === version
+}
+
 function answerNewcomer(module: Module, node: NodeView): Answer | undefined {
   if (!module.metadata?.finalizers?.includes(moduleFinalizer))
     return keep('FinalizerMissing', 'the Module does not carry its finalizer yet')
   // It is no newcomer: it is loaded, and only the NodeModulesConfig that said so was deleted by hand.
-  const { namespace, name } = module.metadata
-  if (node.labels[getKernelModuleReadyNodeLabel(namespace, name)] !== undefined) return undefined
+  if (hasReadyLabel(node.labels, module.metadata) || isAskedFor(module, node)) return undefined
   const taint = findUntoleratedTaint(node, [...(module.spec?.tolerations ?? []), ...internalTolerations])
   if (taint === undefined) return undefined
   return keep(

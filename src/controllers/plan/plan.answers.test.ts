@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { buildModule, buildPluginModule, markDeleted, type ModuleParts } from '../../../test/builders/module.ts'
 import { buildNode, cordoned } from '../../../test/builders/node.ts'
-import { getKernelModuleReadyNodeLabel, getWorkerPodVersionLabelName } from '../../api/labels.ts'
+import {
+  getKernelModuleReadyNodeLabel,
+  getModuleVersionLabelName,
+  getWorkerPodVersionLabelName,
+} from '../../api/labels.ts'
 import { type ImagePhase, imagePhases } from '../../api/module-images-config.ts'
 import type { Module } from '../../api/module.ts'
 import { operatorReasons, reportReasons } from '../../errors/reason.ts'
@@ -36,6 +40,11 @@ const withVersion: ModuleParts = { container: { version: '2' } }
 const withoutFinalizer: ModuleParts = { metadata: { finalizers: [] } }
 const versionLabel = getWorkerPodVersionLabelName('ns', 'mod')
 const versioned = (version: string): Partial<NodeView> => ({ labels: { role: 'worker', [versionLabel]: version } })
+const askedLabel = getModuleVersionLabelName('ns', 'mod')
+/** A node whose administrator asks for another version than the one whose workers may run. */
+const asked = (version: string, wanted: string): Partial<NodeView> => ({
+  labels: { ...versioned(version).labels, [askedLabel]: wanted },
+})
 const loadedLabels = { role: 'worker', [getKernelModuleReadyNodeLabel('ns', 'mod')]: '' }
 const noExecute = { key: 'gone', value: '', effect: 'NoExecute' }
 
@@ -93,6 +102,34 @@ describe('whether a node is to have a Module', () => {
     ],
     ['no finalizer yet', buildModule(withoutFinalizer), {}, 'want', 'keep FinalizerMissing'],
     ['a cordoned node', buildModule(), { taints: [cordoned] }, 'want', 'keep NodeNotSchedulable'],
+    [
+      'a cordoned node whose administrator asks for the version',
+      buildModule(withVersion),
+      { ...asked('2', '2'), taints: [cordoned] },
+      'want',
+      'want',
+    ],
+    [
+      'a cordoned node whose administrator asks for another version',
+      buildModule(withVersion),
+      { ...asked('2', '1'), taints: [cordoned] },
+      'want',
+      'keep NodeNotSchedulable',
+    ],
+    [
+      'a cordoned node with an empty label, and a Module without a version',
+      buildModule(),
+      { ...asked('', ''), taints: [cordoned] },
+      'want',
+      'keep NodeNotSchedulable',
+    ],
+    [
+      'a cordoned node with the version of another Module where a ready label would be',
+      buildModule(),
+      { labels: { role: 'worker', [getKernelModuleReadyNodeLabel('ns', 'mod')]: '1' }, taints: [cordoned] },
+      'want',
+      'keep NodeNotSchedulable',
+    ],
     ['a NoExecute taint', buildModule(), { taints: [noExecute] }, 'want', 'keep NodeNotSchedulable'],
     ['a cordoned node where it is loaded', buildModule(), { taints: [cordoned], labels: loadedLabels }, 'want', 'want'],
     [
@@ -210,12 +247,16 @@ it('says what to do in every reason not to act', () => {
     answer(buildModule(otherKernelOnly)),
     answer(buildModule(), { taints: [cordoned] }, exists, false),
     answer(buildModule(withVersion), versioned('1')),
+    answer(buildModule(withVersion)),
+    answer(buildModule(withVersion), asked('1', '2')),
   ].map((given) => (given.kind === 'want' ? '' : given.message))
   expect(messages).toEqual([
     'Module ns/mod does not exist, and its deletion was not seen; create it again, or delete its entry in the NodeModulesConfig to unload it',
     'no kernel mapping matches kernel 6.1.0-1-amd64; add one to spec.moduleLoader.container.kernelMappings',
     'the node has the taint node.kubernetes.io/unschedulable:NoSchedule, which the Module does not tolerate',
-    `the node's label ${versionLabel} is 1, the Module's version is 2`,
+    `the node's label ${versionLabel} is 1, the Module's version is 2; set the node's label ${askedLabel}=2 to load it`,
+    `the node has no label ${versionLabel} for version 2; set the node's label ${askedLabel}=2 to load it`,
+    `the node's label ${versionLabel} is 1, the Module's version is 2; it is about to get it`,
   ])
 })
 

@@ -5,11 +5,14 @@ import { cutTrailingPlus } from '../../kernel/kernel-version.ts'
 import { isMakingReason, makingFailures } from '../cluster/image-standing.ts'
 import { findOnNode, isLoadedAsWanted, type ModuleKey, type ModuleOnNode } from '../cluster/module-on-node.ts'
 import type { NodeView } from '../cluster/node-view.ts'
+import type { Wait } from '../../runtime/reconciler.ts'
 import type { Answer } from '../plan/answer.ts'
 
 /** What a Module is on one node. */
 export type NodeStanding =
   | { kind: 'loaded' }
+  /** Another version is loaded and stays, as the node's labels ask: nothing is wrong, and the Module's version is not there. */
+  | { kind: 'outdated'; reason: Reason; message: string }
   /** Not for this node: nothing is expected of it. */
   | { kind: 'excluded'; reason: Reason; message: string }
   | { kind: 'progressing'; reason: Reason; message: string; since?: string }
@@ -34,6 +37,8 @@ export interface NodeFacts {
   node: NodeView
   config?: NodeModulesConfig
   answer: Answer
+  /** What an ordered upgrade of the node waits for. */
+  wait?: Wait
   /** The image that the Module asks for on the node; absent where no mapping says so. */
   image?: string
 }
@@ -74,6 +79,13 @@ function waitsForAnother(entry: NodeModuleItem | undefined, { answer, image }: N
   return isMakingReason(answer.reason) && entry !== undefined && entry.config.containerImage !== image
 }
 
+/** A module that is loaded as the plan has it, which may lag behind the Module's version. */
+function standLoaded({ answer, wait }: NodeFacts): NodeStanding {
+  if (wait) return standBy(wait.reason, wait.message)
+  if (answer.kind !== 'keep' || answer.reason !== 'VersionDiffers') return { kind: 'loaded' }
+  return { kind: 'outdated', reason: answer.reason, message: answer.message }
+}
+
 /** Tells how a Module stands on one node. */
 export function classifyNode(facts: NodeFacts, module: ModuleKey): NodeStanding {
   const { node, config, answer } = facts
@@ -81,7 +93,7 @@ export function classifyNode(facts: NodeFacts, module: ModuleKey): NodeStanding 
   const { entry, reported } = found
   if (reported) return standBy(reported.reason as Reason, reported.message ?? '', reported.since)
   if (waitsForAnother(entry, facts)) return standByAnswer(answer)
-  if (isLoadedAsWanted(found, node)) return { kind: 'loaded' }
+  if (isLoadedAsWanted(found, node)) return standLoaded(facts)
   if (answer.kind === 'keep' && (!entry || isForOtherKernel(entry, node))) return standByAnswer(answer)
   return standInProgress(found, facts) ?? standByAnswer(answer)
 }

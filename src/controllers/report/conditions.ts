@@ -72,8 +72,14 @@ function describeNoLoader({ spec }: Module): string {
   return 'it asks for nothing: add spec.moduleLoader to load a kernel module, or spec.devicePlugin'
 }
 
-function describeLoaded(module: Module, loaded: number, excluded: number): Fields {
-  const aside = excluded > 0 ? `; not for ${countNodes(excluded)}` : ''
+/** Nodes that run another version are well, and say what makes them change. */
+function describeOutdated(outdated: readonly ReportedNode[]): string {
+  const words = summarise(outdated).message
+  return outdated.length > 0 ? `; with another version on ${words}` : ''
+}
+
+function describeLoaded({ module, nodes }: ObservedReport, loaded: number, excluded: number): Fields {
+  const aside = `${excluded > 0 ? `; not for ${countNodes(excluded)}` : ''}${describeOutdated(ofKind(nodes, 'outdated'))}`
   const message = module.spec?.moduleLoader ? `loaded on ${countNodes(loaded)}${aside}` : describeNoLoader(module)
   return { type: 'Ready', status: 'True', reason: 'Loaded', message }
 }
@@ -87,7 +93,7 @@ function describeReady(observed: ObservedReport): Fields {
   const excluded = ofKind(nodes, 'excluded')
   const loaded = nodes.length - excluded.length
   if (module.spec?.moduleLoader && loaded === 0) return describeNowhere(nodes, excluded)
-  return describePlugin(observed) ?? describeLoaded(module, loaded, excluded.length)
+  return describePlugin(observed) ?? describeLoaded(observed, loaded, excluded.length)
 }
 
 function describeKind(observed: ObservedReport, type: 'Progressing' | 'Degraded', kind: StandingKind): Fields {

@@ -11,9 +11,12 @@ import { findOnNode, isLoadedAsWanted } from '../cluster/module-on-node.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
 import { isPluginTarget } from '../cluster/plugin-target.ts'
 import { findUntoleratedTaint, internalTolerations } from '../cluster/toleration.ts'
+import type { Wait } from '../../runtime/reconciler.ts'
 import { answerModule } from '../plan/answer.ts'
 import { observeModule } from '../plan/observe.ts'
 import type { ObservedModule } from '../plan/observed.ts'
+import { decideModule as decideUpgrade } from '../upgrade/decide-module.ts'
+import { observeModule as observeUpgrade } from '../upgrade/observe.ts'
 import { classifyNode } from './classify.ts'
 import type { ObservedEmptyNamespace, ObservedReport, PluginCounts, ReportedNode } from './observed.ts'
 
@@ -65,6 +68,12 @@ function readWanted({ mapping }: ObservedModule): ReportedNode['wanted'] {
   return { image: containerImage, kernelVersion }
 }
 
+/** What an ordered upgrade of the node waits for; undefined where none is under way. */
+function findUpgradeWait({ metadata, spec }: Module, node: NodeView, caches: Caches): Wait | undefined {
+  if ((spec?.moduleLoader?.container.version ?? '') === '') return undefined
+  return decideUpgrade(observeUpgrade(metadata, node, caches)).wait
+}
+
 function describeNode({ node, config }: Located, module: Module, sources: ReportSources): ReportedNode {
   const { namespace, name } = module.metadata
   const found = findOnNode(config, { namespace, name })
@@ -72,11 +81,12 @@ function describeNode({ node, config }: Located, module: Module, sources: Report
   const observed = observeModule(`${namespace}/${name}`, node, sources.caches, sources.resolver)
   const answer = answerModule(observed, node, entry !== undefined)
   const wanted = readWanted(observed)
+  const wait = findUpgradeWait(module, node, sources.caches)
   const available = isLoadedAsWanted(found, node)
   const inUseLabel = getModuleInUseLabel(namespace, name)
   return {
     name: node.name,
-    standing: classifyNode({ node, ...defined({ config, image: wanted?.image }), answer }, { namespace, name }),
+    standing: classifyNode({ node, ...defined({ config, image: wanted?.image, wait }), answer }, { namespace, name }),
     ...defined({ wanted }),
     targeted: isTargeted(node, module, entry !== undefined),
     configured: entry !== undefined,

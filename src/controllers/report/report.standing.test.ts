@@ -1,3 +1,4 @@
+import type { Pod } from 'kubernetes-types/core/v1.js'
 import { describe, expect, it } from 'vitest'
 import type { ClusterObjects } from '../../../test/builders/caches.ts'
 import { buildModule, markDeleted } from '../../../test/builders/module.ts'
@@ -128,6 +129,58 @@ describe('how a Module stands on a node', () => {
     expect(
       `${status('Ready')} ${status('Progressing')} ${status('Degraded')} ${reportCondition(objects, 'Ready').reason}`,
     ).toBe(expected)
+  })
+})
+
+describe('a Module with a newer version than a node has', () => {
+  const workerLabel = 'beta.kmm.node.kubernetes.io/version-worker-pod.ns.mod'
+  const askedLabel = 'kmm.node.kubernetes.io/version-module.ns.mod'
+  const old = { version: '1', config: buildModuleConfig({ containerImage: 'registry.test/mod:v0' }) }
+  const scene: Scene = {
+    module: buildModule({ container: { version: '2' } }),
+    config: { entries: [buildItem(old)], loaded: [buildLoaded(old)] },
+    node: { labels: { role: 'worker', [workerLabel]: '1', [askedLabel]: '1' } },
+  }
+
+  it('is well there, and says which label makes it change', () => {
+    const words = `the node's label ${workerLabel} is 1, the Module's version is 2; set the node's label ${askedLabel}=2 to load it`
+    const { reasons, worstNodes, moduleLoader } = reportStatus(cluster(scene))
+    expect(reasons).toEqual([{ reason: 'VersionDiffers', nodes: 1 }])
+    expect(worstNodes).toEqual([{ node: 'n1', reason: 'VersionDiffers', message: words }])
+    expect(moduleLoader?.availableNumber).toBe(1)
+    expect(reportCondition(cluster(scene), 'Ready')).toEqual({
+      status: 'True',
+      reason: 'Loaded',
+      message: `loaded on 1 node; with another version on 1 node, first n1: ${words}`,
+    })
+    for (const type of ['Progressing', 'Degraded'])
+      expect(reportCondition(cluster(scene), type)).toEqual({ status: 'False', reason: 'AsExpected', message: '' })
+  })
+
+  it('waits there for the pods of its device plugin once it is asked for', () => {
+    const labels = { role: 'worker', [workerLabel]: '1', [askedLabel]: '2' }
+    const pods: Pod[] = [
+      {
+        metadata: {
+          name: 'plugin',
+          namespace: 'ns',
+          uid: 'uid-plugin',
+          resourceVersion: '1',
+          labels: { 'kmm.node.kubernetes.io/module.name': 'mod', 'kmm.node.kubernetes.io/role': 'dra' },
+        },
+        spec: { nodeName: 'n1', containers: [{ name: 'plugin', image: 'plugin' }] },
+      },
+    ]
+    const objects = { ...cluster({ ...scene, node: { labels } }), pods }
+    const words =
+      '1 device plugin or DRA pod(s) of ns/mod still run on the node; version 1 is unloaded when they are gone'
+    expect(reportStatus(objects).reasons).toEqual([{ reason: 'DevicePluginStillRunning', nodes: 1 }])
+    expect(reportCondition(objects, 'Progressing')).toEqual({
+      status: 'True',
+      reason: 'DevicePluginStillRunning',
+      message: `1 node, first n1: ${words}`,
+    })
+    expect(reportCondition(objects, 'Degraded').status).toBe('False')
   })
 })
 

@@ -15,9 +15,9 @@ function countReasons(nodes: readonly ReportedNode[]): ReasonCount[] {
     .sort((left, right) => right.nodes - left.nodes || (left.reason < right.reason ? -1 : 1))
 }
 
-const severity = { failing: 0, progressing: 1, excluded: 2, loaded: 3 }
+const severity = { failing: 0, progressing: 1, excluded: 2, outdated: 3, loaded: 4 }
 
-/** The nodes that need attention most: failing before waiting before those that are left aside; oldest first. */
+/** The nodes that need attention most: failing before waiting before those that are left aside or have another version; oldest first. */
 function listWorstNodes(nodes: readonly ReportedNode[]): WorstNode[] {
   const sinceOf = ({ standing }: ReportedNode): string => ('since' in standing ? (standing.since ?? '') : '')
   return nodes

@@ -87,7 +87,7 @@ function observeModule(
 
 /** What is left on a node when its NodeModulesConfig is gone, perhaps deleted by hand. */
 function observeRemains(node: NodeView | undefined, stranded: readonly PodView[]): ObservedStranded | undefined {
-  const isLabelled = node !== undefined && Object.keys(node.labels).some(isReadyLabel)
+  const isLabelled = node !== undefined && Object.entries(node.labels).some(isReadyLabel)
   if (!isLabelled && stranded.length === 0) return undefined
   return { stranded, ...(isLabelled ? { node } : {}) }
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { buildNode } from '../../../test/builders/node.ts'
 import { buildItem, buildLoaded, buildModuleConfig } from '../../../test/builders/node-modules-config.ts'
 import { buildReport } from '../../../test/builders/pod.ts'
 import {
@@ -13,7 +14,12 @@ import {
   unloadedState,
   unloadIntent,
 } from '../../../test/builders/work.ts'
-import { getKernelModuleReadyNodeLabel, getKernelModuleVersionReadyNodeLabel } from '../../api/labels.ts'
+import {
+  getKernelModuleReadyNodeLabel,
+  getKernelModuleVersionReadyNodeLabel,
+  getModuleVersionLabelName,
+} from '../../api/labels.ts'
+import { decideLabels } from './labels.ts'
 
 const ready = getKernelModuleReadyNodeLabel('ns', 'mod')
 const versionReady = getKernelModuleVersionReadyNodeLabel('ns', 'mod')
@@ -141,6 +147,47 @@ describe('the labels of a node', () => {
       'kmm.node.kubernetes.io/ns.gone.version.ready': null,
       'kmm.node.kubernetes.io/old.ready': null,
     })
+  })
+})
+
+describe('the label of the version', () => {
+  const present = buildLoaded({ version: '1' })
+
+  it('follows the version that is loaded, without another load where only the version changed', () => {
+    const node = { labels: { [ready]: '', [versionReady]: '1' } }
+    const { actions } = decideWork({ entry: buildItem({ version: '2' }), loaded: present, node })
+    expect(typesOf(actions)).toEqual(['writeStatus', 'labelNode'])
+    expect(findAction(actions, 'writeStatus').modules[0]?.version).toBe('2')
+    expect(findAction(actions, 'labelNode').labels).toEqual({ [versionReady]: '2' })
+  })
+
+  it('goes with the version, and with the module', () => {
+    const node = { labels: { [ready]: '', [versionReady]: '1' } }
+    const unversioned = decideWork({ entry: buildItem(), loaded: present, node })
+    expect(findAction(unversioned.actions, 'labelNode').labels).toEqual({ [versionReady]: null })
+    const released = decideWork({ loaded: present, node })
+    expect(findAction(released.actions, 'labelNode').labels).toEqual({ [ready]: null, [versionReady]: null })
+  })
+
+  it('gives way to the ready label of a Module that is called x.version', () => {
+    const named = { namespace: 'ns', name: 'mod.version' }
+    const node = buildNode({ labels: {} })
+    const decided = [{ namespace: 'ns', name: 'mod' }, named].map((module) => ({
+      module: { ...module, workers: [], pluginPods: 0, namespaceTerminating: false },
+      decision: { ready: true, loaded: { ...present, ...module } },
+    }))
+    for (const each of [decided, decided.toReversed()])
+      expect(decideLabels(node, each).publish).toMatchObject([
+        { labels: { [ready]: '', [versionReady]: '', 'kmm.node.kubernetes.io/ns.mod.version.version.ready': '1' } },
+      ])
+  })
+
+  it('by which an administrator asks for a version is never taken for a ready label', () => {
+    const labels = {
+      [getModuleVersionLabelName('ns', 'mod.ready')]: '1',
+      [getModuleVersionLabelName('ns', 'ready')]: '1',
+    }
+    expect(decideWork({ node: { labels } }).actions).toEqual([])
   })
 })
 

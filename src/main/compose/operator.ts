@@ -8,6 +8,7 @@ import { unverifiedAfterMs } from '../../controllers/images/existence.ts'
 import { createPlanController } from '../../controllers/plan/controller.ts'
 import { watchClusterMetrics } from '../../controllers/report/cluster-metrics.ts'
 import { createReportController } from '../../controllers/report/controller.ts'
+import { createUpgradeController } from '../../controllers/upgrade/controller.ts'
 import { createWantedImagesController } from '../../controllers/wanted-images/controller.ts'
 import { createWorkController } from '../../controllers/work/controller.ts'
 import type { Refusal } from '../../controllers/work/observed.ts'
@@ -114,7 +115,7 @@ function createNodeRunners(shared: Shared, registryText: string): Runner[] {
     isWorkerPod(pod) &&
     isBelieved(pod, hashKey, node.uid, caches.nodeModulesConfigs.get({ name: node.name })?.spec?.modules ?? [])
   const sources = { caches, resolver: createMappingResolver(), isOwnWorker }
-  // Both write about one node: neither may decide while the other acts.
+  // All write about one node: none may decide while another acts.
   const lock = createKeyedLock()
   const work = createWorkController(
     { caches, hashKey, operatorNamespace: shared.namespace, imageSource: config.worker.imageSource, refusals },
@@ -123,6 +124,7 @@ function createNodeRunners(shared: Shared, registryText: string): Runner[] {
   return [
     addRunner(createPlanController(sources, { client, caches, claims: shared.claims }), shared, lock),
     addRunner(work, shared, lock),
+    addRunner(createUpgradeController(caches, client), shared, lock),
   ]
 }
 

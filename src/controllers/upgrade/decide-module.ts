@@ -1,0 +1,59 @@
+import { assertNever } from '../../errors/error.ts'
+import type { Wait } from '../../runtime/reconciler.ts'
+import type { ObservedModule, VersionLabels } from './observed.ts'
+
+/** What the internal labels are to be next, empty for none, and what their next change waits for. */
+export interface NextLabels extends Pick<VersionLabels, 'worker' | 'schedule'> {
+  wait?: Wait
+}
+
+const none: NextLabels = { worker: '', schedule: '' }
+
+function waitForPlugins({ namespace, name, labels, pluginPods }: ObservedModule): Wait {
+  const what = `${pluginPods} device plugin or DRA pod(s) of ${namespace}/${name} still run on the node`
+  const message = `${what}; version ${labels.worker} is unloaded when they are gone`
+  return { reason: 'DevicePluginStillRunning', message }
+}
+
+function waitForUnload({ namespace, name, labels, configured }: ObservedModule): Wait {
+  const message = `${namespace}/${name}: version ${labels.module} is loaded when nothing of the Module is left on the node`
+  return { reason: configured ? 'NodeModulesConfigPending' : 'WorkerRunning', message }
+}
+
+/** Nothing is allowed on the node: what is asked for comes once it is empty, as two versions cannot be loaded together. */
+function comeFromNothing(module: ObservedModule): NextLabels {
+  const wanted = module.labels.module
+  const isLeft = module.ready || module.configured || module.loaded
+  if (wanted !== '' && isLeft) return { ...none, wait: waitForUnload(module) }
+  return { worker: wanted, schedule: '' }
+}
+
+/**
+ * One step on the way to the version that the administrator asks for: pods of the device plugin go, the module goes, the
+ * module comes, the pods come (upstream: "Ordered upgrade"). Where upstream's table has no row, the pods' label goes first,
+ * and what remains is one of its rows.
+ */
+function followAdministrator(module: ObservedModule): NextLabels {
+  const { module: wanted, worker, schedule } = module.labels
+  const isAllowed = worker !== '' && worker === wanted
+  if (isAllowed && (schedule === '' || schedule === wanted)) return { worker, schedule: wanted }
+  if (schedule !== '') return { worker, schedule: '' }
+  if (worker === '') return comeFromNothing(module)
+  return module.pluginPods > 0 ? { worker, schedule: '', wait: waitForPlugins(module) } : none
+}
+
+/** Decides what one Module's internal version labels on one node are to be next. Taints have no part in it. */
+export function decideModule(module: ObservedModule): NextLabels {
+  const { worker, schedule } = module.labels
+  switch (module.claim) {
+    case 'ordered':
+      return followAdministrator(module)
+    case 'unordered':
+      return none
+    case 'none':
+      // A Module that comes back finds what it left, and nothing is unloaded for the lack of a label.
+      return module.configured || module.loaded || module.pluginPods > 0 ? { worker, schedule } : none
+    default:
+      return assertNever(module.claim)
+  }
+}

@@ -1,0 +1,69 @@
+import {
+  getModuleVersionLabelName,
+  getSchedulePodVersionLabelName,
+  getWorkerPodVersionLabelName,
+  hasReadyLabel,
+  type ModuleName,
+  parseModuleVersionLabelName,
+  parseSchedulePodVersionLabelName,
+  parseWorkerPodVersionLabelName,
+} from '../../api/labels.ts'
+import type { Module } from '../../api/module.ts'
+import { type Caches, moduleKeyOfPod, podsByNode } from '../cluster/caches.ts'
+import { findOnNode } from '../cluster/module-on-node.ts'
+import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
+import { isPluginPod } from '../cluster/pod-view.ts'
+import type { Claim, ObservedModule, ObservedUpgrade, VersionLabels } from './observed.ts'
+
+/** The Modules that the version labels of a node name, each once. */
+export function listVersionedModules(node: NodeView): ModuleName[] {
+  const named = new Map<string, ModuleName>()
+  for (const key of Object.keys(node.labels)) {
+    const module =
+      parseModuleVersionLabelName(key) ?? parseWorkerPodVersionLabelName(key) ?? parseSchedulePodVersionLabelName(key)
+    if (module) named.set(`${module.namespace}/${module.name}`, module)
+  }
+  return [...named.values()]
+}
+
+function judgeClaim(module: Module | undefined, node: NodeView): Claim {
+  const loader = module?.spec?.moduleLoader
+  if (module?.spec === undefined || loader === undefined) return 'none'
+  if (module.metadata.deletionTimestamp !== undefined || !matchesSelector(node.labels, module.spec.selector))
+    return 'none'
+  return (loader.container.version ?? '') === '' ? 'unordered' : 'ordered'
+}
+
+function readLabels({ labels }: NodeView, { namespace, name }: ModuleName): VersionLabels {
+  return {
+    module: labels[getModuleVersionLabelName(namespace, name)] ?? '',
+    worker: labels[getWorkerPodVersionLabelName(namespace, name)] ?? '',
+    schedule: labels[getSchedulePodVersionLabelName(namespace, name)] ?? '',
+  }
+}
+
+/** Reads what an ordered upgrade of one Module on one node depends on. */
+export function observeModule({ namespace, name }: ModuleName, node: NodeView, caches: Caches): ObservedModule {
+  const { entry, loaded } = findOnNode(caches.nodeModulesConfigs.get({ name: node.name }), { namespace, name })
+  const needsModule = caches.pods
+    .byIndex(podsByNode, node.name)
+    .filter((pod) => isPluginPod(pod) && pod.needsModule && moduleKeyOfPod(pod) === `${namespace}/${name}`)
+  return {
+    namespace,
+    name,
+    claim: judgeClaim(caches.modules.get({ namespace, name }), node),
+    labels: readLabels(node, { namespace, name }),
+    configured: entry !== undefined,
+    loaded: loaded !== undefined,
+    ready: hasReadyLabel(node.labels, { namespace, name }),
+    pluginPods: needsModule.length,
+  }
+}
+
+/** Reads the ordered upgrades of one node; undefined where no label asks for one. */
+export function observe(nodeName: string, caches: Caches): ObservedUpgrade | undefined {
+  const node = caches.nodes.get({ name: nodeName })
+  const named = node === undefined ? [] : listVersionedModules(node)
+  if (node === undefined || named.length === 0) return undefined
+  return { node, modules: named.map((module) => observeModule(module, node, caches)) }
+}

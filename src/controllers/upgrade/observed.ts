@@ -1,0 +1,40 @@
+import type { NodeView } from '../cluster/node-view.ts'
+
+/** What a Module has to do with the version labels of a node. */
+export type Claim =
+  /** It has a version and selects the node: the labels are followed. */
+  | 'ordered'
+  /** It selects the node and has no version: the internal labels mean nothing. */
+  | 'unordered'
+  /** It is gone, or going, or does not load anything on the node: the labels mean nothing once nothing of it is left there. */
+  | 'none'
+
+/** The values of a Module's three version labels; empty where a label is missing or empty. */
+export interface VersionLabels {
+  /** What the administrator asks for: never written here. */
+  module: string
+  worker: string
+  schedule: string
+}
+
+/** A Module that the version labels of a node name. */
+export interface ObservedModule {
+  namespace: string
+  name: string
+  claim: Claim
+  labels: VersionLabels
+  /** The plan of the node names the Module. */
+  configured: boolean
+  /** The module is, or may be, in the node's kernel. */
+  loaded: boolean
+  /** The node has the Module's ready label. */
+  ready: boolean
+  /** Device plugin and DRA pods of the Module on the node that need the module, in any state. */
+  pluginPods: number
+}
+
+/** What `upgrade` sees of one node. */
+export interface ObservedUpgrade {
+  node: NodeView
+  modules: readonly ObservedModule[]
+}
