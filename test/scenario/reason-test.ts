@@ -19,8 +19,8 @@ const aboutWorkers: ReadonlySet<Reason> = new Set([
   'WorkerLost',
 ] as const)
 
-/** Why a decision not to act yet is taken before there is a status, or for a Module that does not exist. */
-const logged: ReadonlySet<Reason> = new Set(['FinalizerMissing', 'ModuleVanished'] as const)
+/** Why a decision not to act yet is taken before there is a status. */
+const logged: ReadonlySet<Reason> = new Set(['FinalizerMissing'] as const)
 
 /** Reasons for which an image is not there although KMM makes it: they stand on the Module's condition ImagesReady. */
 const isAboutMaking = (reason: Reason): boolean =>
@@ -31,6 +31,8 @@ function expectSeen(scene: Scene, reason: Reason): void {
     expect(scene.cluster.log.join('\n')).toContain(`"key":"${scene.name}","reason":"${reason}"`)
     return
   }
+  // There is no Module on which it could stand.
+  if (reason === 'ModuleVanished') return expect(scene.seen.node).toContain(reason)
   // An image that stays as it is keeps nothing from being loaded: it is remarked on where images are told of.
   if (reason === 'ImageInputsDiffer') return expect(scene.seen.imagesStatus).toContain(reason)
   if (isAboutMaking(reason)) return expect(scene.seen.images).toContain(reason)

@@ -1,4 +1,4 @@
-import type { ResourceQuota } from 'kubernetes-types/core/v1.js'
+import type { Event as CoreEvent, ResourceQuota } from 'kubernetes-types/core/v1.js'
 import { afterAll, beforeAll, expect } from 'vitest'
 import {
   getKernelModuleReadyNodeLabel,
@@ -197,8 +197,11 @@ itEndsIn('ModuleVanished', 'a Module that nobody deleted takes nothing along, an
   await scene.delete()
   await scene.untilGone()
   letGo()
-  const isLogged = (): boolean => cluster.log.some((line) => line.includes(scene.name) && line.includes('Vanished'))
-  await scene.until('the words for it', isLogged)
+  await scene.until('the words for it', () => scene.worker?.reason === 'ModuleVanished')
+  expect(scene.worker?.message).toContain('create it again')
+  const isEvent = ({ reason, involvedObject }: CoreEvent): boolean =>
+    reason === 'ModuleVanished' && involvedObject.name === scene.name
+  await scene.until('an event on the node', () => cluster.view.events.list().some(isEvent))
   await scene.create(scene.image('1'))
   await scene.untilReady()
   expect(countPods(scene)).toEqual([1, 0])

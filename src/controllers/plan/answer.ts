@@ -9,6 +9,7 @@ import type { MappingAnswer } from '../cluster/answer-mapping.ts'
 import { nameImage, standImage } from '../cluster/image-standing.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
 import { findUntoleratedTaint, internalTolerations } from '../cluster/toleration.ts'
+import { describeVanished } from '../cluster/vanished.ts'
 import { buildItem } from './item.ts'
 import type { ImageFact, ObservedModule } from './observed.ts'
 
@@ -114,8 +115,7 @@ function answerNewcomer(module: Module, node: NodeView): Answer | undefined {
 
 /** A Module that left without a deletion being seen (an etcd restored, a cache that errs) takes nothing with it. */
 function answerVanished({ namespace, name }: ObservedModule): Answer {
-  const what = `Module ${namespace}/${name} does not exist, and its deletion was not seen`
-  return keep('ModuleVanished', `${what}; create it again, or delete its entry in the NodeModulesConfig to unload it`)
+  return keep('ModuleVanished', describeVanished({ namespace, name }))
 }
 
 /** What comes, or stays, of a Module that nothing releases. */

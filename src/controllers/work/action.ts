@@ -27,6 +27,15 @@ export type Action =
       namespace: string
       name: string
     }
+  /** Tells, on the node, of a Module that left without a deletion being seen. */
+  | {
+      type: 'recordVanished'
+      node: NodeView
+      config: NodeModulesConfig
+      namespace: string
+      name: string
+      message: string
+    }
   | { type: 'deletePod'; namespace: string; name: string; uid: string }
   /** Takes the Go operator's finalizer off a worker pod that is being deleted. */
   | { type: 'releasePod'; pod: PodView }

@@ -1,3 +1,4 @@
+import { configsByModule } from '../cluster/caches.ts'
 import type { Controller } from '../cluster/controller.ts'
 import type { Action } from './action.ts'
 import { decide } from './decide.ts'
@@ -29,6 +30,10 @@ export function createWorkController(
       caches.nodeModulesConfigs.onChange(({ key }) => wake(key))
       caches.pods.onChange(({ before, after }) => {
         for (const pod of [before, after]) if (pod?.nodeName) wake(pod.nodeName)
+      })
+      caches.modules.onChange(({ key, before, after }) => {
+        if ((before === undefined) === (after === undefined)) return
+        for (const config of caches.nodeModulesConfigs.byIndex(configsByModule, key)) wake(config.metadata.name)
       })
       caches.namespaces.onChange(({ key, before, after }) => {
         if (before?.podSecurity !== after?.podSecurity) forgetRefusals(key, tools.refusals)

@@ -12,6 +12,7 @@ import { describeWorkerFailure, makeReported } from './reported.ts'
 import { recordDoubt, settle } from './settle.ts'
 import { decideStart } from './start.ts'
 import { describeVolumeFailure, overOnceMounted, pendingVolumeAdvice, type WaitingWords } from './volume-failure.ts'
+import { tellVanished } from './vanished.ts'
 import { sameWork, type Worker } from './worker.ts'
 import type { FailedAttempt } from './worker-state.ts'
 
@@ -137,11 +138,13 @@ function decidePods(module: ObservedModule, observed: ObservedNode, nowMs: numbe
 export function decideModule(module: ObservedModule, observed: ObservedNode, nowMs: number): ModuleDecision {
   const pods = decidePods(module, observed, nowMs)
   const loaded = 'loaded' in pods ? pods.loaded : module.loaded
+  const present = 'reported' in pods ? pods.reported : module.reported
+  const { reported, events } = tellVanished(module, present, observed, nowMs)
   return {
     loaded,
-    reported: 'reported' in pods ? pods.reported : module.reported,
+    reported,
     ready: isLoadedAsWanted(defined({ entry: module.entry, loaded }), observed.node),
-    events: pods.events ?? [],
+    events: [...events, ...(pods.events ?? [])],
     pods: pods.pods ?? [],
     waits: pods.waits ?? [],
   }

@@ -77,6 +77,7 @@ function apply(world: World, action: Action, nowMs: number): World {
     case 'labelNode':
       return { ...world, label: action.labels[readyLabel] === '' }
     case 'recordEvent':
+    case 'recordVanished':
     case 'releasePod':
       return world
     case 'deletePod':

@@ -44,12 +44,15 @@ export function decide(observed: ObservedNode | ObservedStranded, nowMs: number)
   }
   const decided = observed.modules.map((module) => ({ module, decision: decideModule(module, observed, nowMs) }))
   const pods = decided.flatMap(({ decision }) => decision.pods)
+  const events = decided.flatMap(({ decision }) => decision.events)
   const { withdraw, publish } = decideLabels(observed.node, decided)
   const actions: Action[] = [
     ...withdraw,
+    // The status says that it was told.
+    ...events.filter(({ type }) => type === 'recordVanished'),
     ...decideStatus(observed, decided),
     ...publish,
-    ...decided.flatMap(({ decision }) => decision.events),
+    ...events.filter(({ type }) => type !== 'recordVanished'),
     ...pods.filter(({ type }) => type === 'deletePod'),
     ...observed.strays.map(({ namespace, name, uid }): Action => ({ type: 'deletePod', namespace, name, uid })),
     ...releases,

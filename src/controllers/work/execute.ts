@@ -4,7 +4,7 @@ import { nodeModulesConfigs } from '../../api/resources.ts'
 import { assertNever, hasCode } from '../../errors/error.ts'
 import type { KubeClient, Patch } from '../../kube/client.ts'
 import { nodes, pods } from '../../kube/core-resources.ts'
-import { recordEvent } from '../../kube/events.ts'
+import { type EventInput, recordEvent } from '../../kube/events.ts'
 import { defineResource } from '../../kube/resource.ts'
 import type { ExecuteContext } from '../../runtime/reconciler.ts'
 import type { Caches } from '../cluster/caches.ts'
@@ -13,6 +13,7 @@ import type { Action } from './action.ts'
 import { releaseFinalizer } from '../cluster/release-finalizer.ts'
 import { createWorkerPod } from './create-worker-pod.ts'
 import type { Refusal } from './observed.ts'
+import { shortHash } from './worker-name.ts'
 import type { WorkerSettings } from './worker-pod.ts'
 
 const configs = defineResource<NodeModulesConfig>(nodeModulesConfigs)
@@ -80,6 +81,24 @@ async function recordLoadEvent(action: ActionOf<'recordEvent'>, tools: WorkTools
   )
 }
 
+/** One event for each NodeModulesConfig and Module, however often it is told. */
+async function recordVanished(
+  { node, config, namespace, name, message }: ActionOf<'recordVanished'>,
+  { client }: WorkTools,
+  signal: AbortSignal,
+): Promise<void> {
+  const module = `${namespace}/${name}`
+  const event: EventInput = {
+    name: `${node.name}.${shortHash(config.metadata.uid ?? '', module)}`,
+    regarding: { apiVersion: 'v1', kind: 'Node', name: node.name, uid: node.uid },
+    type: 'Warning',
+    reason: 'ModuleVanished',
+    message,
+    annotations: { module },
+  }
+  await recordEvent(client, event, signal)
+}
+
 async function deletePod(
   { namespace, name, uid }: ActionOf<'deletePod'>,
   tools: WorkTools,
@@ -103,6 +122,8 @@ export async function execute(action: Action, tools: WorkTools, { signal, nowMs 
       return labelNode(action, tools, signal)
     case 'recordEvent':
       return recordLoadEvent(action, tools, signal)
+    case 'recordVanished':
+      return recordVanished(action, tools, signal)
     case 'deletePod':
       return deletePod(action, tools, signal)
     case 'releasePod':

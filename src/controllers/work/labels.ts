@@ -12,7 +12,7 @@ import type { ModuleDecision } from './pod-decision.ts'
 import type { ObservedModule } from './observed.ts'
 
 interface Decided {
-  module: ObservedModule
+  module: Pick<ObservedModule, 'namespace' | 'name'>
   decision: Pick<ModuleDecision, 'ready' | 'loaded'>
 }
 

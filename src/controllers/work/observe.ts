@@ -81,6 +81,7 @@ function observeModule(
     ...defined({ refusal }),
     workers: sources.workers.filter(({ intent }) => intent.namespace === namespace && intent.name === name),
     pluginPods: sources.plugins.filter((pod) => moduleKeyOfPod(pod) === key && pod.needsModule).length,
+    vanished: sources.caches.modules.get({ namespace, name }) === undefined,
     namespaceTerminating: sources.caches.namespaces.get({ name: namespace })?.terminating !== false,
   }
 }

@@ -36,6 +36,8 @@ export interface ObservedModule {
   refusal?: Refusal
   /** Device plugin and DRA pods of this Module on the node that need the module, in any state. */
   pluginPods: number
+  /** There is no such Module. */
+  vanished: boolean
   /** The Module's namespace is going away, or gone: no pod can be made there. */
   namespaceTerminating: boolean
 }

@@ -1,6 +1,7 @@
 import type { Pod } from 'kubernetes-types/core/v1.js'
 import { describe, expect, it } from 'vitest'
 import { type ClusterObjects, fillCaches } from '../../../test/builders/caches.ts'
+import { buildModule } from '../../../test/builders/module.ts'
 import { buildNode } from '../../../test/builders/node.ts'
 import { buildItem, buildLoaded, buildNodeConfig } from '../../../test/builders/node-modules-config.ts'
 import { buildWorker, hashKey } from '../../../test/builders/pod.ts'
@@ -188,7 +189,8 @@ describe("a worker pod that the Go operator made and that waits for that operato
     const labels = { ...load.metadata?.labels }
     const nodeModulesConfigs = [buildNodeConfig({ entries: [buildItem()] })]
     const pods = [{ ...pod, metadata: { ...pod.metadata, labels } }]
-    expect(act({ pods, nodes: [buildNode()], namespaces: [namespace], nodeModulesConfigs })).toEqual([
+    const modules = [buildModule()]
+    expect(act({ pods, modules, nodes: [buildNode()], namespaces: [namespace], nodeModulesConfigs })).toEqual([
       'writeStatus',
       'labelNode',
       'recordEvent',
