@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { createAdmission } from './apiserver/admission/admission.ts'
-import type { WebhookOptions } from './apiserver/admission/webhook.ts'
 import { type ApiServer, type ApiServerOptions, startApiServer } from './apiserver/api-server.ts'
 import type { LogSource } from './apiserver/rest/pod-subresources.ts'
 import { createValidator } from './apiserver/validation/validator.ts'
+import type { WebhookOptions } from './apiserver/webhook-call.ts'
 import type { Controller } from './controllers/controller.ts'
 import { type ControllersOptions, startControllers } from './controllers/controllers.ts'
 import { createAdminClient, type Engine } from './engine.ts'
@@ -36,7 +36,8 @@ export async function startEmbeddedEngine(
   stops: StopList,
 ): Promise<EmbeddedEngine> {
   const { findService, imageVolumes = true } = options
-  const admission = { generateSuffix: newSuffix, imageVolumes, ...(findService === undefined ? {} : { findService }) }
+  const webhooks = findService === undefined ? {} : { findService }
+  const admission = { generateSuffix: newSuffix, imageVolumes, ...webhooks }
   const logSource: LogSource = async (request) => {
     const logs = await Promise.all(findKubelets().map((kubelet) => kubelet.readLog(request, request)))
     return logs.find((log) => log !== undefined)
@@ -44,6 +45,7 @@ export async function startEmbeddedEngine(
   const api = stops.add(
     await startApiServer({
       ...options.api,
+      ...webhooks,
       logSource,
       extend: (store) => ({ validator: createValidator(), plugins: createAdmission(store, admission) }),
     }),

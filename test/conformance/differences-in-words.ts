@@ -99,13 +99,6 @@ export const saidDifferently: readonly Known[] = [
     },
   },
   {
-    reason: 'The words for a webhook that answers with an error are those of Go clients.',
-    places: {
-      'a webhook that does not answer: Fail and Ignore, in words':
-        'failing.error.body.details.causes[0].message failing.error.body.message',
-    },
-  },
-  {
     reason: 'Verbs come in another order, and Go writes empty names of response kinds.',
     places: {
       'aggregated discovery': 'ours pods',

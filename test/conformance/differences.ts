@@ -88,13 +88,6 @@ const doneDifferently: readonly Known[] = [
     },
   },
   {
-    reason: 'Conversion webhooks are not imitated: 501 where one would be asked.',
-    places: {
-      'a webhook converts between versions': '',
-      'our other kinds are defaulted and checked': 'asOlder',
-    },
-  },
-  {
     reason: 'Impersonation is not imitated: nobody is refused by RBAC.',
     places: {
       'an administrator acts as somebody else': 'groupAlone refused',

@@ -249,42 +249,37 @@ describe('the API server, asking kmm webhook,', () => {
     expect(await mounted.stop()).toBe(0)
   })
 
-  // The embedded API server does not convert.
-  it.runIf(process.env['KMM_TEST_ENGINE'] === 'kubernetes')(
-    'converts PreflightValidations there and back',
-    async () => {
-      const result = {
-        verificationStatus: 'Success',
-        verificationStage: 'Done',
-        lastTransitionTime: '2026-01-01T00:00:00Z',
-      }
-      const older = {
-        apiVersion: 'kmm.sigs.x-k8s.io/v1beta1',
-        kind: 'PreflightValidation',
-        metadata: { name: 'c' },
-        spec: { kernelVersion: '6.1.0' },
-      }
-      const refused = await send('POST', preflightsPath('v1beta1'), { ...older, spec: { kernelVersion: '6' } })
-      expect([refused.status, refused.body.message]).toEqual([403, expect.stringContaining('spec.kernelVersion')])
-      expect((await send('POST', preflightsPath('v1beta1'), older)).status).toBe(201)
-      const modules = [
-        { ...result, namespace: 'b', name: 'm' },
-        { ...result, namespace: 'a', name: 'm' },
-      ]
-      const statusPath = `${preflightsPath('v1beta2')}/c/status`
-      expect((await send('PATCH', statusPath, { status: { modules } })).status).toBe(200)
-      const read = await send('GET', `${preflightsPath('v1beta1')}/c`)
-      expect(read.body['status']).toEqual({ crStatuses: { 'a/m': result, 'b/m': result } })
-      expect(
-        (await send('PUT', `${preflightsPath('v1beta1')}/c`, { ...read.body, spec: { kernelVersion: '6.2.0' } }))
-          .status,
-      ).toBe(200)
-      const { body } = await send('GET', `${preflightsPath('v1beta2')}/c`)
-      expect(body).toMatchObject({ spec: { kernelVersion: '6.2.0' }, status: { modules } })
-      expect(body['metadata']).not.toHaveProperty('annotations')
-      const leftover = { status: { crStatuses: { 'a/m': result, m: result } } }
-      expect((await send('PATCH', `${preflightsPath('v1beta1')}/c/status`, leftover)).status).toBe(200)
-      expect((await send('GET', `${preflightsPath('v1beta1')}/c`)).body['status']).toMatchObject(leftover.status)
-    },
-  )
+  it('converts PreflightValidations there and back', async () => {
+    const result = {
+      verificationStatus: 'Success',
+      verificationStage: 'Done',
+      lastTransitionTime: '2026-01-01T00:00:00Z',
+    }
+    const older = {
+      apiVersion: 'kmm.sigs.x-k8s.io/v1beta1',
+      kind: 'PreflightValidation',
+      metadata: { name: 'c' },
+      spec: { kernelVersion: '6.1.0' },
+    }
+    const refused = await send('POST', preflightsPath('v1beta1'), { ...older, spec: { kernelVersion: '6' } })
+    expect([refused.status, refused.body.message]).toEqual([403, expect.stringContaining('spec.kernelVersion')])
+    expect((await send('POST', preflightsPath('v1beta1'), older)).status).toBe(201)
+    const modules = [
+      { ...result, namespace: 'b', name: 'm' },
+      { ...result, namespace: 'a', name: 'm' },
+    ]
+    const statusPath = `${preflightsPath('v1beta2')}/c/status`
+    expect((await send('PATCH', statusPath, { status: { modules } })).status).toBe(200)
+    const read = await send('GET', `${preflightsPath('v1beta1')}/c`)
+    expect(read.body['status']).toEqual({ crStatuses: { 'a/m': result, 'b/m': result } })
+    expect(
+      (await send('PUT', `${preflightsPath('v1beta1')}/c`, { ...read.body, spec: { kernelVersion: '6.2.0' } })).status,
+    ).toBe(200)
+    const { body } = await send('GET', `${preflightsPath('v1beta2')}/c`)
+    expect(body).toMatchObject({ spec: { kernelVersion: '6.2.0' }, status: { modules } })
+    expect(body['metadata']).not.toHaveProperty('annotations')
+    const leftover = { status: { crStatuses: { 'a/m': result, m: result } } }
+    expect((await send('PATCH', `${preflightsPath('v1beta1')}/c/status`, leftover)).status).toBe(200)
+    expect((await send('GET', `${preflightsPath('v1beta1')}/c`)).body['status']).toMatchObject(leftover.status)
+  })
 })

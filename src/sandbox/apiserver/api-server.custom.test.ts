@@ -29,19 +29,6 @@ describe('a definition', () => {
     expect((await test.client.get(widgets)).status).toBe(200)
   })
 
-  it('answers 501 where a webhook would turn its objects into another version', async () => {
-    const definition = widgetDefinition() as { spec: { versions: Record<string, unknown>[] } }
-    const [stored = {}] = definition.spec.versions
-    const versions = [stored, { ...stored, name: 'v1beta1', storage: false }]
-    const webhook = { clientConfig: { url: 'https://127.0.0.1:1/convert' }, conversionReviewVersions: ['v1'] }
-    const spec = { ...definition.spec, versions, conversion: { strategy: 'Webhook', webhook } }
-    await test.client.post(definitions, { ...definition, spec })
-    await test.client.post(widgets, widget('a'))
-    const older = await test.client.get(`${widgets.replace('/v1/', '/v1beta1/')}/a`)
-    expect(older).toMatchObject({ status: 501, body: { message: expect.stringContaining('by a webhook') } })
-    expect((await test.client.get(`${widgets}/a`)).status).toBe(200)
-  })
-
   it('takes its objects along when it is deleted, and waits for their finalizers', async () => {
     await test.client.post(definitions, widgetDefinition())
     await test.client.post(widgets, widget('a'))

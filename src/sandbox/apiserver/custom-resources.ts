@@ -1,3 +1,4 @@
+import { type Convert, createConvert } from './conversion/webhook-conversion.ts'
 import { asDefinition, toServed, type Definition } from './definition.ts'
 import { cleanupFinalizer } from './definition-strategy.ts'
 import type { StoreEvent } from './history.ts'
@@ -5,12 +6,13 @@ import type { GroupResource } from './object.ts'
 import type { Registry } from './registry.ts'
 import type { Store } from './store.ts'
 import { customStrategy } from './strategy.ts'
+import type { WebhookOptions } from './webhook-call.ts'
 
 /** Where definitions are stored. */
 export const definitions: GroupResource = { group: 'apiextensions.k8s.io', plural: 'customresourcedefinitions' }
 
 /** Serves the kinds of the definitions that are stored, from the moment of their creation until their deletion. */
-export function followDefinitions(store: Store, registry: Registry): void {
+export function followDefinitions(store: Store, registry: Registry, webhooks: WebhookOptions): void {
   const watched = new Set<string>()
   const onDefinition = (event: StoreEvent): void => {
     const definition = asDefinition(event.object)
@@ -22,7 +24,11 @@ export function followDefinitions(store: Store, registry: Registry): void {
       watched.delete(definition.metadata.name)
       return
     }
-    serveVersions(store, registry, definition)
+    const find = (): Definition | undefined => {
+      const current = store.find(definitions, { name: definition.metadata.name })
+      return current && asDefinition(current)
+    }
+    serveVersions({ store, registry, convert: createConvert(find, webhooks) }, definition)
     if (!watched.has(definition.metadata.name)) {
       watched.add(definition.metadata.name)
       store.subscribe(kind, (change) => {
@@ -34,7 +40,13 @@ export function followDefinitions(store: Store, registry: Registry): void {
   store.subscribe(definitions, onDefinition)
 }
 
-function serveVersions(store: Store, registry: Registry, definition: Definition): void {
+interface Serving {
+  store: Store
+  registry: Registry
+  convert: Convert
+}
+
+function serveVersions({ store, registry, convert }: Serving, definition: Definition): void {
   const { group, names, versions, scope } = definition.spec
   const stored = versions.find((version) => version.storage)
   if (!stored) return
@@ -51,7 +63,7 @@ function serveVersions(store: Store, registry: Registry, definition: Definition)
     { group, plural: names.plural },
     served.map((version) => version.name),
   )
-  for (const version of served) registry.serve(toServed(definition, version))
+  for (const version of served) registry.serve(toServed(definition, version, convert))
 }
 
 function removeInstances(store: Store, name: string, kind: GroupResource): void {

@@ -14,6 +14,8 @@ function fillNames(definition: Definition): void {
   names.singular ??= names.kind.toLowerCase()
   names.listKind ??= `${names.kind}List`
   definition.spec.conversion ??= { strategy: 'None' }
+  const { service } = definition.spec.conversion.webhook?.clientConfig ?? {}
+  if (service) service.port ??= 443
 }
 
 function establish(definition: Definition, nowMs: number): void {

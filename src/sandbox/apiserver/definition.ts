@@ -1,8 +1,9 @@
-import type { OpenApiSchema } from './hooks.ts'
+import { type Convert, createWebhookConversion } from './conversion/webhook-conversion.ts'
+import type { ApiResource, OpenApiSchema } from './hooks.ts'
 import { isRecord, type ApiObject } from './object.ts'
 import type { ServedResource } from './registry.ts'
 import { customColumns, type PrinterColumn } from './table/custom.ts'
-import { notImitated } from './status-error.ts'
+import type { WebhookClientConfig } from './webhook-call.ts'
 
 /** `spec.versions[]` of a CustomResourceDefinition. */
 export interface DefinitionVersion {
@@ -10,6 +11,7 @@ export interface DefinitionVersion {
   served: boolean
   storage: boolean
   deprecated?: boolean
+  deprecationWarning?: string
   schema?: { openAPIV3Schema?: OpenApiSchema }
   subresources?: { status?: object; scale?: object }
   additionalPrinterColumns?: PrinterColumn[]
@@ -35,6 +37,12 @@ export interface DefinitionCondition {
   lastTransitionTime: string
 }
 
+/** `spec.conversion` of a CustomResourceDefinition. */
+export interface DefinitionConversion {
+  strategy?: string
+  webhook?: { clientConfig?: WebhookClientConfig; conversionReviewVersions?: string[] }
+}
+
 /** A CustomResourceDefinition, as far as the server acts on it. */
 export interface Definition extends ApiObject {
   spec: {
@@ -42,7 +50,7 @@ export interface Definition extends ApiObject {
     scope: 'Namespaced' | 'Cluster'
     names: DefinitionNames
     versions: DefinitionVersion[]
-    conversion?: { strategy?: string }
+    conversion?: DefinitionConversion
   }
   status?: { conditions?: DefinitionCondition[]; acceptedNames?: DefinitionNames; storedVersions?: string[] }
 }
@@ -56,20 +64,27 @@ export function asDefinition(object: ApiObject): Definition | undefined {
   return complete ? (object as Definition) : undefined
 }
 
-/** Turns objects into another version: by their apiVersion alone, unless a webhook is to do it, which the sandbox does not ask. */
 const withVersion =
-  (apiVersion: string, { spec }: Definition) =>
-  (object: ApiObject): ApiObject => {
-    if (object.apiVersion === apiVersion) return object
-    if (spec.conversion?.strategy === 'Webhook')
-      throw notImitated(`the conversion of ${object.apiVersion} to ${apiVersion} by a webhook`)
-    return { ...object, apiVersion }
-  }
+  (apiVersion: string) =>
+  (object: ApiObject): ApiObject =>
+    object.apiVersion === apiVersion ? object : { ...object, apiVersion }
 
-/** One version of a definition as the server serves it. */
-export function toServed(definition: Definition, version: DefinitionVersion): ServedResource {
-  const { group, names, scope, versions } = definition.spec
-  const stored = versions.find((each) => each.storage) ?? version
+const same = (object: ApiObject): ApiObject => object
+
+/** How a version relates to what is stored: its name alone differs, or a webhook is asked. */
+function relate(
+  { conversion, versions }: Definition['spec'],
+  apiVersions: { served: string; stored: string },
+  convert: Convert,
+): Pick<ServedResource, 'fromStored' | 'toStored' | 'webhook'> {
+  const { served, stored } = apiVersions
+  if (conversion?.strategy !== 'Webhook') return { fromStored: withVersion(served), toStored: withVersion(stored) }
+  return { fromStored: same, toStored: same, webhook: createWebhookConversion(convert, versions, apiVersions) }
+}
+
+/** One version of a kind, as clients are told of it. */
+function describe({ spec }: Definition, version: DefinitionVersion): ApiResource {
+  const { group, names, scope } = spec
   return {
     group,
     version: version.name,
@@ -83,14 +98,42 @@ export function toServed(definition: Definition, version: DefinitionVersion): Se
     schema: version.schema?.openAPIV3Schema ?? {},
     hasStatus: version.subresources?.status !== undefined,
     subresources: [],
+  }
+}
+
+/** One version of a definition as the server serves it; `convert` turns its objects into another version. */
+export function toServed(definition: Definition, version: DefinitionVersion, convert: Convert): ServedResource {
+  const { group, names, versions } = definition.spec
+  const stored = versions.find((each) => each.storage) ?? version
+  const others = versions.filter((each) => each.served && each.name !== version.name)
+  return {
+    ...describe(definition, version),
     storage: { group, plural: names.plural },
     preferred: version === preferredVersion(definition),
     columns: customColumns(version.additionalPrinterColumns ?? []),
     selectableFields: (version.selectableFields ?? []).map((field) => field.jsonPath),
     terminating: definition.metadata.deletionTimestamp !== undefined,
-    fromStored: withVersion(`${group}/${version.name}`, definition),
-    toStored: withVersion(`${group}/${stored.name}`, definition),
+    ...relate(definition.spec, { served: `${group}/${version.name}`, stored: `${group}/${stored.name}` }, convert),
+    ...warnOfDeprecation(definition, version),
+    equivalents: others.map((other) => ({
+      resource: describe(definition, other),
+      convert: (object) => convert(object, `${group}/${other.name}`),
+    })),
   }
+}
+
+/** What clients of a deprecated version are told. */
+function warnOfDeprecation(
+  { spec }: Definition,
+  { name, deprecated, deprecationWarning }: DefinitionVersion,
+): Pick<ServedResource, 'deprecation'> {
+  if (deprecated !== true) return {}
+  const { group, names, versions } = spec
+  const [better] = versions
+    .filter((each) => each.served && each.deprecated !== true && compareVersions(each.name, name) < 0)
+    .sort((a, b) => compareVersions(a.name, b.name))
+  const advice = better === undefined ? '' : `; use ${group}/${better.name} ${names.kind}`
+  return { deprecation: deprecationWarning ?? `${group}/${name} ${names.kind} is deprecated${advice}` }
 }
 
 /** The served version that Kubernetes prefers: stable before beta before alpha, then the higher number. */

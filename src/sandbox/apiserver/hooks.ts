@@ -16,8 +16,17 @@ export interface ApiResource extends Resource {
   schema?: OpenApiSchema
   /** Whether `…/status` is served. */
   hasStatus: boolean
+  /** Only custom kinds of several versions: the other ones that are served. */
+  equivalents?: readonly Equivalent[]
   /** Other subresources that are served: `log`, `binding`, `eviction`, `finalize`, … */
   subresources: readonly string[]
+}
+
+/** Another version of the same objects. */
+export interface Equivalent {
+  resource: ApiResource
+  /** Turns an object of this version into that one; a webhook may be asked for it. */
+  convert(object: ApiObject): Promise<ApiObject>
 }
 
 /** Who asks. */

@@ -45,16 +45,26 @@ export function validateMetadata(
   const { metadata } = object
   return [
     ...(old ? [] : validateName(resource, metadata)),
-    ...Object.entries(metadata.labels ?? {}).flatMap(([key, value]) => [
-      ...validateKey('metadata.labels', key),
-      ...validateLabelValue(value),
-    ]),
+    ...validateLabels(metadata.labels ?? {}),
     ...validateAnnotations(metadata),
     ...(metadata.ownerReferences ?? []).flatMap((owner) => validateOwner(owner)),
     ...validateControllers(metadata.ownerReferences ?? []),
     ...(metadata.finalizers ?? []).flatMap((each, index) => validateFinalizer(each, index)),
     ...(old ? validateNewFinalizers(metadata, old.metadata, resource.custom === true) : []),
   ]
+}
+
+/** Everything wrong with labels. */
+export function validateLabels(labels: Readonly<Record<string, string>>): StatusCause[] {
+  return Object.entries(labels).flatMap(([key, value]) => [
+    ...validateKey('metadata.labels', key),
+    ...validateLabelValue(value),
+  ])
+}
+
+/** Everything wrong with the keys of annotations that a webhook made, in the server's misspelt words. */
+export function validateAnnotationKeys(annotations: Readonly<Record<string, string>>): StatusCause[] {
+  return Object.keys(annotations).flatMap((key) => validateKey('metadata.annotation', key.toLowerCase()))
 }
 
 function validateName(resource: Resource, { name }: ObjectMeta): StatusCause[] {

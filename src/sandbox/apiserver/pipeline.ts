@@ -73,11 +73,12 @@ export class WritePipeline {
     const shown = resource.fromStored(prepared)
     this.#validate(resource, request, shown)
     await this.#admit({ ...request, object: shown })
+    const stored = resource.webhook ? await resource.webhook.toStored(shown) : prepared
     if (context.dryRun) {
-      store.refuseTaken(resource.storage, prepared)
-      return shown
+      store.refuseTaken(resource.storage, stored)
+      return show(resource, stored)
     }
-    return resource.fromStored(store.commitCreate(resource.storage, prepared))
+    return show(resource, store.commitCreate(resource.storage, stored))
   }
 
   /** Changes an object; a change that named no resourceVersion is made again when another write came between. */
@@ -88,7 +89,7 @@ export class WritePipeline {
       if (!current && update.createInstead && store.resource(resource.storage)?.strategy.createOnUpdate) {
         return { object: await this.create(resource, update.createInstead, context), created: true }
       }
-      const old = resource.fromStored(store.get(resource.storage, update.key))
+      const old = await show(resource, store.get(resource.storage, update.key))
       const object = update.change(cloneJson(old))
       try {
         return { object: await this.#replace(resource, { update, old, object }, context), created: false }
@@ -106,13 +107,13 @@ export class WritePipeline {
     context: WriteContext,
   ): Promise<DeleteResult> {
     const { store } = this.#parts
-    const old = resource.fromStored(store.get(resource.storage, key))
+    const old = await show(resource, store.get(resource.storage, key))
     const request = this.#request(resource, { operation: 'DELETE', oldObject: old }, context)
     await this.#run('mutating', request)
     await this.#admit(request)
     if (context.dryRun) return { object: old, gone: true }
     const result = store.delete(resource.storage, key, deletion)
-    return { ...result, object: resource.fromStored(result.object) }
+    return { ...result, object: await show(resource, result.object) }
   }
 
   async #replace(
@@ -126,15 +127,19 @@ export class WritePipeline {
     const request = this.#request(resource, { operation: 'UPDATE', object, oldObject: old }, context)
     if (update.subresource !== undefined) request.subresource = update.subresource
     await this.#mutate(request)
-    const options = update.subresource === undefined ? {} : { subresource: update.subresource }
+    const options = {
+      ...(update.subresource === undefined ? {} : { subresource: update.subresource }),
+      ...(resource.webhook === undefined ? {} : { old }),
+    }
     const prepared = store.prepareUpdate(resource.storage, resource.toStored(object), options)
     // The store takes the newest object for granted; what was changed here was another one.
     if (prepared.metadata.resourceVersion !== old.metadata.resourceVersion) throw modified(resource, update.key.name)
     const shown = resource.fromStored(prepared)
     this.#validate(resource, request, shown)
     await this.#admit({ ...request, object: shown })
-    if (context.dryRun) return shown
-    return resource.fromStored(store.commitUpdate(resource.storage, prepared))
+    const stored = resource.webhook ? await resource.webhook.toStored(shown) : prepared
+    if (context.dryRun) return show(resource, stored)
+    return show(resource, store.commitUpdate(resource.storage, stored))
   }
 
   #named(input: ApiObject): ApiObject {
@@ -222,6 +227,11 @@ export class WritePipeline {
       throw invalid(named, name, [{ field: 'metadata.resourceVersion', reason: 'FieldValueInvalid', message }])
     }
   }
+}
+
+/** What is stored, as a version shows it. */
+async function show(resource: ServedResource, object: ApiObject): Promise<ApiObject> {
+  return resource.webhook ? resource.webhook.fromStored(object) : resource.fromStored(object)
 }
 
 function checkAcceptsNew(resource: ServedResource): void {

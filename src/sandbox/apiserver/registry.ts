@@ -1,4 +1,5 @@
 import { builtInResources, notImitatedResources } from './built-in-resources.ts'
+import type { WebhookConversion } from './conversion/webhook-conversion.ts'
 import { toCoreEvent, toEventsGroup } from './event-view.ts'
 import type { ApiResource } from './hooks.ts'
 import { formatGroupResource, type ApiObject, type GroupResource } from './object.ts'
@@ -17,11 +18,15 @@ export interface ServedResource extends ApiResource {
   columns?: readonly Column[]
   /** Only custom kinds: `spec.versions[].selectableFields[].jsonPath`. */
   selectableFields?: readonly string[]
+  /** Only deprecated versions of custom kinds: the warning that every answer carries. */
+  deprecation?: string
   /** True while the definition of a custom kind is being deleted: nothing new is accepted. */
   terminating?: boolean
-  /** What is stored, as this version shows it; the same object where there is no difference. */
+  /** What is stored, as this version shows it; the same object where there is no difference or a webhook knows it. */
   fromStored(object: ApiObject): ApiObject
   toStored(object: ApiObject): ApiObject
+  /** Present where a webhook turns what is stored into this version, and back. */
+  webhook?: WebhookConversion
 }
 
 const same = (object: ApiObject): ApiObject => object

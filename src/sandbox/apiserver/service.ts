@@ -13,6 +13,7 @@ import { Renderer } from './rest/render.ts'
 import { Watches } from './rest/watch.ts'
 import { Writes } from './rest/write.ts'
 import { Store } from './store.ts'
+import type { WebhookOptions } from './webhook-call.ts'
 
 /** What validates and admits writes. */
 export interface Extensions {
@@ -21,7 +22,7 @@ export interface Extensions {
 }
 
 /** How the parts of a server are set. */
-export interface ServiceOptions {
+export interface ServiceOptions extends WebhookOptions {
   /** Epoch milliseconds; the system's clock by default. */
   now?: () => number
   newUid?: () => string
@@ -71,7 +72,7 @@ export function createService(options: ServiceOptions): Service {
     'customresourcedefinitions.apiextensions.k8s.io': definitionStrategy(now),
   }
   const registry = new Registry(store, strategies)
-  followDefinitions(store, registry)
+  followDefinitions(store, registry, options)
   const { validator, plugins } = options.extend?.(store) ?? { validator: acceptAll, plugins: [] }
   const pipeline = new WritePipeline({ store, validator, plugins, newSuffix })
   const renderer = new Renderer(now)

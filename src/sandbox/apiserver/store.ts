@@ -19,6 +19,8 @@ export interface StoreOptions {
 export interface UpdateOptions {
   /** `status` changes the status alone; `finalize` and others change what they are given. */
   subresource?: string
+  /** What is stored, in the version of the input where that is another one. */
+  old?: ApiObject
 }
 
 interface Shelf {
@@ -160,8 +162,9 @@ export class Store {
   prepareUpdate(resource: GroupResource, input: ApiObject, options: UpdateOptions = {}): ApiObject {
     const { resource: kind } = this.#shelf(resource)
     const { namespace, name } = input.metadata
-    const old = this.get(resource, keyOfObject(namespace, name))
-    this.#checkUpdate(kind, input, old)
+    const stored = this.get(resource, keyOfObject(namespace, name))
+    this.#checkUpdate(kind, input, stored)
+    const old = options.old ?? stored
     const object = cloneJson(input)
     if (options.subresource === 'status' && kind.strategy.prepareForStatusUpdate) {
       kind.strategy.prepareForStatusUpdate(object, old)

@@ -1,6 +1,7 @@
 import { accessCases } from './cases/access.ts'
 import { admissionCases } from './cases/admission.ts'
 import { customCases } from './cases/custom.ts'
+import { conversionCases } from './cases/conversions.ts'
 import { deletionCases } from './cases/deletion.ts'
 import { discoveryCases } from './cases/discovery.ts'
 import { kubectlCases } from './cases/kubectl.ts'
@@ -27,5 +28,6 @@ export const chapters: readonly Chapter[] = [
   { name: 'access', cases: accessCases },
   { name: 'discovery', cases: discoveryCases },
   { name: 'admission', cases: admissionCases },
+  { name: 'conversions', cases: conversionCases },
   { name: 'kubectl', cases: kubectlCases, needsKubectl: true },
 ]

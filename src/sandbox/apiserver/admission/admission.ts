@@ -1,12 +1,13 @@
 import type { AdmissionPlugin } from '../hooks.ts'
 import type { Store } from '../store.ts'
+import type { WebhookOptions } from '../webhook-call.ts'
 import { dropImageVolumes } from './image-volumes.ts'
 import { createNamespaceLifecycle } from './namespace-lifecycle.ts'
 import { createPriorityAdmission, defaultTolerations, nodeTaint } from './pod-defaults.ts'
 import { createPodSecurity } from './pod-security.ts'
 import { createResourceQuotaAdmission } from './resource-quota.ts'
 import { createServiceAccountAdmission } from './service-account.ts'
-import { createValidatingWebhooks, type WebhookOptions } from './webhook.ts'
+import { createValidatingWebhooks } from './webhook.ts'
 
 /** What admission needs from outside. */
 export interface AdmissionOptions extends WebhookOptions {

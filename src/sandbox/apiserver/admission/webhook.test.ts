@@ -145,7 +145,7 @@ describe('a validating webhook', () => {
   it('behind a service that does not exist cannot be asked', async () => {
     const error = await refusal({ clientConfig: { service: { namespace: 'kmm', name: 'webhook' } } })
     expect(error.message).toBe(
-      'Internal error occurred: failed calling webhook "check.kmm.io": service "webhook" not found',
+      'Internal error occurred: failed calling webhook "check.kmm.io": failed to call webhook: Post "https://webhook.kmm.svc:443/?timeout=10s": service "webhook" not found',
     )
   })
 

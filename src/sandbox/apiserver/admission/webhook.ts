@@ -1,54 +1,45 @@
 import { randomUUID } from 'node:crypto'
-import { Agent, request as fetchJson } from 'undici'
-import { describeError } from '../../../errors/error.ts'
-import type { AdmissionPlugin, WriteRequest } from '../hooks.ts'
-import { isRecord } from '../object.ts'
+import type { AdmissionPlugin, ApiResource, WriteRequest } from '../hooks.ts'
+import { isRecord, type ApiObject } from '../object.ts'
 import { badRequest, notImitated, StatusError } from '../status-error.ts'
 import type { Store } from '../store.ts'
+import { callWebhook, type WebhookOptions } from '../webhook-call.ts'
 import { isSameResource, validatingWebhooks } from './known-resources.ts'
-import { matchesWebhook, type Webhook, type WebhookConfiguration } from './webhook-rules.ts'
+import { matchWebhook, type MatchedVersion, type Webhook, type WebhookConfiguration } from './webhook-rules.ts'
 
-/** What webhook admission needs from outside. */
-export interface WebhookOptions {
-  /** The address (`https://127.0.0.1:9443`) behind a Service; undefined when there is no such Service. */
-  findService?: (service: { namespace: string; name: string; port: number }) => string | undefined
+const kindOf = ({ group, version, kind }: ApiResource): object => ({ group, version, kind })
+const resourceOf = ({ group, version, plural }: ApiResource): object => ({ group, version, resource: plural })
+
+/** A webhook that wants to see a write, in the version in which it wants to. */
+interface Matched {
+  webhook: Webhook
+  version: MatchedVersion
 }
 
-const answerLimitBytes = 3 * 1024 * 1024
-
-function createReview(request: WriteRequest, uid: string): Record<string, unknown> {
+/** The review of a write, with the objects in the webhook's version. */
+async function createReview(request: WriteRequest, version: MatchedVersion, uid: string): Promise<object> {
   const { resource } = request
-  const kind = { group: resource.group, version: resource.version, kind: resource.kind }
-  const gvr = { group: resource.group, version: resource.version, resource: resource.plural }
+  const show = async (object: ApiObject | undefined): Promise<ApiObject | null> =>
+    object === undefined ? null : (version.convert?.(object) ?? object)
   const options = { CREATE: 'CreateOptions', UPDATE: 'UpdateOptions', DELETE: 'DeleteOptions' }[request.operation]
   const review = {
     uid,
-    kind,
-    resource: gvr,
+    kind: kindOf(version.resource),
+    resource: resourceOf(version.resource),
     subResource: request.subresource,
-    requestKind: kind,
-    requestResource: gvr,
+    requestKind: kindOf(resource),
+    requestResource: resourceOf(resource),
     requestSubResource: request.subresource,
     name: request.name,
     namespace: request.namespace,
     operation: request.operation,
     userInfo: { username: request.user.name, uid: request.user.uid, groups: request.user.groups },
-    object: request.object ?? null,
-    oldObject: request.oldObject ?? null,
+    object: await show(request.object),
+    oldObject: await show(request.oldObject),
     dryRun: request.dryRun,
     options: { ...request.options, kind: options, apiVersion: 'meta.k8s.io/v1' },
   }
   return { kind: 'AdmissionReview', apiVersion: 'admission.k8s.io/v1', request: review }
-}
-
-function locate(webhook: Webhook, options: WebhookOptions): URL {
-  const { url, service } = webhook.clientConfig ?? {}
-  if (url !== undefined) return new URL(url)
-  if (service === undefined) throw new Error('webhook configuration must have either service or URL')
-  const port = service.port ?? 443
-  const base = options.findService?.({ namespace: service.namespace, name: service.name, port })
-  if (base === undefined) throw new Error(`service "${service.name}" not found`)
-  return new URL(service.path ?? '/', base)
 }
 
 /** What the server accepts as the answer of a webhook. */
@@ -73,37 +64,16 @@ function readVerdict(answer: unknown, uid: string): Verdict {
   }
 }
 
-async function post(url: URL, webhook: Webhook, body: unknown): Promise<unknown> {
-  const { caBundle } = webhook.clientConfig ?? {}
-  const ca = caBundle === undefined ? undefined : Buffer.from(caBundle, 'base64').toString()
-  const agent = new Agent({ maxResponseSize: answerLimitBytes, ...(ca === undefined ? {} : { connect: { ca } }) })
-  const seconds = webhook.timeoutSeconds ?? 10
-  url.searchParams.set('timeout', `${seconds}s`)
-  try {
-    const answer = await fetchJson(url, {
-      method: 'POST',
-      dispatcher: agent,
-      headers: { 'content-type': 'application/json', accept: 'application/json' },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(seconds * 1000),
-    })
-    const text = await answer.body.text()
-    if (answer.statusCode !== 200) throw new Error(`the server responded with the status code ${answer.statusCode}`)
-    return JSON.parse(text)
-  } catch (error) {
-    const why =
-      error instanceof Error && error.name === 'TimeoutError' ? 'context deadline exceeded' : describeError(error)
-    throw new Error(`failed to call webhook: Post ${JSON.stringify(url.href)}: ${why}`, { cause: error })
-  } finally {
-    await agent.destroy()
-  }
+async function ask(webhook: Webhook, review: object, uid: string, options: WebhookOptions): Promise<Verdict> {
+  const call = { config: webhook.clientConfig ?? {}, timeoutSeconds: webhook.timeoutSeconds ?? 10, review }
+  const answer = await callWebhook(call, options).catch((error: unknown) => {
+    throw new Error(`failed to call webhook: ${wordsOf(error)}`, { cause: error })
+  })
+  return readVerdict(answer, uid)
 }
 
-async function ask(webhook: Webhook, request: WriteRequest, options: WebhookOptions): Promise<Verdict> {
-  const uid = randomUUID()
-  const review = createReview(request, uid)
-  return readVerdict(await post(locate(webhook, options), webhook, review), uid)
-}
+/** Only the outermost message: it already carries that of its cause. */
+const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 function internalError(message: string): StatusError {
   return new StatusError(`Internal error occurred: ${message}`, {
@@ -126,22 +96,24 @@ function refuse(webhook: Webhook, result: Record<string, unknown>): StatusError 
 }
 
 async function consult(
-  webhook: Webhook,
+  { webhook, version }: Matched,
   request: WriteRequest,
   options: WebhookOptions,
 ): Promise<StatusError | undefined> {
   const { sideEffects = 'Unknown' } = webhook
   if (request.dryRun && !['None', 'NoneOnDryRun'].includes(sideEffects))
     return badRequest(`admission webhook "${webhook.name}" does not support dry run`)
+  const uid = randomUUID()
+  const review = await createReview(request, version, uid).catch((error: unknown) => {
+    throw internalError(wordsOf(error))
+  })
   try {
-    const verdict = await ask(webhook, request, options)
+    const verdict = await ask(webhook, review, uid, options)
     for (const warning of verdict.warnings) request.warn(warning)
     return verdict.allowed ? undefined : refuse(webhook, verdict.result)
   } catch (error) {
     if (webhook.failurePolicy === 'Ignore') return undefined
-    // Only the outermost message: it already carries that of its cause.
-    const why = error instanceof Error ? error.message : String(error)
-    return internalError(`failed calling webhook "${webhook.name}": ${why}`)
+    return internalError(`failed calling webhook "${webhook.name}": ${wordsOf(error)}`)
   }
 }
 
@@ -158,8 +130,11 @@ export function createValidatingWebhooks(store: Store, options: WebhookOptions =
     const configurations = store.list(validatingWebhooks) as WebhookConfiguration[]
     const webhooks = configurations
       .flatMap((configuration) => configuration.webhooks ?? [])
-      .filter((webhook) => matchesWebhook(webhook, request, store))
-    const refusals = await Promise.all(webhooks.map((webhook) => consult(webhook, request, options)))
+      .flatMap((webhook): Matched[] => {
+        const version = matchWebhook(webhook, request, store)
+        return version === undefined ? [] : [{ webhook, version }]
+      })
+    const refusals = await Promise.all(webhooks.map((each) => consult(each, request, options)))
     const refusal = refusals.find((each) => each !== undefined)
     if (refusal !== undefined) throw refusal
   }

@@ -19,6 +19,7 @@ export async function serveResource(service: Service, call: ResourceCall): Promi
   )
   if (review) return serveReview(review, call)
   const resource = service.registry.find(group, version, plural)
+  if (resource.deprecation !== undefined) call.warn(resource.deprecation)
   checkScope(resource, call)
   checkSubresource(resource, call)
   const isRead = call.verb === 'get' || call.verb === 'list' || call.verb === 'watch'

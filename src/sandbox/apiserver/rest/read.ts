@@ -36,30 +36,35 @@ export class Reads {
     this.#parts = parts
   }
 
-  get({ target, query, rendering }: ReadRequest): Answer {
+  async get({ target, query, rendering }: ReadRequest): Promise<Answer> {
     const { resource } = rendering
     this.#checkFresh(parseVersion(query.get('resourceVersion'), 500))
     const object = this.#parts.store.get(resource.storage, keyOf(target))
-    return this.#parts.renderer.answer(resource.fromStored(object), rendering)
+    const shown = resource.webhook ? await resource.webhook.fromStored(object) : resource.fromStored(object)
+    return this.#parts.renderer.answer(shown, rendering)
   }
 
-  list(request: ReadRequest): Answer {
+  async list(request: ReadRequest): Promise<Answer> {
     const { query, rendering } = request
     const limit = parseCount(query.get('limit'))
     const token = query.get('continue') ?? ''
     checkListOptions(query, token)
-    const page = token === '' ? this.#firstPage(request, limit) : this.#parts.pages.next(token, limit)
+    const page = token === '' ? await this.#firstPage(request, limit) : this.#parts.pages.next(token, limit)
     const objects = page.items.map((object) => rendering.resource.fromStored(object))
     // Go writes an absent token of custom resources as an empty one.
     const none = rendering.resource.custom && rendering.format.shape === 'object' ? { continue: '' } : {}
     return this.#parts.renderer.list(objects, rendering, { ...none, ...listMeta(page, query) })
   }
 
-  /** The objects (as they are stored) that a collection's path and selectors pick. */
-  select({ target, query, rendering }: ReadRequest): ApiObject[] {
-    const matches = parseSelectors(query, rendering.resource)
-    const all = this.#parts.store.list(rendering.resource.storage, target.namespace)
-    return matches ? all.filter(matches) : all
+  /** The objects that a collection's path and selectors pick, as they are stored or as a webhook shows them. */
+  async select({ target, query, rendering }: ReadRequest): Promise<readonly ApiObject[]> {
+    const { resource } = rendering
+    const matches = parseSelectors(query, resource)
+    const all = this.#parts.store.list(resource.storage, target.namespace)
+    const shown: ApiObject[] = resource.webhook ? [] : all
+    // One after the other, as the real server asks.
+    if (resource.webhook) for (const object of all) shown.push(await resource.webhook.fromCache(object))
+    return matches ? shown.filter(matches) : shown
   }
 
   watch(request: ReadRequest): Answer {
@@ -108,7 +113,7 @@ export class Reads {
     return { since: version ?? this.#parts.store.resourceVersion, markInitialEvents: false }
   }
 
-  #firstPage(request: ReadRequest, limit: number): Page {
+  async #firstPage(request: ReadRequest, limit: number): Promise<Page> {
     const { query } = request
     const version = parseVersion(query.get('resourceVersion'), 400)
     const match = query.get('resourceVersionMatch') ?? ''
@@ -118,7 +123,7 @@ export class Reads {
     if (wantsPast && (match === 'Exact' || (match === '' && limit > 0))) {
       throw expired('The resourceVersion for the provided list is too old.')
     }
-    return this.#parts.pages.first(this.select(request), String(now), limit)
+    return this.#parts.pages.first(await this.select(request), String(now), limit)
   }
 
   /** Refuses a version that this server has not reached, as after it began anew. */

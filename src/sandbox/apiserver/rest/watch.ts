@@ -5,13 +5,14 @@ import type { ApiObject } from '../object.ts'
 import { StatusError } from '../status-error.ts'
 import type { Store } from '../store.ts'
 import type { Renderer, Rendering } from './render.ts'
+import { openOutlet, type Outlet } from './watch-outlet.ts'
 import { WatchStream, type OpenWatch } from './watch-stream.ts'
 
 /** What a watch asks for. */
 export interface WatchRequest {
   rendering: Rendering
   namespace?: string
-  /** True for objects (as they are stored) that the selectors pick. */
+  /** True for objects (as they are stored, or as a webhook shows them) that the selectors pick. */
   matches: (object: ApiObject) => boolean
   /** Changes after this version; undefined begins with everything that is there. */
   since: number | undefined
@@ -56,22 +57,23 @@ export class Watches {
     const stream = new WatchStream(plural, response, this.#options.maxUnreadBytes)
     this.#open.add(stream)
     stream.onClose(() => this.#open.delete(stream))
-    const send = (line: string | Buffer): void => stream.send(line)
+    const outlet = openOutlet(request.rendering.resource, stream)
+    const onEvent = (event: StoreEvent): void =>
+      outlet.event(event, (shown) => this.#sendEvent(request, shown, (line) => stream.send(line)))
     try {
-      if (request.since === undefined) this.#sendInitial(request, send)
-      else for (const event of this.#store.eventsSince(storage, request.since)) this.#sendEvent(request, event, send)
+      if (request.since === undefined) this.#sendInitial(request, outlet, stream)
+      else for (const event of this.#store.eventsSince(storage, request.since)) onEvent(event)
     } catch (error) {
       if (!(error instanceof StatusError)) throw error
       stream.fail(error)
       return
     }
-    const onEvent = (event: StoreEvent): void => this.#sendEvent(request, event, send)
     stream.onClose(this.#store.subscribe(storage, onEvent, () => stream.end()))
-    this.#startTimers(request, stream)
+    this.#startTimers(request, outlet, stream)
   }
 
-  #startTimers(request: WatchRequest, stream: WatchStream): void {
-    const bookmark = (): void => stream.send(this.#bookmark(request, {}))
+  #startTimers(request: WatchRequest, outlet: Outlet, stream: WatchStream): void {
+    const bookmark = (): void => outlet.line(this.#bookmark(request, {}))
     const timeout = setTimeout(() => {
       // A last bookmark lets the next watch begin where this one ends, however quiet its kind is.
       if (request.bookmarks) bookmark()
@@ -83,12 +85,13 @@ export class Watches {
     stream.onClose(() => clearInterval(interval))
   }
 
-  #sendInitial(request: WatchRequest, send: (line: string) => void): void {
+  #sendInitial(request: WatchRequest, outlet: Outlet, stream: WatchStream): void {
     const { storage } = request.rendering.resource
-    for (const object of this.#store.list(storage, request.namespace)) {
-      if (request.matches(object)) send(this.#line(request, 'ADDED', object))
+    const send = (object: ApiObject): void => {
+      if (request.matches(object)) stream.send(this.#line(request, 'ADDED', object))
     }
-    if (request.markInitialEvents) send(this.#bookmark(request, { 'k8s.io/initial-events-end': 'true' }))
+    for (const object of this.#store.list(storage, request.namespace)) outlet.object(object, send)
+    if (request.markInitialEvents) outlet.line(this.#bookmark(request, { 'k8s.io/initial-events-end': 'true' }))
   }
 
   #sendEvent(request: WatchRequest, event: StoreEvent, send: (line: string | Buffer) => void): void {

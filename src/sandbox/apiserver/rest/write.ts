@@ -107,7 +107,7 @@ export class Writes {
     const { resource } = rendering
     const options = deleteOptionsOf(input)
     const context = { ...contextFrom(input), ...options }
-    const chosen = this.#parts.reads.select({ target, query, rendering })
+    const chosen = await this.#parts.reads.select({ target, query, rendering })
     const deleted: ApiObject[] = []
     for (const { metadata } of chosen) {
       const key = {

@@ -27,7 +27,7 @@ describe('the definitions that KMM ships', () => {
 
   it('refuse a Module with both device plugin and DRA, in the words of the server', () => {
     const definition = readDefinition('kmm.sigs.x-k8s.io_modules.yaml')
-    const resource = toServed(definition, definition.spec.versions[0]!)
+    const resource = toServed(definition, definition.spec.versions[0]!, (object) => Promise.resolve(object))
     const container = { image: 'i' }
     const moduleLoader = {
       container: { modprobe: { moduleName: 'm' }, kernelMappings: [{ literal: '6.1', containerImage: 'i' }] },

@@ -3,6 +3,7 @@ import type { StructuralSchema } from '../../../api/schema/schema.ts'
 import type { Definition, DefinitionVersion } from '../definition.ts'
 import { type ApiObject, isRecord, sameJson } from '../object.ts'
 import { notImitated } from '../status-error.ts'
+import { validateConversion } from './definition-conversion.ts'
 import { validateDefinitionSchema } from './definition-schema.ts'
 import { type FieldError, invalid, notSupported, required } from './field-error.ts'
 import { checkName, explainRfc1035, explainSubdomain } from './names.ts'
@@ -78,5 +79,6 @@ export function validateDefinition(object: ApiObject): FieldError[] {
         ? []
         : [notSupported('spec.scope', scope, scopes)]),
     ...checkVersions(definition.spec.versions),
+    ...validateConversion(definition.spec.conversion ?? { strategy: 'None' }),
   ]
 }

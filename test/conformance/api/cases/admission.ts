@@ -1,19 +1,6 @@
 import type { ApiAnswer, Body } from '../client.ts'
 import type { ApiCase, ApiContext } from '../context.ts'
-import {
-  at,
-  brief,
-  changed,
-  configMap,
-  configMaps,
-  definition,
-  definitions,
-  dig,
-  gadget,
-  gadgetsOf,
-  module,
-  modules,
-} from '../objects.ts'
+import { at, brief, configMap, configMaps, dig, module, modules } from '../objects.ts'
 import { startWebhookServer, type WebhookReply, type WebhookServer } from '../webhook-server.ts'
 
 type Fields = Record<string, unknown>
@@ -68,54 +55,6 @@ const anonymous = (value: unknown): unknown =>
       .replaceAll(/127\.0\.0\.1:\d+/g, '<webhook>')
       .replaceAll(/LS0t[\w=+/]+/g, '<certificate>'),
   )
-
-const gadgetDefinition = (token: string, { url, caBundle }: WebhookServer): Body =>
-  definition({
-    token,
-    schema: {},
-    spec: {
-      versions: ['v1', 'v2'].map((name) => ({
-        name,
-        served: true,
-        storage: name === 'v1',
-        schema: {
-          openAPIV3Schema: {
-            type: 'object',
-            properties: { spec: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-          },
-        },
-      })),
-      conversion: {
-        strategy: 'Webhook',
-        webhook: { clientConfig: { url: `${url}/convert`, caBundle }, conversionReviewVersions: ['v1'] },
-      },
-    },
-  })
-
-/** Renames spec.one to spec.two and back. */
-function convert(review: Body): WebhookReply {
-  const request = review['request'] as { uid: string; desiredAPIVersion: string; objects: Body[] }
-  const convertedObjects = request.objects.map((object) => {
-    const spec = object['spec'] as Fields
-    const value = spec['one'] ?? spec['two']
-    return {
-      ...object,
-      apiVersion: request.desiredAPIVersion,
-      spec: request.desiredAPIVersion.endsWith('v2') ? { two: value } : { one: value },
-    }
-  })
-  const isBad = request.objects.some(
-    (object) => dig(object, 'spec', 'one') === 'bad' || dig(object, 'spec', 'two') === 'bad',
-  )
-  const result = isBad ? { status: 'Failure', message: 'no such gadget' } : { status: 'Success' }
-  return {
-    body: {
-      apiVersion: 'apiextensions.k8s.io/v1',
-      kind: 'ConversionReview',
-      response: { uid: request.uid, result, convertedObjects: isBad ? [] : convertedObjects },
-    },
-  }
-}
 
 /** Users differ from cluster to cluster. */
 function withoutUser(review: Body): unknown {
@@ -315,47 +254,6 @@ export const admissionCases: readonly ApiCase[] = [
         condition: await create({ matchConditions: [{ name: 'c', expression: 'object.' }] }),
         conditionType: await create({ matchConditions: [{ name: 'c', expression: '1' }] }),
       }
-    },
-  },
-  {
-    name: 'a webhook converts between versions',
-    observe: async (context) => {
-      const { api, ns, token, until } = context
-      const server = await startWebhookServer(convert)
-      const made = await api.post(at(definitions), gadgetDefinition(token, server))
-      const [v1, v2] = [at(gadgetsOf(token), ns), at(gadgetsOf(token, 'v2'), ns)]
-      let result: unknown = anonymous(brief(made))
-      if (made.status === 201) {
-        await until(v1, ({ status }) => status === 200)
-        await until(v2, ({ status }) => status === 200)
-        const created = await api.post(v2, gadget(token, 'g', { spec: { two: 'x' } }, 'v2'))
-        const read = await api.get(`${v1}/g`)
-        const listed = await api.get(v2)
-        const patched = await api.patch(`${v2}/g`, 'merge', { spec: { two: 'y' } })
-        const version = dig(read.body, 'metadata', 'resourceVersion')
-        const events = await api.watch(`${v2}?watch=true&resourceVersion=${String(version)}`, (all) =>
-          all.some(({ type }) => type === 'MODIFIED'),
-        )
-        const replaced = await api.put(`${v1}/g`, changed((await api.get(`${v1}/g`)).body, { spec: { one: 'z' } }))
-        const bad = await api.post(v1, gadget(token, 'bad', { spec: { one: 'bad' } }))
-        const badRead = await api.get(`${v2}/bad`)
-        await api.delete(`${v1}/bad`)
-        const review = server.reviews[0]
-        result = {
-          created,
-          read,
-          bad: bad.status,
-          badRead,
-          listed,
-          patched,
-          watched: events.filter(({ type }) => type === 'MODIFIED'),
-          replaced,
-          review: anonymous(review),
-        }
-        await api.delete(at(definitions, '', `gadgets.${token}.example.com`))
-      }
-      await server.stop()
-      return anonymous(result)
     },
   },
 ]
