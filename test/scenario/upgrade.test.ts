@@ -1,0 +1,214 @@
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { pods } from '../../src/kube/core-resources.ts'
+import { Cluster, exampleFiles, kernel56 } from './cluster.ts'
+import { Rollout } from './rollout.ts'
+import { Scene } from './scene.ts'
+
+let cluster: Cluster
+const rollouts: Rollout[] = []
+beforeAll(async () => {
+  cluster = await Cluster.start({ nodes: [] })
+  await cluster.startOperator()
+})
+afterEach(async () => {
+  for (const rollout of rollouts.splice(0)) await rollout.record.stop()
+})
+afterAll(() => cluster.stop())
+
+/** The images of two versions of kmm_demo. */
+async function pushVersions(scene: Scene): Promise<[first: string, second: string]> {
+  return [
+    await scene.push('1', await exampleFiles(kernel56)),
+    await scene.push('2', await exampleFiles(kernel56, 'prebuilt-v2')),
+  ]
+}
+
+async function start(...given: Parameters<typeof Rollout.start>): Promise<Rollout> {
+  const rollout = await Rollout.start(...given)
+  rollouts.push(rollout)
+  return rollout
+}
+
+/** What the kernel did with kmm_demo: `insert` or `remove`, and which build of it. */
+const historyOf = (scene: Scene): string[] =>
+  scene.kernel.history
+    .filter(({ module }) => module === 'kmm_demo')
+    .map(({ action, srcversion }) => `${action} ${srcversion}`)
+
+const leaving = (version: string): string[] => [
+  'no schedule label',
+  `no pod of ${version}`,
+  'no worker label',
+  'no plan',
+  'no ready label',
+  'no version label',
+  'no module',
+]
+
+const coming = (version: string): string[] => [
+  `worker label: ${version}`,
+  `plan: ${version}`,
+  `module: ${version}`,
+  'ready label: ',
+  `version label: ${version}`,
+  `pod of ${version}: there`,
+]
+
+/**
+ * Demands that nothing else happened since it was asked last, in this order. The pods' label comes as soon as workers may run,
+ * and before pods: when else does not matter.
+ */
+async function expectInOrder({ record, scene }: Rollout, expected: string[], version: string): Promise<void> {
+  const scheduled = `schedule label: ${version}`
+  await scene.until('the whole record', () => record.holds([...expected, scheduled]))
+  const story = record.take()
+  expect(story.filter((each) => each !== scheduled)).toEqual(expected)
+  const after = story.slice(story.indexOf(`worker label: ${version}`))
+  expect(after.filter((each) => each === scheduled || each.startsWith('pod of'))).toEqual([
+    scheduled,
+    `pod of ${version}: there`,
+  ])
+}
+
+it('goes from one version to another in order, on a cordoned node, when its administrator says so', async () => {
+  const scene = await Scene.open(cluster, 'up-ordered')
+  const [first, second] = await pushVersions(scene)
+  const rollout = await start(scene, first)
+  await expectInOrder(rollout, coming('1'), '1')
+
+  await rollout.release('2', second)
+  const asked = 'kmm.node.kubernetes.io/version-module.up-ordered.demo=2'
+  expect(await rollout.untilTold('VersionDiffers')).toContain(`set the node's label ${asked}`)
+  await scene.until('the words on the Module', () => rollout.readyCondition?.message.includes(asked))
+  expect(rollout.readyCondition?.status).toBe('True')
+  expect(rollout.module?.status?.moduleLoader?.availableNumber).toBe(1)
+  await scene.node.cordon()
+  const isCordoned = (): boolean =>
+    cluster.view.nodes.get({ name: scene.name })?.spec?.taints?.some(({ effect }) => effect === 'NoSchedule') === true
+  await scene.until('the taint of the cordon', isCordoned)
+  await cluster.quiet()
+  expect(rollout.record.take()).toEqual([])
+
+  await rollout.ask('2')
+  await rollout.untilRunning('2')
+  expect(isCordoned()).toBe(true)
+  await expectInOrder(rollout, [...leaving('1'), ...coming('2')], '2')
+  const [inserted, removed, again, ...more] = historyOf(scene)
+  expect([removed, again === inserted, more]).toEqual([inserted?.replace('insert', 'remove'), false, []])
+  await scene.until('nothing to be told', () => rollout.module?.status?.reasons === undefined)
+
+  await scene.node.uncordon()
+  await cluster.quiet()
+  expect(rollout.record.take()).toEqual([])
+})
+
+it('unloads a new version with the same image, and loads it again', async () => {
+  const scene = await Scene.open(cluster, 'up-same')
+  const [image] = await pushVersions(scene)
+  const rollout = await start(scene, image)
+  await expectInOrder(rollout, coming('1'), '1')
+  await rollout.release('2', image)
+  await rollout.ask('2')
+  await rollout.untilRunning('2')
+  await expectInOrder(rollout, [...leaving('1'), ...coming('2')], '2')
+  expect(historyOf(scene).map((each) => each.split(' ')[0])).toEqual(['insert', 'remove', 'insert'])
+})
+
+it('unloads in order when the label is withdrawn, and leaves nothing behind', async () => {
+  const scene = await Scene.open(cluster, 'up-withdrawn')
+  const [image] = await pushVersions(scene)
+  const rollout = await start(scene, image)
+  await expectInOrder(rollout, coming('1'), '1')
+  await rollout.ask(null)
+  await scene.until('an empty kernel', () => !scene.kernel.isLoaded('kmm_demo') && !cluster.nmc(scene.name))
+  await rollout.untilTold('VersionLabelMissing')
+  expect(rollout.labels).toEqual({})
+  await scene.until('the whole record', () => rollout.record.holds(leaving('1')))
+  expect(rollout.record.take()).toEqual(leaving('1'))
+})
+
+it('waits for a device plugin that will not end, and tells on the Module', async () => {
+  const scene = await Scene.open(cluster, 'up-stubborn')
+  const [first, second] = await pushVersions(scene)
+  const role = { 'kmm.node.kubernetes.io/role': 'device-plugin' }
+  const free = cluster.sandbox.rules.add({ match: { namespace: scene.name, labels: role }, terminationMs: 600_000 })
+  const rollout = await start(scene, first)
+  await rollout.release('2', second)
+  await rollout.ask('2')
+  expect(await rollout.untilTold('DevicePluginStillRunning')).toBe(
+    '1 device plugin or DRA pod(s) of up-stubborn/demo still run on the node; version 1 is unloaded when they are gone',
+  )
+  const isProgressing = (): boolean =>
+    cluster.condition('Progressing', 'demo', scene.name)?.reason === 'DevicePluginStillRunning'
+  await scene.until('the condition', isProgressing)
+  await cluster.quiet()
+  expect(rollout.labels).toEqual({ asked: '2', worker: '1', ready: '', version: '1' })
+  expect([scene.kernel.removals('kmm_demo'), cluster.condition('Degraded', 'demo', scene.name)?.status]).toEqual([
+    0,
+    'False',
+  ])
+  const key = { namespace: scene.name, name: rollout.plugins[0]?.metadata?.name ?? '' }
+  await cluster.sandbox.client.delete(pods, key, { gracePeriodSeconds: 0 })
+  await rollout.untilRunning('2')
+  free()
+})
+
+it('upgrades one Module of a node and leaves the other alone, also where names have dots', async () => {
+  const scene = await Scene.open(cluster, 'up-two')
+  const [first, second] = await pushVersions(scene)
+  const more = await scene.push('more', await exampleFiles(kernel56, 'prebuilt-more'))
+  const dotted = await start(scene, first, 'demo.v1.x')
+  const other = await start(scene, more, 'other', 'dummy')
+  await dotted.release('2', second)
+  await other.release('2', more)
+  for (const each of [dotted, other]) await each.untilTold('VersionDiffers')
+  for (const each of [dotted, other]) await expectInOrder(each, coming('1'), '1')
+
+  await dotted.ask('2')
+  await dotted.untilRunning('2')
+  await expectInOrder(dotted, [...leaving('1'), ...coming('2')], '2')
+  await cluster.quiet()
+  expect(other.record.take()).toEqual([])
+  expect([scene.kernel.insertions('dummy'), scene.kernel.removals('dummy')]).toEqual([1, 0])
+  await other.ask('2')
+  await other.untilRunning('2')
+  expect(dotted.record.take()).toEqual([])
+})
+
+it('two Modules of a node change at once, each in its order', async () => {
+  const scene = await Scene.open(cluster, 'up-both')
+  const [first, second] = await pushVersions(scene)
+  const more = await scene.push('more', await exampleFiles(kernel56, 'prebuilt-more'))
+  const rollouts = [await start(scene, first), await start(scene, more, 'other', 'dummy')]
+  for (const each of rollouts) {
+    await each.release('2', each.name === 'demo' ? second : more)
+    await each.untilTold('VersionDiffers')
+    await expectInOrder(each, coming('1'), '1')
+  }
+  await Promise.all(rollouts.map((each) => each.ask('2')))
+  for (const each of rollouts) {
+    await each.untilRunning('2')
+    await expectInOrder(each, [...leaving('1'), ...coming('2')], '2')
+  }
+})
+
+it('mends labels that somebody has changed, and takes them off with the Module', async () => {
+  const scene = await Scene.open(cluster, 'up-mended')
+  const [image] = await pushVersions(scene)
+  const rollout = await start(scene, image)
+  const internal = 'beta.kmm.node.kubernetes.io/version'
+  for (const labels of [
+    { [`${internal}-schedule-pod.up-mended.demo`]: '7' },
+    { [`${internal}-worker-pod.up-mended.demo`]: '7' },
+    { [`${internal}-worker-pod.up-mended.demo`]: null },
+    { [`${internal}-worker-pod.up-mended.demo`]: '', [`${internal}-schedule-pod.up-mended.demo`]: '' },
+  ]) {
+    await scene.node.label(labels)
+    await scene.until('the change is seen', () => rollout.labels['schedule'] !== '1')
+    await rollout.untilRunning('1')
+  }
+  await cluster.deleteModule('demo', scene.name)
+  await scene.untilGone()
+  await scene.until('no internal labels', () => JSON.stringify(rollout.labels) === JSON.stringify({ asked: '1' }))
+  expect(scene.kernel.isLoaded('kmm_demo')).toBe(false)
+})
