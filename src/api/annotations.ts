@@ -20,8 +20,10 @@ export const dockerfileAnnotation = 'dockerfile'
 export const jobImageAnnotation = 'kmm.node.kubernetes.io/job-image'
 /** On a build or sign pod: which attempt it is, from 1. KMM's own, unknown upstream. */
 export const jobAttemptAnnotation = 'kmm.node.kubernetes.io/job-attempt'
-/** On a build pod that pushes nothing: `true`; else absent. KMM's own, unknown upstream. */
+/** On a build or sign pod that pushes nothing: `true`; else absent. KMM's own, unknown upstream. */
 export const jobNoPushAnnotation = 'kmm.node.kubernetes.io/job-no-push'
+/** On a ModuleImagesConfig of a preflight, whose name is not its Module's: the Module's name. KMM's own, unknown upstream. */
+export const imagesModuleAnnotation = 'kmm.sigs.x-k8s.io/module-name'
 /** On a Module: when to unload, one of `unloadPolicies`. KMM's own, unknown upstream. */
 export const unloadPolicyAnnotation = 'kmm.sigs.x-k8s.io/unload-policy'
 

@@ -18,8 +18,8 @@ export interface CheckWish {
   kernel: string
   /** All modules that the image has for the kernel when undefined. */
   moduleName: string | undefined
-  /** As images name it. */
-  architecture: string
+  /** As images name it; not compared when undefined. */
+  architecture: string | undefined
   dirName: string
   /** A module without signature would not load; otherwise that is a warning. */
   needsSignature: boolean
@@ -92,12 +92,7 @@ function checkOne(
   const { vermagic = '', architecture } = info
   return [
     ok('module', `${module.name} is ${module.path}`),
-    architecture === wish.architecture
-      ? ok('architecture', `${module.name} is for ${architecture}`)
-      : failed(
-          'architecture',
-          `${module.name} is for ${architecture ?? 'an unknown architecture'}, not for ${wish.architecture}`,
-        ),
+    checkArchitecture(module.name, architecture, wish),
     isBuiltFor(vermagic, wish.kernel)
       ? ok('vermagic', `${module.name} was built for ${vermagic}`)
       : failed(
@@ -108,6 +103,12 @@ function checkOne(
     checkSignature(module, wish),
     ...checkFirmware(module.name, info.firmware, firmware),
   ]
+}
+
+function checkArchitecture(name: string, architecture: string | undefined, wish: CheckWish): CheckFinding {
+  const words = `${name} is for ${architecture ?? 'an unknown architecture'}`
+  if (wish.architecture === undefined || architecture === wish.architecture) return ok('architecture', words)
+  return failed('architecture', `${words}, not for ${wish.architecture}`)
 }
 
 function checkMissing(name: string, kernel: InspectedKernel): CheckFinding[] {

@@ -2,7 +2,8 @@ import type { Event as CoreEvent, Node, Pod } from 'kubernetes-types/core/v1.js'
 import type { Module } from '../../src/api/module.ts'
 import type { ModuleImagesConfig } from '../../src/api/module-images-config.ts'
 import type { NodeModulesConfig } from '../../src/api/node-modules-config.ts'
-import { moduleImagesConfigs, modules, nodeModulesConfigs } from '../../src/api/resources.ts'
+import type { PreflightValidation } from '../../src/api/preflight-validation.ts'
+import { moduleImagesConfigs, modules, nodeModulesConfigs, preflightValidations } from '../../src/api/resources.ts'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { events, nodes, pods } from '../../src/kube/core-resources.ts'
 import { defineResource } from '../../src/kube/resource.ts'
@@ -11,6 +12,7 @@ import { createWatchCache, type WatchCache } from '../../src/kube/watch-cache.ts
 export const moduleResource = defineResource<Module>(modules)
 export const nmcResource = defineResource<NodeModulesConfig>(nodeModulesConfigs)
 export const micResource = defineResource<ModuleImagesConfig>(moduleImagesConfigs)
+export const preflightResource = defineResource<PreflightValidation>(preflightValidations)
 
 const keep = <T>(object: T): T => object
 
@@ -20,6 +22,7 @@ export interface View {
   modules: WatchCache<Module, Module>
   configs: WatchCache<NodeModulesConfig, NodeModulesConfig>
   images: WatchCache<ModuleImagesConfig, ModuleImagesConfig>
+  preflights: WatchCache<PreflightValidation, PreflightValidation>
   pods: WatchCache<Pod, Pod>
   events: WatchCache<CoreEvent, CoreEvent>
 }
@@ -32,6 +35,7 @@ export function createView(client: KubeClient): View {
     modules: createWatchCache({ ...options, resource: moduleResource, trim: keep<Module> }),
     configs: createWatchCache({ ...options, resource: nmcResource, trim: keep<NodeModulesConfig> }),
     images: createWatchCache({ ...options, resource: micResource, trim: keep<ModuleImagesConfig> }),
+    preflights: createWatchCache({ ...options, resource: preflightResource, trim: keep<PreflightValidation> }),
     pods: createWatchCache({ ...options, resource: pods, trim: keep<Pod> }),
     events: createWatchCache({ ...options, resource: events, trim: keep<CoreEvent> }),
   }

@@ -1,5 +1,6 @@
 import type { Module } from '../../api/module.ts'
 import type { ModuleImagesConfig } from '../../api/module-images-config.ts'
+import type { PreflightValidation } from '../../api/preflight-validation.ts'
 import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
 import { moduleNamespaceLabel, moduleNameLabel } from '../../api/labels.ts'
 import type { Cache } from '../../kube/cache.ts'
@@ -15,6 +16,7 @@ export interface Caches {
   modules: Cache<Module, Module>
   nodeModulesConfigs: Cache<NodeModulesConfig, NodeModulesConfig>
   moduleImagesConfigs: Cache<ModuleImagesConfig, ModuleImagesConfig>
+  preflightValidations: Cache<PreflightValidation, PreflightValidation>
   /** Pods that carry KMM's module label. */
   pods: Cache<Pod, PodView>
   daemonSets: Cache<DaemonSet, DaemonSet>
@@ -46,6 +48,9 @@ export const podsByJobType = 'jobType'
 
 /** NodeModulesConfigs by each Module (`namespace/name`) that their spec, status or labels name. */
 export const configsByModule = 'module'
+
+/** ModuleImagesConfigs by the PreflightValidation (uid) that owns them; those of Modules are under no value. */
+export const imagesByPreflight = 'preflight'
 
 /** DaemonSets by the Module (`namespace/name`) in their labels. */
 export const daemonSetsByModule = 'module'

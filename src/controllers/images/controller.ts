@@ -1,12 +1,14 @@
 import { moduleNameLabel, resourceTypeLabel } from '../../api/labels.ts'
-import { podsByNode } from '../cluster/caches.ts'
+import { formatKey, keyOf } from '../../kube/object.ts'
+import { imagesByPreflight, podsByNode } from '../cluster/caches.ts'
 import type { Controller } from '../cluster/controller.ts'
+import { findModule } from '../cluster/images-config.ts'
 import type { PodView } from '../cluster/pod-view.ts'
 import type { Action } from './action.ts'
 import { decide } from './decide.ts'
 import { execute, type ImagesTools } from './execute.ts'
 import { createKeyedLock } from '../../runtime/keyed-lock.ts'
-import { isImageDoubted, observe } from './observe.ts'
+import { isImageDoubted, listRefused, observe } from './observe.ts'
 import { type Facts, forget, type ImagesSettings, type ObservedImages } from './observed.ts'
 
 /** The ModuleImagesConfig of a build or sign pod, which has the name that its label says. */
@@ -51,6 +53,14 @@ export function createImagesController(
       })
       caches.modules.onChange(({ key, before, after }) => {
         if (isImageDoubted(before) !== isImageDoubted(after)) add(key)
+      })
+      caches.preflightValidations.onChange(({ before, after }) => {
+        const [was, is] = [listRefused(before), listRefused(after)]
+        if (was.size === 0 && is.size === 0) return
+        for (const config of caches.moduleImagesConfigs.byIndex(imagesByPreflight, after?.metadata.uid ?? '')) {
+          const module = formatKey(findModule(config))
+          if (was.has(module) !== is.has(module)) add(keyOf(config))
+        }
       })
       caches.pods.onChange(({ before, after }) => {
         const key = ownerKeyOf(after) ?? ownerKeyOf(before)

@@ -1,8 +1,10 @@
 import type { ModuleImagesConfig } from '../../api/module-images-config.ts'
 import type { Module } from '../../api/module.ts'
+import type { PreflightValidation } from '../../api/preflight-validation.ts'
 import type { ReportReason } from '../../errors/reason.ts'
-import { parseKey } from '../../kube/object.ts'
+import { formatKey, parseKey } from '../../kube/object.ts'
 import { type Caches, podsByJobType, podsByModule } from '../cluster/caches.ts'
+import { findModule, findPreflight } from '../cluster/images-config.ts'
 import type { PodView } from '../cluster/pod-view.ts'
 import { jobOfPod } from './job/job-of-pod.ts'
 import { isAtWork, type Job, jobTypes } from './job/job.ts'
@@ -32,6 +34,19 @@ const mendedByImage: ReadonlySet<string> = new Set<ReportReason>([
 /** True when a worker of the Module fails with something that a new image could mend. */
 export function isImageDoubted(module: Module | undefined): boolean {
   return module?.status?.reasons?.some(({ reason }) => mendedByImage.has(reason)) ?? false
+}
+
+/** The Modules (`namespace/name`) whose images will not do, says a preflight: somebody may push better ones. */
+export function listRefused(preflight: PreflightValidation | undefined): Set<string> {
+  const entries = preflight?.status?.modules ?? []
+  const refused = entries.filter(({ verificationStatus }) => verificationStatus === 'Failure')
+  return new Set(refused.map(({ namespace, name }) => `${namespace}/${name}`))
+}
+
+function isConfigDoubted(config: ModuleImagesConfig, caches: Caches): boolean {
+  const [preflight, module] = [findPreflight(config), findModule(config)]
+  if (preflight === undefined) return isImageDoubted(caches.modules.get(module))
+  return listRefused(caches.preflightValidations.get({ name: preflight.name })).has(formatKey(module))
 }
 
 /** An upstream operator's pods belong to an object of its own, of the same name. */
@@ -86,6 +101,6 @@ export function observe(key: string, sources: ImagesSources): ObservedImages | u
     sharedJobs: makes ? listSharedJobs(config, caches) : [],
     activeBuilds: makes ? countActiveBuilds(sources) : 0,
     startedAtMs,
-    isDoubted: isImageDoubted(caches.modules.get({ namespace, name })),
+    isDoubted: isConfigDoubted(config, caches),
   }
 }

@@ -3,6 +3,7 @@ import type { MappingResolver } from '../../kernel/resolver.ts'
 import { keyOf, parseKey } from '../../kube/object.ts'
 import { answerMapping } from '../cluster/answer-mapping.ts'
 import { type Caches, moduleKeyOfPod, podsByNode } from '../cluster/caches.ts'
+import { getImagesConfig } from '../cluster/images-config.ts'
 import { defined } from '../cluster/defined.ts'
 import { modulesOfConfig } from '../cluster/modules-of-config.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
@@ -29,7 +30,7 @@ export function observeModule(key: string, node: NodeView, caches: Caches, resol
   if (module?.spec?.moduleLoader === undefined)
     return { namespace, name, ...(module ? { module } : {}), mapping: { kind: 'none' }, image: { phase: 'Unknown' } }
   const mapping = answerMapping(resolver, module, node.kernelVersion)
-  const images = caches.moduleImagesConfigs.get({ namespace, name })
+  const images = getImagesConfig({ namespace, name }, caches)
   const image =
     mapping.kind === 'resolved' ? findImageFact(images, mapping.resolved.containerImage) : { phase: 'Unknown' as const }
   return { namespace, name, module, mapping, image }

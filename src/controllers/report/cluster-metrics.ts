@@ -3,6 +3,7 @@ import { resourceTypeLabel } from '../../api/labels.ts'
 import { imagePhases } from '../../api/module-images-config.ts'
 import type { GaugeReader, Metrics } from '../../runtime/metrics.ts'
 import { type Caches, podsByJobType } from '../cluster/caches.ts'
+import { findPreflight } from '../cluster/images-config.ts'
 import type { PodView } from '../cluster/pod-view.ts'
 import { jobTypes } from '../images/job/job.ts'
 
@@ -31,6 +32,12 @@ function listModuleGauges(caches: Caches): GaugeReader[] {
     gauge('kmm_module_num', 'Modules', () => true),
     gauge('kmm_in_cluster_build_num', 'Modules with a build', (module) => asksFor(module, 'build')),
     gauge('kmm_in_cluster_sign_num', 'Modules with a signing', (module) => asksFor(module, 'sign')),
+    {
+      name: 'kmm_preflight_num',
+      help: 'PreflightValidations',
+      labelNames: [],
+      read: () => [{ labels: {}, value: caches.preflightValidations.list().length }],
+    },
     gauge('kmm_device_plugin_num', 'Modules with a device plugin', ({ spec }) => spec?.devicePlugin !== undefined),
     {
       name: 'kmm_modprobe_args',
@@ -68,7 +75,10 @@ const jobTypeOf = ({ labels }: PodView): string | undefined =>
   jobTypes.find((type) => type === labels[resourceTypeLabel])
 
 function* listImages({ moduleImagesConfigs }: Caches): Iterable<{ phase: string }> {
-  for (const { spec, status } of moduleImagesConfigs.list()) {
+  for (const config of moduleImagesConfigs.list()) {
+    // A preflight asks about kernels that no node has.
+    if (findPreflight(config) !== undefined) continue
+    const { spec, status } = config
     const phases = new Map(status?.images?.map(({ image, phase }) => [image, phase]))
     for (const { image } of spec?.images ?? []) yield { phase: phases.get(image) ?? 'Unknown' }
   }

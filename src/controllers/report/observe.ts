@@ -5,6 +5,7 @@ import { getModuleInUseLabel, getSchedulePodVersionLabelName, roleLabel } from '
 import type { MappingResolver } from '../../kernel/resolver.ts'
 import { parseKey } from '../../kube/object.ts'
 import { type Caches, configsByModule, daemonSetsByModule } from '../cluster/caches.ts'
+import { getImagesConfig } from '../cluster/images-config.ts'
 import type { Claims } from '../cluster/claims.ts'
 import { defined } from '../cluster/defined.ts'
 import { findOnNode, isLoadedAsWanted } from '../cluster/module-on-node.ts'
@@ -146,7 +147,7 @@ export function observe(key: string, sources: ReportSources): ObservedReport | O
     module.spec?.moduleLoader || caches.nodeModulesConfigs.byIndex(configsByModule, key).length > 0
       ? locateNodes(module, key, caches)
       : []
-  const images = caches.moduleImagesConfigs.get({ namespace, name })
+  const images = getImagesConfig({ namespace, name }, caches)
   const view = caches.namespaces.get({ name: namespace })
   const nodes = located.map((each) => describeNode(each, module, sources))
   return {

@@ -2,6 +2,7 @@ import type { MappingResolver } from '../../kernel/resolver.ts'
 import { parseKey } from '../../kube/object.ts'
 import { answerMapping } from '../cluster/answer-mapping.ts'
 import type { Caches } from '../cluster/caches.ts'
+import { getImagesConfig } from '../cluster/images-config.ts'
 import { listSelectedNodes } from '../cluster/selected-nodes.ts'
 import type { Module } from '../../api/module.ts'
 import type { KernelAnswer, ObservedImages } from './decide.ts'
@@ -17,7 +18,7 @@ export function observe(key: string, caches: Caches, resolver: MappingResolver):
   const { namespace = '', name } = parseKey(key)
   const module = caches.modules.get({ namespace, name })
   if (module === undefined) return undefined
-  const config = caches.moduleImagesConfigs.get({ namespace, name })
+  const config = getImagesConfig({ namespace, name }, caches)
   const nodes = module.spec?.moduleLoader === undefined ? [] : listSelectedNodes(module, caches)
   const kernels = [...new Set(nodes.map(({ kernelVersion }) => kernelVersion))].filter((kernel) => kernel !== '').sort()
   return {

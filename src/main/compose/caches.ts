@@ -2,6 +2,7 @@ import {
   type Caches,
   configsByModule,
   daemonSetsByModule,
+  imagesByPreflight,
   moduleKeyOfDaemonSet,
   moduleKeyOfPod,
   nodesByKernel,
@@ -9,6 +10,7 @@ import {
   podsByModule,
   podsByNode,
 } from '../../controllers/cluster/caches.ts'
+import { findPreflight } from '../../controllers/cluster/images-config.ts'
 import { modulesOfConfig } from '../../controllers/cluster/modules-of-config.ts'
 import { trimNamespace } from '../../controllers/cluster/namespace-view.ts'
 import { trimNode } from '../../controllers/cluster/node-view.ts'
@@ -17,7 +19,8 @@ import { moduleNameLabel, resourceTypeLabel } from '../../api/labels.ts'
 import type { Module } from '../../api/module.ts'
 import type { ModuleImagesConfig } from '../../api/module-images-config.ts'
 import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
-import { moduleImagesConfigs, modules, nodeModulesConfigs } from '../../api/resources.ts'
+import type { PreflightValidation } from '../../api/preflight-validation.ts'
+import { moduleImagesConfigs, modules, nodeModulesConfigs, preflightValidations } from '../../api/resources.ts'
 import type { Clock } from '../../kube/clock.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { daemonSets, namespaces, nodes, pods } from '../../kube/core-resources.ts'
@@ -58,6 +61,17 @@ export function createCaches(options: CacheOptions) {
     moduleImagesConfigs: createWatchCache({
       ...options,
       resource: defineResource<ModuleImagesConfig>(moduleImagesConfigs),
+      trim: trimMeta,
+      indexes: {
+        [imagesByPreflight]: (config) => {
+          const preflight = findPreflight(config)
+          return preflight === undefined ? [] : [preflight.uid]
+        },
+      },
+    }),
+    preflightValidations: createWatchCache({
+      ...options,
+      resource: defineResource<PreflightValidation>(preflightValidations),
       trim: trimMeta,
       indexes: {},
     }),

@@ -7,6 +7,9 @@ import { createImagesController } from '../../controllers/images/controller.ts'
 import { unverifiedAfterMs } from '../../controllers/images/existence.ts'
 import { createPlanController } from '../../controllers/plan/controller.ts'
 import { watchClusterMetrics } from '../../controllers/report/cluster-metrics.ts'
+import { createContentController } from '../../controllers/preflight/content/controller.ts'
+import type { ContentFact } from '../../controllers/preflight/content/observed.ts'
+import { createPreflightController } from '../../controllers/preflight/controller.ts'
 import { createReportController } from '../../controllers/report/controller.ts'
 import { createUpgradeController } from '../../controllers/upgrade/controller.ts'
 import { createWantedImagesController } from '../../controllers/wanted-images/controller.ts'
@@ -107,6 +110,31 @@ function createImageRunners(shared: Shared, registryText: string): Runner[] {
   return [addRunner(controller, shared)]
 }
 
+function createPreflightRunners(shared: Shared, registryText: string): Runner[] {
+  const { caches, client, clock, logger, temporaryFolder } = shared
+  const facts = new Map<string, ContentFact>()
+  const listeners: ((preflight: string) => void)[] = []
+  const preflight = createPreflightController({
+    sources: { caches, resolver: createMappingResolver(), facts },
+    tools: { client, caches },
+    onFact: (listener) => void listeners.push(listener),
+  })
+  const content = createContentController({
+    client,
+    caches,
+    facts,
+    temporaryFolder,
+    settings: parseRegistrySettings(registryText),
+    tokens: createTokenCache(),
+    warn: (message) => logger.warn({}, message),
+    now: () => clock.now(),
+    onFact: (name) => {
+      for (const tell of listeners) tell(name)
+    },
+  })
+  return [addRunner(preflight, shared), addRunner(content, shared)]
+}
+
 function createNodeRunners(shared: Shared, registryText: string): Runner[] {
   const { caches, client, hashKey, config, workerImage } = shared
   const refusals = new Map<string, Refusal>()
@@ -156,6 +184,7 @@ export async function createOperator(options: OperatorOptions, signal: AbortSign
     ...createNodeRunners(shared, registryText),
     ...createImageRunners(shared, registryText),
     ...createModuleRunners(shared),
+    ...createPreflightRunners(shared, registryText),
   ]
   const all = Object.values(caches)
   return {

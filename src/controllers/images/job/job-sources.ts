@@ -1,32 +1,23 @@
 import type { ModuleImagesConfig } from '../../../api/module-images-config.ts'
-import type { Toleration } from '../../../api/module.ts'
+import type { Module, Toleration } from '../../../api/module.ts'
 import type { ModuleIdentity } from '../../../kernel/variables.ts'
-import { type Caches, nodesByKernel } from '../../cluster/caches.ts'
+import { listArchitectures } from '../../cluster/architectures.ts'
+import type { Caches } from '../../cluster/caches.ts'
+import { findModule } from '../../cluster/images-config.ts'
 import type { PullSecretSources } from '../../cluster/pull-secrets.ts'
 
 /** Whose image it is, where the credentials for it are, and what machines it is for. */
 export interface JobSources extends PullSecretSources {
   /** The Module itself, also where the ModuleImagesConfig has another name. */
   module: ModuleIdentity
-  /** Of the nodes with the image's kernel, as they name it (`amd64`); empty where nobody knows, or they differ. */
+  /** Of the nodes that the image is for, as they name it (`amd64`); empty where nobody knows, or they differ. */
   architecture: string
   /** Of the pods that make the image. */
   tolerations: readonly Toleration[]
 }
 
-/** The Module of a ModuleImagesConfig: its owner; without one, that of its name. */
-export function findModule({ metadata }: ModuleImagesConfig): ModuleIdentity {
-  const { namespace, name, ownerReferences = [] } = metadata
-  const owner = ownerReferences.find(({ kind, controller }) => kind === 'Module' && controller === true)
-  return { namespace, name: owner?.name ?? name }
-}
-
-function findArchitecture(kernelVersion: string, caches: Pick<Caches, 'nodes'>): string {
-  // Mappings are made for a kernel without the `+` at its end.
-  const nodes = [kernelVersion, `${kernelVersion}+`].flatMap((each) => caches.nodes.byIndex(nodesByKernel, each))
-  const architectures = new Set(nodes.map(({ architecture }) => architecture))
-  return architectures.size === 1 ? ([...architectures][0] ?? '') : ''
-}
+/** A Module that is gone, or names no account, has that of its namespace. */
+const findAccount = (module: Module | undefined): string => module?.spec?.moduleLoader?.serviceAccountName || 'default'
 
 /** Reads from the caches what the jobs of an image are made with. */
 export function findJobSources(
@@ -34,13 +25,15 @@ export function findJobSources(
   { kernelVersion }: { kernelVersion: string },
   caches: Pick<Caches, 'modules' | 'nodes'>,
 ): JobSources {
-  const module = findModule(config)
+  const identity = findModule(config)
+  const module = caches.modules.get(identity)
+  const [architecture = '', ...others] = listArchitectures(kernelVersion, module, caches)
   return {
-    namespace: module.namespace,
-    module,
+    namespace: identity.namespace,
+    module: identity,
     imageRepoSecret: config.spec?.imageRepoSecret?.name ?? '',
-    serviceAccountName: caches.modules.get(module)?.spec?.moduleLoader?.serviceAccountName || 'default',
-    architecture: findArchitecture(kernelVersion, caches),
+    serviceAccountName: findAccount(module),
+    architecture: others.length === 0 ? architecture : '',
     tolerations: config.spec?.tolerations ?? [],
   }
 }

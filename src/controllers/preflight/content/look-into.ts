@@ -1,0 +1,141 @@
+import type { ModuleImagesConfig } from '../../../api/module-images-config.ts'
+import type { Module } from '../../../api/module.ts'
+import { describeError, type ErrorCode, KmmError } from '../../../errors/error.ts'
+import type { Reason } from '../../../errors/reason.ts'
+import { checkImage, type CheckFinding } from '../../../image/check-image.ts'
+import { inspectImage, type InspectedImage } from '../../../image/inspect-image.ts'
+import { cleanText } from '../../../kmod/clean-text.ts'
+import { parseReference } from '../../../oci/reference.ts'
+import type { Registry } from '../../../oci/registry.ts'
+import { listArchitectures } from '../../cluster/architectures.ts'
+import type { Caches } from '../../cluster/caches.ts'
+import { findJobSources } from '../../images/job/job-sources.ts'
+import { readPullCredentials, type RegistryTools, withRegistry } from '../../images/read-credentials.ts'
+import type { ContentResult, ContentWish } from './observed.ts'
+
+/** What images are looked into with. */
+export interface LookTools extends RegistryTools {
+  caches: Pick<Caches, 'modules' | 'nodes'>
+  /** A folder for the modules of the image; what is put there is removed again. */
+  temporaryFolder: string
+}
+
+/** A registry that gives layers slower than this is taken for one that does not answer. */
+const longestMs = 120_000
+const mostFindings = 5
+const longestFinding = 300
+
+/** What is wrong with the image itself; everything else tells only that nobody could look. */
+const faults: ReadonlySet<ErrorCode> = new Set(['ImageInvalid', 'LimitExceeded', 'ModuleFileInvalid'])
+
+const reasons: Partial<Record<ErrorCode, Reason>> = {
+  ImageNotFound: 'ImageNotFound',
+  RegistryUnauthorized: 'RegistryUnauthorized',
+  RegistryUnreachable: 'RegistryUnreachable',
+  ConfigurationInvalid: 'RegistryUnauthorized',
+  ReferenceInvalid: 'ImageNotFound',
+  OutOfSpace: 'OutOfSpace',
+}
+
+function explain(error: unknown, signal: AbortSignal): ContentResult {
+  if (signal.aborted || !(error instanceof KmmError)) throw error
+  if (faults.has(error.code)) return { kind: 'wrong', message: cleanText(describeError(error), longestFinding * 2) }
+  const reason = reasons[error.code]
+  if (reason === undefined) throw error
+  return { kind: 'unknown', reason, message: cleanText(describeError(error), longestFinding * 2) }
+}
+
+const join = (findings: readonly CheckFinding[]): string => {
+  const words = [...new Set(findings.map(({ message }) => cleanText(message, longestFinding)))]
+  const more = words.length > mostFindings ? ` and ${words.length - mostFindings} more` : ''
+  return `${words.slice(0, mostFindings).join('; ')}${more}`
+}
+
+/** Modules of the loading order besides the first: modprobe goes on without them. */
+function listMissing(image: InspectedImage, { moduleNames, kernel }: ContentWish): CheckFinding[] {
+  const names = new Set(image.kernels.flatMap(({ modules, onNode }) => [...modules.map(({ name }) => name), ...onNode]))
+  return moduleNames
+    .slice(1)
+    .filter((name) => !names.has(name.replaceAll('-', '_')))
+    .map((name) => ({
+      check: 'module',
+      verdict: 'warning',
+      message: `the image has no module ${name} of modulesLoadingOrder for ${kernel}`,
+    }))
+}
+
+function checkFirmware({ firmware }: InspectedImage, { firmwarePath }: ContentWish): CheckFinding[] {
+  if (firmwarePath === undefined || firmware.length > 0) return []
+  const message = `the image has no file in ${firmwarePath}, which firmwarePath names`
+  return [{ check: 'firmware', verdict: 'warning', message }]
+}
+
+/** Says what was found, the worst first: that something is wrong, or what speaks for the image and what is to be thought of. */
+function judge(image: InspectedImage, wish: ContentWish, architecture: string | undefined): ContentResult {
+  const { kernel, dirName, moduleNames } = wish
+  const asked = { kernel, dirName, architecture, moduleName: moduleNames[0], needsSignature: false }
+  const findings = [...checkImage(image, asked), ...listMissing(image, wish), ...checkFirmware(image, wish)]
+  const failed = findings.filter(({ verdict }) => verdict === 'failed')
+  if (failed.length > 0) return { kind: 'wrong', message: join(failed) }
+  const warnings = findings.filter(({ verdict }) => verdict === 'warning')
+  const told = findings.filter(
+    ({ verdict, check }) => verdict === 'ok' && (check === 'vermagic' || check === 'signature'),
+  )
+  return { kind: 'fits', message: join([...told, ...warnings]) }
+}
+
+async function lookFor(
+  registry: Registry,
+  wish: ContentWish,
+  architecture: string | undefined,
+  { temporaryFolder, signal }: LookTools,
+): Promise<ContentResult> {
+  const { image, digest, kernel, dirName, firmwarePath } = wish
+  const inspected = await inspectImage({
+    source: { registry, reference: { ...parseReference(image), digest } },
+    platform: { os: 'linux', architecture: architecture ?? 'amd64' },
+    dirName,
+    kernel,
+    ...(firmwarePath === undefined ? {} : { firmwarePath }),
+    workFolder: temporaryFolder,
+    signal,
+  })
+  return judge(inspected, wish, architecture)
+}
+
+/** What is wrong for one architecture is wrong. */
+function merge(results: readonly ContentResult[]): ContentResult {
+  const worst = (['wrong', 'unknown'] as const).map((kind) => results.find((result) => result.kind === kind))
+  const messages = [...new Set(results.map(({ message }) => message))].join('; ')
+  return worst.find((result) => result !== undefined) ?? { kind: 'fits', message: messages }
+}
+
+/**
+ * Looks whether an image has what a Module loads, for that kernel and for each architecture on which it may run. Reads the image from its
+ * registry with the Module's credentials, and keeps nothing of it. What keeps it from looking is an `unknown` with its reason.
+ */
+export async function lookInto(
+  wish: ContentWish,
+  { config, module }: { config: ModuleImagesConfig; module: Module },
+  tools: LookTools,
+): Promise<ContentResult> {
+  const deadline = AbortSignal.timeout(longestMs)
+  const signal = AbortSignal.any([tools.signal, deadline])
+  const [spec] = config.spec?.images ?? []
+  const kernelVersion = spec?.kernelVersion ?? wish.kernel
+  const known = listArchitectures(kernelVersion, module, tools.caches)
+  const architectures = known.length === 0 ? [undefined] : known
+  try {
+    const sources = findJobSources(config, { kernelVersion }, tools.caches)
+    const { credentials } = await readPullCredentials(sources, { ...tools, signal })
+    return await withRegistry({ credentials, tls: spec?.registryTLS }, tools, async (registry) => {
+      const results: ContentResult[] = []
+      for (const each of architectures) results.push(await lookFor(registry, wish, each, { ...tools, signal }))
+      return merge(results)
+    })
+  } catch (error) {
+    if (!deadline.aborted || tools.signal.aborted) return explain(error, tools.signal)
+    const message = `looking into it took longer than ${longestMs / 60_000} minutes; is the registry that slow?`
+    return { kind: 'unknown', reason: 'RegistryUnreachable', message }
+  }
+}

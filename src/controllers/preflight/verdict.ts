@@ -1,0 +1,96 @@
+import type { ImageStatus, ModuleImageSpec } from '../../api/module-images-config.ts'
+import type { PreflightModuleStatus } from '../../api/preflight-validation.ts'
+import type { Reason } from '../../errors/reason.ts'
+import { nameImage } from '../cluster/image-standing.ts'
+
+/** What a check has come to so far, and why. */
+export interface Verdict {
+  result: PreflightModuleStatus['verificationStatus']
+  reason: string
+}
+
+const tell = (phrase: string, details: string): string => (details === '' ? phrase : `${phrase}: ${details}`)
+
+/** The image does what it has to (upstream's words, then ours). */
+export const succeed = (details: string): Verdict => ({
+  result: 'Success',
+  reason: tell('verified image exists', details),
+})
+
+/** Nothing is known yet, or something is being done (upstream's words, then ours). */
+export const goOn = (details = ''): Verdict => ({
+  result: 'InProgress',
+  reason: tell('verification is not finished yet', details),
+})
+
+/** There is an image, and it will not do. */
+export const refuse = (details: string): Verdict => ({
+  result: 'Failure',
+  reason: tell('verified image cannot be used', details),
+})
+
+/** There is no image (upstream's words, then ours). */
+function miss({ build, sign }: ModuleImageSpec, details: string): Verdict {
+  const phrase = `verified image does not exist${(build ?? sign) ? ' and build/sign failed' : ''}`
+  return { result: 'Failure', reason: tell(phrase, details) }
+}
+
+/** Reasons that nothing but a change by somebody ends, though it is tried again. */
+const hopeless: ReadonlySet<string> = new Set<Reason>(['UnsignedImageMissing', 'BuilderUnavailable', 'JobPodRefused'])
+
+/** Reasons of an image that is in the registry. */
+const unusable: ReadonlySet<string> = new Set<Reason>(['ExistsUnsigned', 'ImageInvalid'])
+
+const describe = ({ image, message = '' }: ImageStatus): string => (message === '' ? image : nameImage(image, message))
+
+/** A failure after which it is tried again is not the end. */
+function judgeFailed(spec: ModuleImageSpec, status: ImageStatus): Verdict {
+  const { reason = '', retryAt } = status
+  if (unusable.has(reason)) return refuse(describe(status))
+  if (retryAt === undefined || hopeless.has(reason)) return miss(spec, describe(status))
+  return goOn(describe(status))
+}
+
+/** An image that does not exist; one that is to be made is about to be. */
+function judgeMissing(spec: ModuleImageSpec, status: ImageStatus): Verdict {
+  if (spec.build === undefined && spec.sign === undefined) return miss(spec, describe(status))
+  return goOn(status.reason === 'ImageNotFound' ? '' : describe(status))
+}
+
+/** The operator could not look. A registry that refuses it refuses the nodes, too; one that is away may come back. */
+function judgeUnseen(status: ImageStatus): Verdict {
+  const { reason = '' } = status
+  if (reason === 'ImageInvalid') return refuse(describe(status))
+  if (reason !== 'RegistryUnauthorized') return goOn(status.message === undefined ? '' : describe(status))
+  return { result: 'Failure', reason: tell('verified image cannot be looked at', describe(status)) }
+}
+
+/** What was built is in no registry. */
+function judgeBuilt(spec: ModuleImageSpec, status: ImageStatus, isPushed: boolean): Verdict {
+  if (isPushed) return goOn(describe(status))
+  const isSigned = spec.build !== undefined && spec.sign !== undefined
+  const aside = isSigned
+    ? '; it is signed only where pushBuiltImage is true, because what is signed comes from a registry'
+    : ''
+  return succeed(`${describe(status)}${aside}`)
+}
+
+/** What an image's status means for a preflight; undefined for one that exists, whose content is to be judged. */
+export function judgeImage(spec: ModuleImageSpec, status: ImageStatus, isPushed: boolean): Verdict | undefined {
+  switch (status.phase) {
+    case 'Exists':
+    case 'Ready':
+      return undefined
+    case 'Missing':
+      return judgeMissing(spec, status)
+    case 'Failed':
+      return judgeFailed(spec, status)
+    case 'Built':
+      return judgeBuilt(spec, status, isPushed)
+    case 'Unknown':
+    case 'Unverified':
+      return judgeUnseen(status)
+    default:
+      return goOn(describe(status))
+  }
+}

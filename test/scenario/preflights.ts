@@ -1,0 +1,79 @@
+import { join } from 'node:path'
+import type { PreflightModuleStatus, PreflightValidation } from '../../src/api/preflight-validation.ts'
+import type { ModuleImagesConfig } from '../../src/api/module-images-config.ts'
+import { readModulesTree } from '../../src/cli/demo/modules-image.ts'
+import { findPreflight } from '../../src/controllers/cluster/images-config.ts'
+import type { ImageFile } from '../../src/oci/image-builder.ts'
+import { exampleFiles } from './cluster.ts'
+import { type Scene, toEntries } from './scene.ts'
+import { preflightResource } from './view.ts'
+
+/** A kernel for which examples/kmod holds compiled modules, and that no node of a scene runs. */
+export const kernel55 = '6.1.0-55-amd64'
+
+/** The image of the scene's Module for each kernel, as its author writes it. */
+export const containerImage = (scene: Scene): string => scene.image('${KERNEL_FULL_VERSION}')
+
+/** The compiled modules for one kernel, put where an image has them for another. */
+export const misplacedFiles = (kernel: string, as: string): Promise<Record<string, ImageFile>> =>
+  readModulesTree(join('examples/kmod/prebuilt', kernel), as)
+
+/** Asks whether all Modules would have an image for a kernel. */
+export async function createPreflight(
+  { cluster }: Scene,
+  name: string,
+  spec: Partial<PreflightValidation['spec']> = {},
+): Promise<PreflightValidation> {
+  return cluster.sandbox.client.create(preflightResource, {
+    apiVersion: 'kmm.sigs.x-k8s.io/v1beta2',
+    kind: 'PreflightValidation',
+    metadata: { name },
+    spec: { kernelVersion: kernel55, ...spec },
+  })
+}
+
+export async function deletePreflight({ cluster }: Scene, name: string): Promise<void> {
+  await cluster.sandbox.client.delete(preflightResource, { name })
+}
+
+/** What a preflight says of a Module of the scene. */
+export const findEntry = (
+  { cluster, name: namespace }: Scene,
+  preflight: string,
+  module = 'demo',
+): PreflightModuleStatus | undefined =>
+  cluster.view.preflights
+    .get({ name: preflight })
+    ?.status?.modules?.find((entry) => entry.namespace === namespace && entry.name === module)
+
+/** Waits until a preflight says this of a Module of the scene, with these words in its reason; answers the entry. */
+export async function untilVerified(
+  scene: Scene,
+  preflight: string,
+  result: PreflightModuleStatus['verificationStatus'],
+  { words = '', module = 'demo' }: { words?: string; module?: string } = {},
+): Promise<PreflightModuleStatus> {
+  let found: PreflightModuleStatus | undefined
+  const holds = (): boolean => {
+    found = findEntry(scene, preflight, module)
+    return found?.verificationStatus === result && (found.statusReason ?? '').includes(words)
+  }
+  await scene.until(`${preflight} says ${result} of ${module}: ${words}`, holds).catch((error: unknown) => {
+    throw new Error(`it says ${JSON.stringify(found)} ${JSON.stringify(listConfigs(scene, preflight))}`, {
+      cause: error,
+    })
+  })
+  return found as PreflightModuleStatus
+}
+
+/** The ModuleImagesConfigs of a preflight in the scene's namespace. */
+export const listConfigs = ({ cluster, name }: Scene, preflight: string): ModuleImagesConfig[] =>
+  cluster.view.images
+    .list()
+    .filter((config) => config.metadata.namespace === name && findPreflight(config)?.name === preflight)
+
+/** Pushes the image for a kernel, with the modules that are compiled for it unless others are given. */
+export async function pushFor(scene: Scene, kernel = kernel55, files?: Record<string, ImageFile>): Promise<string> {
+  const { image } = await scene.pushImage(kernel, toEntries(files ?? (await exampleFiles(kernel))))
+  return image
+}
