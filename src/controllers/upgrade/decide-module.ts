@@ -29,15 +29,32 @@ function comeFromNothing(module: ObservedModule): NextLabels {
 }
 
 /**
+ * The version to lead the node to. What was let onto it is not given up for one that the Module does not have: a slip of the pen
+ * takes no driver away (upstream unloads).
+ */
+function chooseWanted({ labels, version }: ObservedModule): string {
+  const isOffered = labels.module === '' || labels.module === version
+  return isOffered || labels.worker === '' ? labels.module : labels.worker
+}
+
+function waitForVersion({ namespace, name, labels, version }: ObservedModule): Wait {
+  const what = `the node asks for version ${labels.module} of ${namespace}/${name}, which has version ${version}`
+  const message = `${what}; version ${labels.worker} stays until the Module has the one that is asked for`
+  return { reason: 'VersionDiffers', message }
+}
+
+/**
  * One step on the way to the version that the administrator asks for: pods of the device plugin go, the module goes, the
  * module comes, the pods come (upstream: "Ordered upgrade"). Where upstream's table has no row, the pods' label goes first,
  * and what remains is one of its rows.
  */
 function followAdministrator(module: ObservedModule): NextLabels {
-  const { module: wanted, worker, schedule } = module.labels
+  const { worker, schedule } = module.labels
+  const wanted = chooseWanted(module)
   const isAllowed = worker !== '' && worker === wanted
-  if (isAllowed && (schedule === '' || schedule === wanted)) return { worker, schedule: wanted }
-  if (schedule !== '') return { worker, schedule: '' }
+  const held = wanted === module.labels.module ? {} : { wait: waitForVersion(module) }
+  if (isAllowed && (schedule === '' || schedule === wanted)) return { worker, schedule: wanted, ...held }
+  if (schedule !== '') return { worker, schedule: '', ...held }
   if (worker === '') return comeFromNothing(module)
   return module.pluginPods > 0 ? { worker, schedule: '', wait: waitForPlugins(module) } : none
 }

@@ -44,6 +44,7 @@ function readLabels({ labels }: NodeView, { namespace, name }: ModuleName): Vers
 
 /** Reads what an ordered upgrade of one Module on one node depends on. */
 export function observeModule({ namespace, name }: ModuleName, node: NodeView, caches: Caches): ObservedModule {
+  const module = caches.modules.get({ namespace, name })
   const { entry, loaded } = findOnNode(caches.nodeModulesConfigs.get({ name: node.name }), { namespace, name })
   const needsModule = caches.pods
     .byIndex(podsByNode, node.name)
@@ -51,7 +52,8 @@ export function observeModule({ namespace, name }: ModuleName, node: NodeView, c
   return {
     namespace,
     name,
-    claim: judgeClaim(caches.modules.get({ namespace, name }), node),
+    claim: judgeClaim(module, node),
+    version: module?.spec?.moduleLoader?.container.version ?? '',
     labels: readLabels(node, { namespace, name }),
     configured: entry !== undefined,
     loaded: loaded !== undefined,

@@ -22,6 +22,8 @@ export interface ObservedModule {
   namespace: string
   name: string
   claim: Claim
+  /** The version that the Module has; empty without one. */
+  version: string
   labels: VersionLabels
   /** The plan of the node names the Module. */
   configured: boolean

@@ -32,7 +32,7 @@ interface Stage {
 
 const valueOf = ({ labels }: World, key: string): string => labels[key] ?? ''
 
-function observe(world: World, { claim }: Stage): ObservedModule {
+function observe(world: World, { claim, version }: Stage): ObservedModule {
   const labels = {
     module: valueOf(world, moduleKey),
     worker: valueOf(world, workerKey),
@@ -43,6 +43,7 @@ function observe(world: World, { claim }: Stage): ObservedModule {
     namespace: 'ns',
     name: 'mod',
     claim,
+    version,
     labels,
     configured: entry !== undefined,
     loaded: loaded !== undefined,
@@ -63,11 +64,14 @@ function patchLabels(labels: Labels, patch: Readonly<Record<string, string | nul
 }
 
 /** What must hold of every patch: its own two labels only, and each only when its turn has come. */
-function checkPatch(world: World, patch: Readonly<Record<string, string | null>>, { claim }: Stage): void {
+function checkPatch(world: World, patch: Readonly<Record<string, string | null>>, { claim, version }: Stage): void {
   expect([workerKey, scheduleKey]).toEqual(expect.arrayContaining(Object.keys(patch)))
   if (claim !== 'ordered') return
-  const wanted = valueOf(world, moduleKey)
-  if (patch[workerKey] === null && valueOf(world, workerKey) !== '') expect(world.plugin).toBeUndefined()
+  const wanted = chooseWanted(world, version)
+  if (patch[workerKey] === null && valueOf(world, workerKey) !== '') {
+    expect(world.plugin).toBeUndefined()
+    expect(['', version]).toContain(valueOf(world, moduleKey))
+  }
   if (typeof patch[workerKey] === 'string')
     expect([patch[workerKey], world.entry, world.loaded, world.ready]).toEqual([wanted, undefined, undefined, false])
   if (typeof patch[scheduleKey] === 'string')
@@ -164,12 +168,21 @@ function listWorlds(): World[] {
 
 const nothing = { entry: undefined, loaded: undefined, ready: false, plugin: undefined }
 
+/** The version to which a node is led: one that was let onto it stays for one that the Module does not have. */
+function chooseWanted(world: World, version: string): string {
+  const [wanted, worker] = [valueOf(world, moduleKey), valueOf(world, workerKey)]
+  return ['', version].includes(wanted) || worker === '' ? wanted : worker
+}
+
 /** Where a node that an administrator has labelled so comes to rest. */
 function expectRest(first: World, { version }: Stage): Partial<World> {
-  const wanted = valueOf(first, moduleKey)
-  const own = first.labels[moduleKey] === undefined ? {} : { [moduleKey]: wanted }
+  const wanted = chooseWanted(first, version)
+  const own = first.labels[moduleKey] === undefined ? {} : { [moduleKey]: valueOf(first, moduleKey) }
   if (wanted === '') return { ...nothing, labels: own }
   const labels = { ...own, [workerKey]: wanted, [scheduleKey]: wanted }
+  // Without the administrator's consent nothing new comes to a cordoned node.
+  const isBarred = first.cordoned && valueOf(first, moduleKey) !== version && first.entry === undefined
+  if (wanted === version && isBarred) return { ...nothing, labels }
   if (wanted === version) return { labels, entry: version, loaded: version, ready: true, plugin: version }
   // The Module does not have the version that is asked for: what runs as asked stays, nothing else comes.
   const stays = valueOf(first, workerKey) === wanted && first.entry !== undefined
@@ -271,7 +284,10 @@ function nameAction(world: World): string {
 
 describe('each row of the table', () => {
   it.each([...upstream, ...stuck])('%s, %s, %s: %s', (module, worker, schedule, action) => {
-    const rows = listWorlds().filter((world) => listStates(world).join() === [module, worker, schedule].join())
+    const isOffered = (world: World): boolean => ['', '2'].includes(valueOf(world, moduleKey))
+    const rows = listWorlds().filter(
+      (world) => isOffered(world) && listStates(world).join() === [module, worker, schedule].join(),
+    )
     expect(rows.length).toBeGreaterThan(0)
     for (const world of rows) {
       const isLeft = world.ready || world.entry !== undefined || world.loaded !== undefined
@@ -289,6 +305,26 @@ describe('each row of the table', () => {
     const rows = new Set([...upstream, ...stuck].map(([module, worker, schedule]) => [module, worker, schedule].join()))
     expect(new Set(listWorlds().map((world) => listStates(world).join()))).toEqual(rows)
   })
+})
+
+it('stays with the version that it was given while the Module does not have the one that is asked for', () => {
+  const labels = { [moduleKey]: '3', [workerKey]: '1', [scheduleKey]: '1' }
+  const world: World = { labels, entry: '1', loaded: '1', plugin: '1', ready: true, cordoned: false }
+  for (const version of ['1', '2']) {
+    const { actions, waits } = decideIn(world, { version, claim: 'ordered' })
+    expect([actions, waits]).toEqual([
+      [],
+      [
+        {
+          reason: 'VersionDiffers',
+          message: `the node asks for version 3 of ns/mod, which has version ${version}; version 1 stays until the Module has the one that is asked for`,
+        },
+      ],
+    ])
+  }
+  expect(decideIn(world, { version: '3', claim: 'ordered' }).actions).toMatchObject([
+    { labels: { [scheduleKey]: null } },
+  ])
 })
 
 it('goes from one version to another in order', () => {
