@@ -32,6 +32,12 @@ export const unloadPolicies = ['OnDelete', 'OnTaint', 'Never'] as const
 
 export type UnloadPolicy = (typeof unloadPolicies)[number]
 
+/** The value of the annotation where it is no policy. */
+export function findUnknownPolicy(annotations: Readonly<Record<string, string>> | undefined): string | undefined {
+  const value = annotations?.[unloadPolicyAnnotation]
+  return unloadPolicies.some((policy) => policy === value) ? undefined : value
+}
+
 /** The unload policy that a Module's annotations ask for; an absent or unknown value is `OnDelete`. */
 export function parseUnloadPolicy(annotations: Readonly<Record<string, string>> | undefined): UnloadPolicy {
   const value = annotations?.[unloadPolicyAnnotation]

@@ -29,6 +29,7 @@ export const releaseReasons = [
   'NoKernelMapping',
   'ModuleLoaderRemoved',
   'VersionLabelMissing',
+  'NodeTainted',
 ] as const
 
 export type ReleaseReason = (typeof releaseReasons)[number]
@@ -62,6 +63,8 @@ export const operatorReasons = [
   'ModuleVanished',
   'FinalizerMissing',
   'VersionDiffers',
+  'UnloadForbidden',
+  'ModuleClaimed',
   'DevicePluginStillRunning',
   'WorkerPodRefused',
   'WorkerPodPending',

@@ -39,6 +39,8 @@ export function observeWork(parts: WorkParts = {}): ObservedNode {
         workers: [],
         pluginPods: 0,
         vanished: false,
+        policy: 'OnDelete',
+        tolerations: [],
         namespaceTerminating: false,
         ...(entry ? { entry } : {}),
         ...(loaded ? { loaded } : {}),

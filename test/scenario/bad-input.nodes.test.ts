@@ -145,7 +145,8 @@ it.concurrent('needs no registry after a reboot, and gives another namespace not
     demoModule(image, ({ metadata, spec }) => {
       metadata.namespace = other.name
       if (spec) spec.selector = scene.selector
-      Object.assign(spec?.moduleLoader?.container ?? {}, { imagePullPolicy: 'IfNotPresent' })
+      const modprobe = { moduleName: 'kmm_demo_dep' }
+      Object.assign(spec?.moduleLoader?.container ?? {}, { imagePullPolicy: 'IfNotPresent', modprobe })
     }),
   )
   const workerOf = (): string | undefined =>

@@ -131,8 +131,14 @@ export class Scene {
     await this.patchContainer({ kernelMappings: [{ regexp: '^.+$', containerImage: image }] })
   }
 
-  async delete(): Promise<void> {
-    await this.cluster.deleteModule('demo', this.name)
+  async delete(name = 'demo'): Promise<void> {
+    await this.cluster.deleteModule(name, this.name)
+  }
+
+  /** Sets annotations of the Module; null removes one. */
+  async annotate(annotations: Readonly<Record<string, string | null>>): Promise<void> {
+    const patch = { type: 'merge' as const, body: { metadata: { annotations } } }
+    await this.cluster.sandbox.client.patch(moduleResource, { namespace: this.name, name: 'demo' }, patch)
   }
 
   async labelNamespace(labels: Record<string, string | null>): Promise<void> {

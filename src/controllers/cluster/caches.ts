@@ -6,6 +6,7 @@ import { moduleNamespaceLabel, moduleNameLabel } from '../../api/labels.ts'
 import type { Cache } from '../../kube/cache.ts'
 import type { DaemonSet } from 'kubernetes-types/apps/v1.js'
 import type { Namespace, Node, Pod } from 'kubernetes-types/core/v1.js'
+import { listKernelModules } from './kernel-modules.ts'
 import type { NodeView } from './node-view.ts'
 import type { NamespaceView } from './namespace-view.ts'
 import { isWorkerPod, type PodView } from './pod-view.ts'
@@ -54,6 +55,13 @@ export const imagesByPreflight = 'preflight'
 
 /** DaemonSets by the Module (`namespace/name`) in their labels. */
 export const daemonSetsByModule = 'module'
+
+/** Modules by each kernel module that they ask for, as the kernel spells it. */
+export const modulesByKernelModule = 'kernelModule'
+
+/** The kernel modules that a Module asks for, as the kernel spells them. */
+export const kernelModulesOf = ({ spec }: Module): string[] =>
+  spec?.moduleLoader ? listKernelModules(spec.moduleLoader.container.modprobe) : []
 
 /** Nodes by `uname -r`. */
 export const nodesByKernel = 'kernel'

@@ -1,5 +1,6 @@
 import { sameKernelState } from '../../api/module-config.ts'
 import type {
+  ModuleConfig,
   NodeModuleItem,
   NodeModulesConfig,
   NodeModuleStatusItem,
@@ -42,4 +43,17 @@ export function findOnNode(
 export function isLoadedAsWanted({ entry, loaded }: Defined<ModuleOnNode>, node: NodeView): boolean {
   if (entry === undefined || loaded?.config === undefined || node.bootId === '') return false
   return loaded.bootId === node.bootId && sameKernelState(entry.config, loaded.config)
+}
+
+/** A status entry that says what is loaded; one without configuration (possible upstream) says nothing that could be unloaded. */
+export type LoadedItem = NodeModuleStatusItem & { config: ModuleConfig }
+
+/** The status entry, where what it says may be in the running kernel: loaded in this boot, or in one that is not known. */
+export function findInKernel(
+  { loaded }: Pick<Defined<ModuleOnNode>, 'loaded'>,
+  node: NodeView,
+): LoadedItem | undefined {
+  if (loaded?.config === undefined) return undefined
+  const bootId = loaded.bootId ?? ''
+  return bootId === '' || bootId === node.bootId ? { ...loaded, config: loaded.config } : undefined
 }

@@ -18,9 +18,20 @@ export function tolerates(toleration: Toleration, taint: Taint): boolean {
   return (toleration.key ?? '') !== '' && (toleration.value ?? '') === taint.value
 }
 
-/** The first taint that keeps new modules off the node; `PreferNoSchedule` does not count. */
-export function findUntoleratedTaint(node: NodeView, tolerations: readonly Toleration[]): Taint | undefined {
-  return node.taints.find(
+/** The taints that keep new modules off the node; `PreferNoSchedule` does not count. */
+export function listUntoleratedTaints(node: NodeView, tolerations: readonly Toleration[]): Taint[] {
+  return node.taints.filter(
     (taint) => taint.effect !== 'PreferNoSchedule' && !tolerations.some((toleration) => tolerates(toleration, taint)),
   )
 }
+
+/** The first of them. */
+export function findUntoleratedTaint(node: NodeView, tolerations: readonly Toleration[]): Taint | undefined {
+  return listUntoleratedTaints(node, tolerations)[0]
+}
+
+/** Taints by which the cluster says that a node does not answer; it takes them away soon after the node does. */
+const awayTaints: ReadonlySet<string> = new Set(['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'])
+
+/** True for a taint of a node that does not answer. */
+export const isAwayTaint = ({ key }: Taint): boolean => awayTaints.has(key)

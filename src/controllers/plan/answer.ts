@@ -1,46 +1,31 @@
-import type { Module, ModuleLoader } from '../../api/module.ts'
+import { parseUnloadPolicy } from '../../api/annotations.ts'
 import { moduleFinalizer } from '../../api/finalizers.ts'
-import { getModuleVersionLabelName, getWorkerPodVersionLabelName, hasReadyLabel } from '../../api/labels.ts'
-import type { NodeModuleItem } from '../../api/node-modules-config.ts'
+import { getModuleVersionLabelName, hasReadyLabel } from '../../api/labels.ts'
+import type { Module, ModuleLoader } from '../../api/module.ts'
 import { assertNever } from '../../errors/error.ts'
 import type { Reason, ReleaseReason } from '../../errors/reason.ts'
 import type { ResolvedKernel } from '../../kernel/resolve.ts'
 import type { MappingAnswer } from '../cluster/answer-mapping.ts'
 import { nameImage, standImage } from '../cluster/image-standing.ts'
+import { findInKernel } from '../cluster/module-on-node.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
 import { findUntoleratedTaint, internalTolerations } from '../cluster/toleration.ts'
 import { describeVanished } from '../cluster/vanished.ts'
+import type { Answer } from './answered.ts'
+import { answerClaim } from './claim.ts'
+import { answerForbidden } from './forbidden.ts'
 import { buildItem } from './item.ts'
-import type { ImageFact, ObservedModule } from './observed.ts'
-
-/** What the plan says of one Module on one node. */
-export type Answer =
-  /** This is to be in the kernel. */
-  | { kind: 'want'; item: NodeModuleItem }
-  /** Whatever is there stays; where nothing is, nothing comes. */
-  | { kind: 'keep'; reason: Reason; message: string }
-  /** It is to go. */
-  | { kind: 'release'; reason: ReleaseReason; message: string }
+import type { ImageFact, ObservedCandidate, ObservedModule } from './observed.ts'
+import { answerVersion, answerVersionLabel } from './version.ts'
 
 const keep = (reason: Reason, message: string): Answer => ({ kind: 'keep', reason, message })
 const release = (reason: ReleaseReason, message: string): Answer => ({ kind: 'release', reason, message })
 
-const versionLabelOf = ({ metadata }: Module): string => getWorkerPodVersionLabelName(metadata.namespace, metadata.name)
-
-/** What an administrator has to do so that the node gets the Module's version. */
-function adviseVersion({ metadata }: Module, version: string, node: NodeView): string {
-  const label = getModuleVersionLabelName(metadata.namespace, metadata.name)
-  return node.labels[label] === version
-    ? 'it is about to get it'
-    : `set the node's label ${label}=${version} to load it`
-}
-
-function answerVersionLabel(module: Module, loader: ModuleLoader, node: NodeView): Answer | undefined {
-  const wanted = loader.container.version ?? ''
-  const label = versionLabelOf(module)
-  if (wanted === '' || (node.labels[label] ?? '') !== '') return undefined
-  const advice = adviseVersion(module, wanted, node)
-  return release('VersionLabelMissing', `the node has no label ${label} for version ${wanted}; ${advice}`)
+/** The node's first taint that keeps the Module off, in words. */
+function describeTaint({ spec }: Module, node: NodeView): string | undefined {
+  const taint = findUntoleratedTaint(node, [...(spec?.tolerations ?? []), ...internalTolerations])
+  if (taint === undefined) return undefined
+  return `the node has the taint ${taint.key}:${taint.effect}, which the Module does not tolerate`
 }
 
 /** The closed list of what releases a Module. */
@@ -48,21 +33,14 @@ function answerRelease(module: Module, node: NodeView, mapping: MappingAnswer): 
   if (module.metadata.deletionTimestamp !== undefined) return release('ModuleDeleted', 'the Module is being deleted')
   if (!matchesSelector(node.labels, module.spec?.selector ?? {}))
     return release('SelectorMismatch', "the node's labels do not match spec.selector")
+  const taint = parseUnloadPolicy(module.metadata.annotations) === 'OnTaint' ? describeTaint(module, node) : undefined
+  if (taint !== undefined) return release('NodeTainted', `${taint}, and its unload policy is OnTaint`)
   // A node that has only just come does not say its kernel yet.
   if (mapping.kind === 'none' && node.kernelVersion !== '') {
     const what = `no kernel mapping matches kernel ${node.kernelVersion}`
     return release('NoKernelMapping', `${what}; add one to spec.moduleLoader.container.kernelMappings`)
   }
   return undefined
-}
-
-function answerVersion(module: Module, loader: ModuleLoader, node: NodeView): Answer | undefined {
-  const wanted = loader.container.version ?? ''
-  const label = versionLabelOf(module)
-  const present = node.labels[label] ?? ''
-  if (wanted === '' || present === wanted) return undefined
-  const what = `the node's label ${label} is ${present}, the Module's version is ${wanted}`
-  return keep('VersionDiffers', `${what}; ${adviseVersion(module, wanted, node)}`)
 }
 
 /** What a registry answered: its workers would not fare better, unlike with a registry that only the operator cannot reach. */
@@ -105,44 +83,51 @@ function answerNewcomer(module: Module, node: NodeView): Answer | undefined {
     return keep('FinalizerMissing', 'the Module does not carry its finalizer yet')
   // It is no newcomer: it is loaded, and only the NodeModulesConfig that said so was deleted by hand.
   if (hasReadyLabel(node.labels, module.metadata) || isAskedFor(module, node)) return undefined
-  const taint = findUntoleratedTaint(node, [...(module.spec?.tolerations ?? []), ...internalTolerations])
-  if (taint === undefined) return undefined
-  return keep(
-    'NodeNotSchedulable',
-    `the node has the taint ${taint.key}:${taint.effect}, which the Module does not tolerate`,
-  )
+  const taint = describeTaint(module, node)
+  return taint === undefined ? undefined : keep('NodeNotSchedulable', taint)
 }
 
 /** A Module that left without a deletion being seen (an etcd restored, a cache that errs) takes nothing with it. */
-function answerVanished({ namespace, name }: ObservedModule): Answer {
+function answerVanished({ namespace, name }: ObservedCandidate): Answer {
   return keep('ModuleVanished', describeVanished({ namespace, name }))
 }
 
 /** What comes, or stays, of a Module that nothing releases. */
 function answerSelected(
-  observed: ObservedModule & { module: Module },
+  observed: ObservedCandidate & { module: Module },
   loader: ModuleLoader,
   node: NodeView,
-  present: boolean,
 ): Answer {
-  const { module, mapping, image } = observed
+  const { module, mapping, image, entry } = observed
+  // What is in the kernel is no newcomer: its unload has not happened, and is not wanted any more.
+  const present = entry !== undefined || findInKernel(observed, node) !== undefined
   const held = (present ? undefined : answerNewcomer(module, node)) ?? answerVersion(module, loader, node)
   if (held) return held
   if (mapping.kind === 'none') return keep('NodeNotReady', 'the node has not said yet which kernel it runs')
   if (mapping.kind === 'invalid') return keep('MappingInvalid', mapping.message)
   const { resolved } = mapping
-  return answerImage(image, resolved, present) ?? { kind: 'want', item: buildItem(module, loader, resolved, image) }
+  const waiting = answerImage(image, resolved, present)
+  if (waiting) return waiting
+  const item = buildItem(module, loader, resolved, image)
+  return answerForbidden(observed, node, item) ?? { kind: 'want', item }
 }
 
-/**
- * Answers for one Module on one node: a pure function. `present` says whether the node's plan names the Module already;
- * only then may a tainted node be followed.
- */
-export function answerModule(observed: ObservedModule, node: NodeView, present: boolean): Answer {
+/** The answer as if the Module had the node's kernel for itself. */
+function answerAlone(observed: ObservedCandidate, node: NodeView): Answer {
   const { module, mapping } = observed
   if (module === undefined) return answerVanished(observed)
   const loader = module.spec?.moduleLoader
   if (loader === undefined) return release('ModuleLoaderRemoved', 'the Module has no spec.moduleLoader')
-  const released = answerRelease(module, node, mapping) ?? answerVersionLabel(module, loader, node)
-  return released ?? answerSelected({ ...observed, module }, loader, node, present)
+  const released = answerRelease(module, node, mapping) ?? answerVersionLabel({ ...observed, module }, loader, node)
+  return released ?? answerSelected({ ...observed, module }, loader, node)
+}
+
+/**
+ * Answers for one Module on one node: a pure function. Only one that the node's plan names already, or that is in its
+ * kernel, is followed on a tainted node; only one at a time comes for each kernel module.
+ */
+export function answerModule(observed: ObservedModule, node: NodeView): Answer {
+  const answer = answerAlone(observed, node)
+  if (answer.kind !== 'want') return answer
+  return answerClaim(observed, node, answer.item, (rival) => answerAlone(rival, node).kind === 'want') ?? answer
 }

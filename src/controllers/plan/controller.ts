@@ -2,6 +2,7 @@ import type { Controller } from '../cluster/controller.ts'
 import { matchesSelector } from '../cluster/node-view.ts'
 import type { Module } from '../../api/module.ts'
 import { configsByModule } from '../cluster/caches.ts'
+import { isSameForNodes } from '../cluster/same-for-nodes.ts'
 import { type Action, decide } from './decide.ts'
 import { execute, type PlanTools } from './execute.ts'
 import { observe, type PlanSources } from './observe.ts'
@@ -32,8 +33,7 @@ export function createPlanController(sources: PlanSources, tools: PlanTools): Co
         for (const pod of [before, after]) if (pod?.nodeName) wake(pod.nodeName)
       })
       caches.modules.onChange(({ key, before, after }) => {
-        // What the operator writes into a Module's status concerns no node.
-        if (before && after && sameForPlan(before, after)) return
+        if (before && after && isSameForNodes(before, after)) return
         for (const module of [before, after]) if (module) wakeNodesOf(module, wake)
         wakeConfigsOf(key, wake)
       })
@@ -44,14 +44,4 @@ export function createPlanController(sources: PlanSources, tools: PlanTools): Co
       })
     },
   }
-}
-
-function sameForPlan(before: Module, after: Module): boolean {
-  return (
-    before.metadata.uid === after.metadata.uid &&
-    before.metadata.generation === after.metadata.generation &&
-    before.metadata.deletionTimestamp === after.metadata.deletionTimestamp &&
-    JSON.stringify(before.metadata.finalizers) === JSON.stringify(after.metadata.finalizers) &&
-    JSON.stringify(before.metadata.annotations) === JSON.stringify(after.metadata.annotations)
-  )
 }

@@ -30,16 +30,14 @@ export type Action =
 const keyOf = (module: { namespace: string; name: string }): string => `${module.namespace}/${module.name}`
 
 function decideItems({ node, modules, config }: ObservedPlan): { items: NodeModuleItem[]; waits: Wait[] } {
-  const present = new Map((config?.spec?.modules ?? []).map((item) => [keyOf(item), item]))
-  const items = new Map(present)
+  const items = new Map((config?.spec?.modules ?? []).map((item) => [keyOf(item), item]))
   const waits: Wait[] = []
   for (const module of modules) {
     const key = keyOf(module)
-    const answer = answerModule(module, node, present.has(key))
-    const entry = present.get(key)
+    const answer = answerModule(module, node)
+    if (answer.kind === 'keep') waits.push({ reason: answer.reason, message: `${key}: ${answer.message}` })
     if (answer.kind === 'release') items.delete(key)
-    else if (answer.kind === 'keep') waits.push({ reason: answer.reason, message: `${key}: ${answer.message}` })
-    else if (!entry || !sameJson(entry, answer.item)) items.set(key, answer.item)
+    else if (answer.item && !sameJson(items.get(key), answer.item)) items.set(key, answer.item)
   }
   return { items: [...items.values()], waits }
 }

@@ -1,14 +1,17 @@
 import type { ModuleImagesConfig } from '../../api/module-images-config.ts'
+import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
 import type { MappingResolver } from '../../kernel/resolver.ts'
 import { keyOf, parseKey } from '../../kube/object.ts'
 import { answerMapping } from '../cluster/answer-mapping.ts'
-import { type Caches, moduleKeyOfPod, podsByNode } from '../cluster/caches.ts'
+import { type Caches, kernelModulesOf, moduleKeyOfPod, modulesByKernelModule, podsByNode } from '../cluster/caches.ts'
 import { getImagesConfig } from '../cluster/images-config.ts'
 import { defined } from '../cluster/defined.ts'
+import { listKernelModules } from '../cluster/kernel-modules.ts'
+import { findOnNode } from '../cluster/module-on-node.ts'
 import { modulesOfConfig } from '../cluster/modules-of-config.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
 import type { PodView } from '../cluster/pod-view.ts'
-import type { ImageFact, ObservedModule, ObservedPlan } from './observed.ts'
+import type { ImageFact, ObservedCandidate, ObservedModule, ObservedPlan } from './observed.ts'
 
 /** What the Module's ModuleImagesConfig says of one image; where an upstream operator wrote it, in upstream's words. */
 export function findImageFact(config: ModuleImagesConfig | undefined, image: string): ImageFact {
@@ -23,17 +26,50 @@ export function findImageFact(config: ModuleImagesConfig | undefined, image: str
   return { phase: exists ? 'Exists' : 'Unknown' }
 }
 
-/** Reads one Module for one node. */
-export function observeModule(key: string, node: NodeView, caches: Caches, resolver: MappingResolver): ObservedModule {
+/** A node and its NodeModulesConfig. */
+export interface NodeAndConfig {
+  node: NodeView
+  config?: NodeModulesConfig | undefined
+}
+
+type ModuleSources = Pick<PlanSources, 'caches' | 'resolver'>
+
+function observeCandidate(
+  key: string,
+  { node, config }: NodeAndConfig,
+  { caches, resolver }: ModuleSources,
+): ObservedCandidate {
   const { namespace = '', name } = parseKey(key)
+  const { entry, loaded } = findOnNode(config, { namespace, name })
+  const identity = { namespace, name, ...defined({ entry, loaded }) }
   const module = caches.modules.get({ namespace, name })
   if (module?.spec?.moduleLoader === undefined)
-    return { namespace, name, ...(module ? { module } : {}), mapping: { kind: 'none' }, image: { phase: 'Unknown' } }
+    return { ...identity, ...defined({ module }), mapping: { kind: 'none' }, image: { phase: 'Unknown' } }
   const mapping = answerMapping(resolver, module, node.kernelVersion)
   const images = getImagesConfig({ namespace, name }, caches)
   const image =
     mapping.kind === 'resolved' ? findImageFact(images, mapping.resolved.containerImage) : { phase: 'Unknown' as const }
-  return { namespace, name, module, mapping, image }
+  return { ...identity, module, mapping, image }
+}
+
+/** Keys of the other Modules that ask for one of these kernel modules on the node, or have it there. */
+function listRivals(key: string, names: readonly string[], { node, config }: NodeAndConfig, caches: Caches): string[] {
+  const asking = names
+    .flatMap((name) => caches.modules.byIndex(modulesByKernelModule, name))
+    .filter(({ spec }) => matchesSelector(node.labels, spec?.selector ?? {}))
+    .map(keyOf)
+  const having = [...(config?.spec?.modules ?? []), ...(config?.status?.modules ?? [])]
+    .filter((item) => item.config && listKernelModules(item.config.modprobe).some((name) => names.includes(name)))
+    .map((item) => `${item.namespace}/${item.name}`)
+  return [...new Set([...asking, ...having])].filter((other) => other !== key).sort()
+}
+
+/** Reads one Module for one node, and its rivals there. */
+export function observeModule(key: string, where: NodeAndConfig, sources: ModuleSources): ObservedModule {
+  const candidate = observeCandidate(key, where, sources)
+  const names = candidate.module ? kernelModulesOf(candidate.module) : []
+  const rivals = listRivals(key, names, where, sources.caches)
+  return { ...candidate, rivals: rivals.map((rival) => observeCandidate(rival, where, sources)) }
 }
 
 /** What `plan` reads from. */
@@ -50,7 +86,8 @@ function splitModuleKey(key: string): { namespace: string; name: string } {
 }
 
 /** Reads everything that decides what is to be in one node's kernel; undefined when there is no such Node. */
-export function observe(nodeName: string, { caches, resolver, isOwnWorker }: PlanSources): ObservedPlan | undefined {
+export function observe(nodeName: string, sources: PlanSources): ObservedPlan | undefined {
+  const { caches, isOwnWorker } = sources
   const node = caches.nodes.get({ name: nodeName })
   if (node === undefined) return undefined
   const config = caches.nodeModulesConfigs.get({ name: nodeName })
@@ -60,7 +97,7 @@ export function observe(nodeName: string, { caches, resolver, isOwnWorker }: Pla
   const workers = caches.pods.byIndex(podsByNode, nodeName).filter((pod) => isOwnWorker(pod, node))
   return {
     node,
-    modules: [...keys].sort().map((key) => observeModule(key, node, caches, resolver)),
+    modules: [...keys].sort().map((key) => observeModule(key, { node, config }, sources)),
     ...(config ? { config } : {}),
     busy: new Map(workers.map((pod) => [moduleKeyOfPod(pod), splitModuleKey(moduleKeyOfPod(pod))])),
   }

@@ -1,5 +1,5 @@
 import type { Module } from '../../api/module.ts'
-import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
+import type { NodeModuleItem, NodeModulesConfig, NodeModuleStatusItem } from '../../api/node-modules-config.ts'
 import type { ImagePhase } from '../../api/module-images-config.ts'
 import type { MappingAnswer } from '../cluster/answer-mapping.ts'
 import type { NodeView } from '../cluster/node-view.ts'
@@ -13,13 +13,23 @@ export interface ImageFact {
 }
 
 /** A Module that selects the node, or that the node's NodeModulesConfig names. */
-export interface ObservedModule {
+export interface ObservedCandidate {
   namespace: string
   name: string
   /** Undefined when no such Module exists: it vanished, or was never there. */
   module?: Module
   mapping: MappingAnswer
   image: ImageFact
+  /** What the node's plan says of it so far. */
+  entry?: NodeModuleItem
+  /** What the node's status says of it. */
+  loaded?: NodeModuleStatusItem
+}
+
+/** The same with those that it may have to share the node's kernel with. */
+export interface ObservedModule extends ObservedCandidate {
+  /** Other Modules of the node that ask for a kernel module that it asks for, or have one. */
+  rivals: readonly ObservedCandidate[]
 }
 
 /** What `plan` sees of one node. */

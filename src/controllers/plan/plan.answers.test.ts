@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { buildModule, buildPluginModule, markDeleted, type ModuleParts } from '../../../test/builders/module.ts'
+import { buildItem } from '../../../test/builders/node-modules-config.ts'
 import { buildNode, cordoned } from '../../../test/builders/node.ts'
 import {
   getKernelModuleReadyNodeLabel,
@@ -12,20 +13,26 @@ import { operatorReasons, reportReasons } from '../../errors/reason.ts'
 import { createMappingResolver } from '../../kernel/resolver.ts'
 import { answerMapping } from '../cluster/answer-mapping.ts'
 import type { NodeView } from '../cluster/node-view.ts'
-import { type Answer, answerModule } from './answer.ts'
+import { answerModule } from './answer.ts'
+import type { Answer } from './answered.ts'
 import type { ImageFact, ObservedModule } from './observed.ts'
 
 const exists: ImageFact = { phase: 'Exists', digest: 'sha256:aa' }
 
-function observeModule(module: Module | undefined, node: NodeView, image: ImageFact): ObservedModule {
-  const identity = { namespace: 'ns', name: 'mod', image }
+function observeModule(
+  module: Module | undefined,
+  node: NodeView,
+  image: ImageFact,
+  parts: Partial<ObservedModule>,
+): ObservedModule {
+  const identity = { namespace: 'ns', name: 'mod', image, rivals: [], ...parts }
   if (module === undefined) return { ...identity, mapping: { kind: 'none' } }
   return { ...identity, module, mapping: answerMapping(createMappingResolver(), module, node.kernelVersion) }
 }
 
 function answer(module: Module | undefined, node: Partial<NodeView> = {}, image = exists, present = true): Answer {
   const view = buildNode(node)
-  return answerModule(observeModule(module, view, image), view, present)
+  return answerModule(observeModule(module, view, image, present ? { entry: buildItem() } : {}), view)
 }
 
 const summarise = (given: Answer): string => (given.kind === 'want' ? 'want' : `${given.kind} ${given.reason}`)

@@ -13,6 +13,7 @@ import { sameKernelState } from '../../api/module-config.ts'
 import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
 import { createMappingResolver } from '../../kernel/resolver.ts'
 import { answerMapping } from '../cluster/answer-mapping.ts'
+import { findOnNode } from '../cluster/module-on-node.ts'
 import { type Action, decide } from './decide.ts'
 import type { ImageFact, ObservedPlan } from './observed.ts'
 
@@ -32,6 +33,8 @@ function observe(
       module,
       mapping: answerMapping(createMappingResolver(), module, node.kernelVersion),
       image: exists,
+      ...findOnNode(config, module.metadata),
+      rivals: [],
     })),
     ...(config ? { config } : {}),
     busy: new Map(),
@@ -102,7 +105,7 @@ describe('a node with a NodeModulesConfig', () => {
 
   it('keeps the entries of Modules that it cannot decide about', () => {
     const config = buildNodeConfig({ entries: [buildItem({ name: 'lost' }), buildItem({ name: 'unasked' })] })
-    const lost = { namespace: 'ns', name: 'lost', mapping: { kind: 'none' as const }, image: exists }
+    const lost = { namespace: 'ns', name: 'lost', mapping: { kind: 'none' as const }, image: exists, rivals: [] }
     const observed = observe([buildModule()], config)
     const patch = patchOf(act({ ...observed, modules: [...observed.modules, lost] }))
     expect(patch.modules.map(({ name }) => name)).toEqual(['lost', 'unasked', 'mod'])
@@ -189,7 +192,7 @@ describe('the labels of a Module that is released', () => {
 })
 
 it('names the Module in what it waits for', () => {
-  const lost = { namespace: 'ns', name: 'lost', mapping: { kind: 'none' as const }, image: exists }
+  const lost = { namespace: 'ns', name: 'lost', mapping: { kind: 'none' as const }, image: exists, rivals: [] }
   expect(decide(observe([], undefined, { modules: [lost] })).waits).toEqual([
     expect.objectContaining({
       reason: 'ModuleVanished',

@@ -6,7 +6,7 @@ import { isMakingReason, makingFailures } from '../cluster/image-standing.ts'
 import { findOnNode, isLoadedAsWanted, type ModuleKey, type ModuleOnNode } from '../cluster/module-on-node.ts'
 import type { NodeView } from '../cluster/node-view.ts'
 import type { Wait } from '../../runtime/reconciler.ts'
-import type { Answer } from '../plan/answer.ts'
+import type { Answer } from '../plan/answered.ts'
 
 /** What a Module is on one node. */
 export type NodeStanding =
@@ -28,9 +28,15 @@ const failing: ReadonlySet<string> = new Set<string>([
   ...makingFailures,
   'ImageUnverified',
   'MappingInvalid',
+  'ModuleClaimed',
 ])
 
-const excluded: ReadonlySet<string> = new Set(['NodeNotSchedulable', 'VersionDiffers', 'VersionLabelMissing'])
+const excluded: ReadonlySet<string> = new Set([
+  'NodeNotSchedulable',
+  'NodeTainted',
+  'VersionDiffers',
+  'VersionLabelMissing',
+])
 
 /** One node with everything that its standing follows from. */
 export interface NodeFacts {
@@ -75,7 +81,7 @@ const isForOtherKernel = ({ config }: NodeModuleItem, { kernelVersion }: NodeVie
 /** What stays while a newer wish cannot be met, or its image is being made, is not "loaded as wanted". */
 function waitsForAnother(entry: NodeModuleItem | undefined, { answer, image }: NodeFacts): boolean {
   if (answer.kind !== 'keep') return false
-  if (failing.has(answer.reason)) return true
+  if (failing.has(answer.reason) || answer.reason === 'UnloadForbidden') return true
   return isMakingReason(answer.reason) && entry !== undefined && entry.config.containerImage !== image
 }
 

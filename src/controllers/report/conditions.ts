@@ -1,3 +1,4 @@
+import { findUnknownPolicy, unloadPolicies, unloadPolicyAnnotation } from '../../api/annotations.ts'
 import type { Module } from '../../api/module.ts'
 import type { Condition } from '../../api/condition.ts'
 import { describeImages, findConcern } from './images-condition.ts'
@@ -7,6 +8,7 @@ type Fields = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>
 type StandingKind = ReportedNode['standing']['kind']
 
 const maximumMessage = 1_024
+const mostPolicyShown = 40
 
 /** "1 node", "2 nodes". */
 export const countNodes = (count: number): string => `${count} ${count === 1 ? 'node' : 'nodes'}`
@@ -84,7 +86,20 @@ function describeLoaded({ module, nodes }: ObservedReport, loaded: number, exclu
   return { type: 'Ready', status: 'True', reason: 'Loaded', message }
 }
 
+/** A policy that is misspelt counts as absent: whoever wrote it has to hear of it. */
+function remarkOnPolicy({ metadata }: Module): string {
+  const value = findUnknownPolicy(metadata.annotations)
+  if (value === undefined) return ''
+  const said = JSON.stringify(value.slice(0, mostPolicyShown))
+  return `; annotation ${unloadPolicyAnnotation} is ${said}, not one of ${unloadPolicies.join(', ')}: ${unloadPolicies[0]} counts`
+}
+
 function describeReady(observed: ObservedReport): Fields {
+  const fields = standReady(observed)
+  return { ...fields, message: `${fields.message}${remarkOnPolicy(observed.module)}` }
+}
+
+function standReady(observed: ObservedReport): Fields {
   const { module, nodes } = observed
   if (module.metadata.deletionTimestamp !== undefined) return describeDeletion(observed)
   const [failing, progressing] = [ofKind(nodes, 'failing'), ofKind(nodes, 'progressing')]

@@ -1,9 +1,11 @@
 import type { Controller } from '../cluster/controller.ts'
 import type { Module } from '../../api/module.ts'
+import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
 import { keyOf } from '../../kube/object.ts'
 import { modulesOfConfig } from '../cluster/modules-of-config.ts'
 import { matchesSelector } from '../cluster/node-view.ts'
-import { configsByModule, moduleKeyOfDaemonSet } from '../cluster/caches.ts'
+import { listKernelModules } from '../cluster/kernel-modules.ts'
+import { configsByModule, kernelModulesOf, moduleKeyOfDaemonSet, modulesByKernelModule } from '../cluster/caches.ts'
 import { type Action, decide } from './decide.ts'
 import { execute, type ReportTools } from './execute.ts'
 import { observe, type ReportSources } from './observe.ts'
@@ -29,6 +31,17 @@ export function createReportController(
   tools: ReportTools,
 ): Controller<ObservedReport | ObservedEmptyNamespace, Action> {
   const { caches } = sources
+  /** What one Module has, another one that asks for it has not. */
+  const nudgeAsking = (names: readonly string[], nudge: (key: string) => void): void => {
+    for (const name of names) {
+      const asking = caches.modules.byIndex(modulesByKernelModule, name)
+      if (asking.length > 1) for (const module of asking) nudge(keyOf(module))
+    }
+  }
+  const nudgeRivals = ({ spec, status }: NodeModulesConfig, nudge: (key: string) => void): void => {
+    for (const { config } of [...(spec?.modules ?? []), ...(status?.modules ?? [])])
+      if (config) nudgeAsking(listKernelModules(config.modprobe), nudge)
+  }
   return {
     reconciler: {
       name: 'report',
@@ -41,8 +54,9 @@ export function createReportController(
     watch(wake, nudge) {
       caches.modules.onChange(({ key, before, after }) => {
         if (after === undefined) tools.lastWrites.delete(key)
-        if (isOwnNews(before, after)) nudge(key)
-        else wake(key)
+        if (isOwnNews(before, after)) return nudge(key)
+        wake(key)
+        for (const module of [before, after]) if (module) nudgeAsking(kernelModulesOf(module), nudge)
       })
       caches.moduleImagesConfigs.onChange(({ key }) => nudge(key))
       caches.nodeModulesConfigs.onChange(({ before, after }) => {
@@ -51,6 +65,7 @@ export function createReportController(
           for (const key of config ? modulesOfConfig(config) : [])
             if (caches.nodeModulesConfigs.byIndex(configsByModule, key).length === 0) wake(key)
             else nudge(key)
+          if (config) nudgeRivals(config, nudge)
         }
       })
       caches.daemonSets.onChange(({ before, after }) => {

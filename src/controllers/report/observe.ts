@@ -79,8 +79,8 @@ function describeNode({ node, config }: Located, module: Module, sources: Report
   const { namespace, name } = module.metadata
   const found = findOnNode(config, { namespace, name })
   const { entry, loaded } = found
-  const observed = observeModule(`${namespace}/${name}`, node, sources.caches, sources.resolver)
-  const answer = answerModule(observed, node, entry !== undefined)
+  const observed = observeModule(`${namespace}/${name}`, { node, config }, sources)
+  const answer = answerModule(observed, node)
   const wanted = readWanted(observed)
   const wait = findUpgradeWait(module, node, sources.caches)
   const available = isLoadedAsWanted(found, node)

@@ -1,4 +1,5 @@
 import type { NodeModulesConfig, NodeModuleStatusItem, WorkerStatus } from '../../api/node-modules-config.ts'
+import type { LoadedItem } from '../cluster/module-on-node.ts'
 import type { NodeView } from '../cluster/node-view.ts'
 import type { PodView } from '../cluster/pod-view.ts'
 import type { WorkerIntent } from './worker-intent.ts'
@@ -36,6 +37,8 @@ export type Action =
       name: string
       message: string
     }
+  /** Tells of a module that stays in the kernel although it is no longer its Module's. */
+  | { type: 'recordLeft'; node: NodeView; config: NodeModulesConfig; loaded: LoadedItem; why: string }
   | { type: 'deletePod'; namespace: string; name: string; uid: string }
   /** Takes the Go operator's finalizer off a worker pod that is being deleted. */
   | { type: 'releasePod'; pod: PodView }

@@ -1,3 +1,7 @@
+import { parseUnloadPolicy, type UnloadPolicy } from '../../api/annotations.ts'
+import type { Module } from '../../api/module.ts'
+import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
+import { isSameForNodes } from '../cluster/same-for-nodes.ts'
 import { configsByModule } from '../cluster/caches.ts'
 import type { Controller } from '../cluster/controller.ts'
 import type { Action } from './action.ts'
@@ -10,6 +14,11 @@ import type { ObservedNode, ObservedStranded } from './observed.ts'
 function forgetRefusals(namespace: string, refusals: WorkTools['refusals']): void {
   for (const [key, refusal] of refusals) if (refusal.podNamespace === namespace) refusals.delete(key)
 }
+
+const policyOf = (module: Module | undefined): UnloadPolicy => parseUnloadPolicy(module?.metadata.annotations)
+
+const isNamed = ({ spec }: NodeModulesConfig, key: string): boolean =>
+  spec?.modules?.some(({ namespace, name }) => `${namespace}/${name}` === key) ?? false
 
 /** Runs worker pods until each node's kernel has what its NodeModulesConfig says; its key is the node. */
 export function createWorkController(
@@ -32,8 +41,11 @@ export function createWorkController(
         for (const pod of [before, after]) if (pod?.nodeName) wake(pod.nodeName)
       })
       caches.modules.onChange(({ key, before, after }) => {
-        if ((before === undefined) === (after === undefined)) return
-        for (const config of caches.nodeModulesConfigs.byIndex(configsByModule, key)) wake(config.metadata.name)
+        if (before && after && isSameForNodes(before, after)) return
+        const isNewPolicy = policyOf(before) !== policyOf(after)
+        // What the plan names follows the plan; what it does not name goes, or stays, as the Module says.
+        for (const config of caches.nodeModulesConfigs.byIndex(configsByModule, key))
+          if (isNewPolicy || !isNamed(config, key)) wake(config.metadata.name)
       })
       caches.namespaces.onChange(({ key, before, after }) => {
         if (before?.podSecurity !== after?.podSecurity) forgetRefusals(key, tools.refusals)

@@ -78,6 +78,7 @@ function apply(world: World, action: Action, nowMs: number): World {
       return { ...world, label: action.labels[readyLabel] === '' }
     case 'recordEvent':
     case 'recordVanished':
+    case 'recordLeft':
     case 'releasePod':
       return world
     case 'deletePod':

@@ -31,6 +31,8 @@ function decideStatus({ config }: ObservedNode, decided: readonly Decided[]): Ac
   return [{ type: 'writeStatus', config, modules, workers }]
 }
 
+const isToldFirst = ({ type }: Action): boolean => type === 'recordVanished' || type === 'recordLeft'
+
 /**
  * Decides what to do on one node. A label that no longer holds is withdrawn before anything is told. The status is written
  * before the label is published, the label before the pod that proves it is deleted: after a crash at any point the pod is
@@ -48,11 +50,11 @@ export function decide(observed: ObservedNode | ObservedStranded, nowMs: number)
   const { withdraw, publish } = decideLabels(observed.node, decided)
   const actions: Action[] = [
     ...withdraw,
-    // The status says that it was told.
-    ...events.filter(({ type }) => type === 'recordVanished'),
+    // The status says that it was told, or forgets what is to be told.
+    ...events.filter(isToldFirst),
     ...decideStatus(observed, decided),
     ...publish,
-    ...events.filter(({ type }) => type !== 'recordVanished'),
+    ...events.filter((event) => !isToldFirst(event)),
     ...pods.filter(({ type }) => type === 'deletePod'),
     ...observed.strays.map(({ namespace, name, uid }): Action => ({ type: 'deletePod', namespace, name, uid })),
     ...releases,

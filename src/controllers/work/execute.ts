@@ -99,6 +99,26 @@ async function recordVanished(
   await recordEvent(client, event, signal)
 }
 
+/** One event for each NodeModulesConfig, boot and image. */
+async function recordLeft(
+  { node, config, loaded, why }: ActionOf<'recordLeft'>,
+  { client }: WorkTools,
+  signal: AbortSignal,
+): Promise<void> {
+  const module = `${loaded.namespace}/${loaded.name}`
+  const certainty = loaded.bootId === node.bootId ? '' : 'what there may be of it '
+  const cause = [config.metadata.uid ?? '', module, node.bootId, loaded.config.containerImage, 'left']
+  const event: EventInput = {
+    name: `${node.name}.${shortHash(...cause)}`,
+    regarding: { apiVersion: 'v1', kind: 'Node', name: node.name, uid: node.uid },
+    type: 'Normal',
+    reason: 'ModuleLeftLoaded',
+    message: `Module ${module} is released, and ${certainty}stays in the kernel until the next boot: ${why}`,
+    annotations: { module },
+  }
+  await recordEvent(client, event, signal)
+}
+
 async function deletePod(
   { namespace, name, uid }: ActionOf<'deletePod'>,
   tools: WorkTools,
@@ -124,6 +144,8 @@ export async function execute(action: Action, tools: WorkTools, { signal, nowMs 
       return recordLoadEvent(action, tools, signal)
     case 'recordVanished':
       return recordVanished(action, tools, signal)
+    case 'recordLeft':
+      return recordLeft(action, tools, signal)
     case 'deletePod':
       return deletePod(action, tools, signal)
     case 'releasePod':

@@ -1,8 +1,7 @@
 import { sameKernelState } from '../../api/module-config.ts'
-import type { ModuleConfig, NodeModuleStatusItem } from '../../api/node-modules-config.ts'
 import { cutTrailingPlus } from '../../kernel/kernel-version.ts'
-import { isLoadedAsWanted } from '../cluster/module-on-node.ts'
-import type { NodeView } from '../cluster/node-view.ts'
+import { findInKernel, isLoadedAsWanted, type LoadedItem } from '../cluster/module-on-node.ts'
+import { decideDeparture, type Departure, findHandOver, findNewerPlan } from './departure.ts'
 import type { ObservedModule, ObservedNode } from './observed.ts'
 import { intentOf, type WorkerIntent } from './worker-intent.ts'
 
@@ -14,29 +13,29 @@ export type Goal =
   /** The status entry is of an earlier boot: the module is not in the kernel any more. */
   | { kind: 'forget' }
   | { kind: 'run'; intent: WorkerIntent }
-
-/** A status entry without configuration (possible upstream) says nothing that could be unloaded. */
-export type LoadedItem = NodeModuleStatusItem & { config: ModuleConfig }
-
-/** The status entry, if it says what is loaded. */
-export const loadedItem = (module: ObservedModule): LoadedItem | undefined =>
-  module.loaded?.config === undefined ? undefined : { ...module.loaded, config: module.loaded.config }
-
-/** True when the module may be in the running kernel: loaded in this boot, or in one that is not known. */
-const mayBeInKernel = (loaded: LoadedItem, node: NodeView): boolean =>
-  (loaded.bootId ?? '') === '' || loaded.bootId === node.bootId
+  /** What is in the kernel stays there, and is the Module's no more. */
+  | { kind: 'leave'; loaded: LoadedItem; why: string }
+  | Extract<Departure, { kind: 'hold' }>
 
 /** In a namespace that is going away no pod can be made: what must go is unloaded from the operator's. */
-function unloadGoal(loaded: LoadedItem, module: ObservedModule, { operatorNamespace }: ObservedNode): Goal {
+function unloadGoal(loaded: LoadedItem, module: ObservedModule, observed: ObservedNode): Goal {
+  const departure = decideDeparture(module, observed)
+  if (departure.kind === 'leave') return { ...departure, loaded }
+  if (departure.kind === 'hold') return departure
+  const { operatorNamespace } = observed
   const podNamespace = module.namespaceTerminating ? operatorNamespace : module.namespace
   return { kind: 'run', intent: { ...intentOf('Unload', loaded), podNamespace } }
 }
 
 function chooseWithoutEntry(module: ObservedModule, observed: ObservedNode): Goal {
-  const loaded = loadedItem(module)
+  const loaded = findInKernel(module, observed.node)
   if (loaded === undefined) return { kind: module.loaded === undefined ? 'converged' : 'forget' }
-  return mayBeInKernel(loaded, observed.node) ? unloadGoal(loaded, module, observed) : { kind: 'forget' }
+  return unloadGoal(loaded, module, observed)
 }
+
+/** What perhaps was loaded, and is never unloaded, is no reason to wait for a reboot: the worker sees whether it is there. */
+const isTriedUnheard = ({ policy }: ObservedModule, { bootId = '' }: LoadedItem): boolean =>
+  policy === 'Never' && bootId === ''
 
 /** Chooses the goal from the plan, the status and the node. */
 export function chooseGoal(module: ObservedModule, observed: ObservedNode): Goal {
@@ -45,9 +44,9 @@ export function chooseGoal(module: ObservedModule, observed: ObservedNode): Goal
   if (entry === undefined) return chooseWithoutEntry(module, observed)
   if (cutTrailingPlus(entry.config.kernelVersion) !== cutTrailingPlus(node.kernelVersion)) return { kind: 'awaitPlan' }
   if (isLoadedAsWanted(module, node)) return { kind: 'converged' }
-  const loaded = loadedItem(module)
+  const loaded = findInKernel(module, node)
   // Two versions of one module cannot be loaded together: the old one goes first.
-  if (loaded && mayBeInKernel(loaded, node) && !sameKernelState(entry.config, loaded.config))
+  if (loaded && !sameKernelState(entry.config, loaded.config) && !isTriedUnheard(module, loaded))
     return unloadGoal(loaded, module, observed)
-  return { kind: 'run', intent: intentOf('Load', entry) }
+  return findNewerPlan(module) ?? findHandOver(module, observed) ?? { kind: 'run', intent: intentOf('Load', entry) }
 }

@@ -1,7 +1,8 @@
 import { nodeModulesConfigFinalizer } from '../../api/finalizers.ts'
-import { workerHashAnnotation } from '../../api/annotations.ts'
+import { parseUnloadPolicy, workerHashAnnotation } from '../../api/annotations.ts'
 import type { ImageSource } from '../../api/operator-config.ts'
 import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
+import type { MappingResolver } from '../../kernel/resolver.ts'
 import { parseKey } from '../../kube/object.ts'
 import { type Caches, moduleKeyOfPod, podsByNode } from '../cluster/caches.ts'
 import { defined } from '../cluster/defined.ts'
@@ -9,6 +10,9 @@ import { findOnNode } from '../cluster/module-on-node.ts'
 import { modulesOfConfig } from '../cluster/modules-of-config.ts'
 import type { NodeView } from '../cluster/node-view.ts'
 import { isPluginPod, isWorkerPod, type PodView } from '../cluster/pod-view.ts'
+import { internalTolerations } from '../cluster/toleration.ts'
+import { answerModule } from '../plan/answer.ts'
+import { type NodeAndConfig, observeModule as observeForPlan } from '../plan/observe.ts'
 import { isReadyLabel } from './labels.ts'
 import type { ObservedModule, ObservedNode, ObservedStranded, Refusal } from './observed.ts'
 import { hashIntent } from './worker-intent.ts'
@@ -17,6 +21,7 @@ import { readWorker, type Worker } from './worker.ts'
 /** What `work` reads from. */
 export interface WorkSources {
   caches: Caches
+  resolver: MappingResolver
   /** The key of the worker pods' hashes. */
   hashKey: Buffer
   operatorNamespace: string
@@ -66,6 +71,20 @@ function isStray(pod: PodView, config: NodeModulesConfig, workers: readonly Work
   )
 }
 
+/** What the Module itself says of its unload: its policy, and whether the plan would still let it go. */
+function observeIntent(
+  key: string,
+  { isNamed, ...where }: NodeAndConfig & { isNamed: boolean },
+  sources: WorkSources,
+): Pick<ObservedModule, 'answer' | 'policy' | 'tolerations'> {
+  const { namespace = '', name } = parseKey(key)
+  const module = sources.caches.modules.get({ namespace, name })
+  const policy = parseUnloadPolicy(module?.metadata.annotations)
+  const tolerations = [...(module?.spec?.tolerations ?? []), ...internalTolerations]
+  if (module === undefined || (isNamed && policy !== 'Never')) return { policy, tolerations }
+  return { policy, tolerations, answer: answerModule(observeForPlan(key, where, sources), where.node) }
+}
+
 function observeModule(
   key: string,
   node: NodeView,
@@ -73,12 +92,14 @@ function observeModule(
   sources: WorkSources & NodePods,
 ): ObservedModule {
   const { namespace = '', name } = parseKey(key)
+  const { entry, ...found } = findOnNode(config, { namespace, name })
   const refusal = sources.refusals.get(refusalKey(node.name, namespace, name))
   return {
     namespace,
     name,
-    ...findOnNode(config, { namespace, name }),
-    ...defined({ refusal }),
+    ...found,
+    ...defined({ entry, refusal }),
+    ...observeIntent(key, { node, config, isNamed: entry !== undefined }, sources),
     workers: sources.workers.filter(({ intent }) => intent.namespace === namespace && intent.name === name),
     pluginPods: sources.plugins.filter((pod) => moduleKeyOfPod(pod) === key && pod.needsModule).length,
     vanished: sources.caches.modules.get({ namespace, name }) === undefined,

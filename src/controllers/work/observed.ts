@@ -1,9 +1,12 @@
+import type { UnloadPolicy } from '../../api/annotations.ts'
+import type { Toleration } from '../../api/core.generated.ts'
 import type {
   NodeModuleItem,
   NodeModuleStatusItem,
   NodeModulesConfig,
   WorkerStatus,
 } from '../../api/node-modules-config.ts'
+import type { Answer } from '../plan/answered.ts'
 import type { NodeView } from '../cluster/node-view.ts'
 import type { PodView } from '../cluster/pod-view.ts'
 import type { Worker } from './worker.ts'
@@ -38,6 +41,14 @@ export interface ObservedModule {
   pluginPods: number
   /** There is no such Module. */
   vanished: boolean
+  /**
+   * What the plan says now, where that matters: of a Module that it does not name, and of one that is never unloaded.
+   * Undefined also where there is no such Module.
+   */
+  answer?: Answer
+  policy: UnloadPolicy
+  /** Taints that keep the Module off a node are others than these. */
+  tolerations: readonly Toleration[]
   /** The Module's namespace is going away, or gone: no pod can be made there. */
   namespaceTerminating: boolean
 }

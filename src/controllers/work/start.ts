@@ -72,6 +72,13 @@ export function decideStart(module: ObservedModule, goal: Goal, observed: Observ
           ),
         ],
       }
+    case 'hold':
+      return { reported: undefined, waits: [makeWait(goal.reason, goal.message)] }
+    case 'leave': {
+      const { node, config } = observed
+      const { loaded, why } = goal
+      return { loaded: undefined, reported: undefined, events: [{ type: 'recordLeft', node, config, loaded, why }] }
+    }
     case 'run':
       return decideRun(module, goal.intent, observed, nowMs)
     default:

@@ -8,6 +8,7 @@ import { loadIntent, startMs, unloadIntent } from '../../../test/builders/work.t
 import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
 import { nodeModulesConfigs } from '../../api/resources.ts'
 import { hasCode } from '../../errors/error.ts'
+import { createMappingResolver } from '../../kernel/resolver.ts'
 import { namespaces, nodes, pods, serviceAccounts } from '../../kube/core-resources.ts'
 import { defineResource } from '../../kube/resource.ts'
 import { type Sandbox, startSandbox } from '../../sandbox/sandbox.ts'
@@ -120,6 +121,7 @@ describe('a worker pod that the API server refuses', () => {
     ])
     const sources = {
       caches,
+      resolver: createMappingResolver(),
       hashKey: Buffer.alloc(32),
       operatorNamespace: 'kmm',
       imageSource: 'worker' as const,

@@ -9,6 +9,7 @@ import { loadIntent, startMs, typesOf, unloadIntent } from '../../../test/builde
 import { workerHashAnnotation } from '../../api/annotations.ts'
 import { nodeModulesConfigFinalizer } from '../../api/finalizers.ts'
 import { getKernelModuleReadyNodeLabel, moduleNameLabel, moduleNamespaceLabel, roleLabel } from '../../api/labels.ts'
+import { createMappingResolver } from '../../kernel/resolver.ts'
 import { decide } from './decide.ts'
 import { observe } from './observe.ts'
 import type { ObservedNode } from './observed.ts'
@@ -18,6 +19,7 @@ const namespace = { metadata: { name: 'ns', uid: 'uid-ns', resourceVersion: '1' 
 function sources(objects: ClusterObjects): Parameters<typeof observe>[1] {
   return {
     caches: fillCaches(objects),
+    resolver: createMappingResolver(),
     hashKey,
     operatorNamespace: 'kmm-operator-system',
     imageSource: 'worker' as const,

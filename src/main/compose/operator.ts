@@ -142,11 +142,19 @@ function createNodeRunners(shared: Shared, registryText: string): Runner[] {
   const isOwnWorker: Parameters<typeof createPlanController>[0]['isOwnWorker'] = (pod, node) =>
     isWorkerPod(pod) &&
     isBelieved(pod, hashKey, node.uid, caches.nodeModulesConfigs.get({ name: node.name })?.spec?.modules ?? [])
-  const sources = { caches, resolver: createMappingResolver(), isOwnWorker }
+  const resolver = createMappingResolver()
+  const sources = { caches, resolver, isOwnWorker }
   // All write about one node: none may decide while another acts.
   const lock = createKeyedLock()
   const work = createWorkController(
-    { caches, hashKey, operatorNamespace: shared.namespace, imageSource: config.worker.imageSource, refusals },
+    {
+      caches,
+      resolver,
+      hashKey,
+      operatorNamespace: shared.namespace,
+      imageSource: config.worker.imageSource,
+      refusals,
+    },
     { client, caches, settings, refusals },
   )
   return [

@@ -11,6 +11,7 @@ import { validateModprobe } from './modprobe.ts'
 import { warnOfPatterns } from './patterns.ts'
 import { validateSigning } from './signing.ts'
 import { validateTolerations } from './tolerations.ts'
+import { warnOfUnloadPolicy } from './unload-policy.ts'
 import { warnOfVariables } from './variables.ts'
 import { validateVersionChange, warnOfVersion } from './version.ts'
 import { validateVolumes } from './volumes.ts'
@@ -37,10 +38,14 @@ export function isExempt(
  * Both in-tree forms together are a warning; upstream refuses them.
  */
 export function validateModule(module: Module, old?: Module, options: ModuleRulesOptions = {}): Findings {
-  if (old !== undefined && isExempt(module, old)) return { errors: [], warnings: [] }
+  const ofPolicy = warnOfUnloadPolicy(module.metadata, old?.metadata)
+  if (old !== undefined && isExempt(module, old)) return { errors: [], warnings: ofPolicy }
   const { name, namespace } = module.metadata
   const findings = validateModuleSpec(module.spec, old?.spec, { ...options, path: 'spec' })
-  return { errors: [...validateLength(name, namespace), ...findings.errors], warnings: findings.warnings }
+  return {
+    errors: [...validateLength(name, namespace), ...findings.errors],
+    warnings: [...ofPolicy, ...findings.warnings],
+  }
 }
 
 function validateLength(name: string, namespace: string): FieldError[] {

@@ -6,6 +6,7 @@ import type { JsonObject } from '../../api/schema/json.ts'
 import { refuseNamespaceDeletion } from '../guard-namespace.ts'
 import type { ServerVersion } from '../module/dra.ts'
 import type { Findings } from '../module/finding.ts'
+import { warnOfUnloadPolicy } from '../module/unload-policy.ts'
 import { validateManagedClusterModule } from '../module/validate-managed-cluster-module.ts'
 import { isExempt, validateModule } from '../module/validate-module.ts'
 import { validatePreflight } from '../preflight/validate-preflight.ts'
@@ -47,9 +48,11 @@ interface Shaped<T> {
 }
 
 async function judgeShaped<T>({ object, oldObject, type, judge }: Shaped<T>): Promise<AdmissionAnswer> {
-  type Raw = Parameters<typeof isExempt>[0]
+  type Raw = Parameters<typeof isExempt>[0] & { metadata: Parameters<typeof warnOfUnloadPolicy>[0] }
+  const [raw, rawOld] = [object as unknown as Raw, oldObject as unknown as Raw | undefined]
   // Before its shape: what was stored under older rules must be able to lose its finalizers.
-  if (oldObject !== undefined && isExempt(object as unknown as Raw, oldObject)) return { warnings: [] }
+  if (rawOld !== undefined && isExempt(raw, rawOld))
+    return { warnings: warnOfUnloadPolicy(raw.metadata, rawOld.metadata) }
   const read = readObject<T>(object, type)
   if ('errors' in read) return toAnswer({ errors: read.errors, warnings: [] })
   const old = oldObject === undefined ? undefined : readObject<T>(oldObject, type)
