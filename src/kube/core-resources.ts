@@ -1,3 +1,5 @@
+import type { ValidatingWebhookConfiguration } from 'kubernetes-types/admissionregistration/v1.js'
+import type { CustomResourceDefinition } from 'kubernetes-types/apiextensions/v1.js'
 import type { DaemonSet } from 'kubernetes-types/apps/v1.js'
 import type { Lease } from 'kubernetes-types/coordination/v1.js'
 import type {
@@ -48,4 +50,18 @@ export const daemonSets = defineResource<DaemonSet>({
   kind: 'DaemonSet',
   plural: 'daemonsets',
   namespaced: true,
+})
+export const customResourceDefinitions = defineResource<CustomResourceDefinition>({
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  kind: 'CustomResourceDefinition',
+  plural: 'customresourcedefinitions',
+  namespaced: false,
+})
+export const validatingWebhookConfigurations = defineResource<ValidatingWebhookConfiguration>({
+  group: 'admissionregistration.k8s.io',
+  version: 'v1',
+  kind: 'ValidatingWebhookConfiguration',
+  plural: 'validatingwebhookconfigurations',
+  namespaced: false,
 })

@@ -1,25 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { CustomResourceDefinition } from 'kubernetes-types/apiextensions/v1.js'
 import { parseAllDocuments } from 'yaml'
 import { hasCode, KmmError } from '../errors/error.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { realClock, sleep } from '../kube/clock.ts'
-import { namespaces } from '../kube/core-resources.ts'
-import type { KubeObject } from '../kube/object.ts'
-import { defineResource } from '../kube/resource.ts'
-
-interface Definition extends KubeObject {
-  spec: { group: string; names: { kind: string; plural: string }; versions: { name: string; served: boolean }[] }
-  status?: { conditions?: { type: string; status: string }[] }
-}
-
-const definitions = defineResource<Definition>({
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  kind: 'CustomResourceDefinition',
-  plural: 'customresourcedefinitions',
-  namespaced: false,
-})
+import { customResourceDefinitions, namespaces } from '../kube/core-resources.ts'
 
 const firstNamespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease', 'kmm-operator-system']
 const pollMs = 50
@@ -33,15 +19,15 @@ async function createMissing(work: Promise<unknown>): Promise<void> {
   }
 }
 
-async function readDefinitions(folder: string): Promise<Definition[]> {
+async function readDefinitions(folder: string): Promise<CustomResourceDefinition[]> {
   const names = (await readdir(folder)).filter((name) => name.endsWith('.yaml')).sort()
   const texts = await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')))
-  return texts.flatMap((text) => parseAllDocuments(text).map((document) => document.toJS() as Definition))
+  return texts.flatMap((text) => parseAllDocuments(text).map((document) => document.toJS() as CustomResourceDefinition))
 }
 
 /** True once objects of the definition can be listed in every version. */
-async function isServed(client: KubeClient, { metadata, spec }: Definition): Promise<boolean> {
-  const { status } = await client.get(definitions, { name: metadata?.name ?? '' })
+async function isServed(client: KubeClient, { metadata, spec }: CustomResourceDefinition): Promise<boolean> {
+  const { status } = await client.get(customResourceDefinitions, { name: metadata?.name ?? '' })
   if (!status?.conditions?.some((each) => each.type === 'Established' && each.status === 'True')) return false
   const served = spec.versions.filter((version) => version.served)
   const lists = served.map(({ name }) => client.getRaw(`/apis/${spec.group}/${name}/${spec.names.plural}?limit=1`))
@@ -54,7 +40,7 @@ async function isServed(client: KubeClient, { metadata, spec }: Definition): Pro
   )
 }
 
-async function untilServed(client: KubeClient, definition: Definition): Promise<void> {
+async function untilServed(client: KubeClient, definition: CustomResourceDefinition): Promise<void> {
   const deadlineMs = realClock.monotonic() + timeoutMs
   while (!(await isServed(client, definition))) {
     if (realClock.monotonic() > deadlineMs)
@@ -71,7 +57,7 @@ export async function furnish(client: KubeClient, root: string): Promise<void> {
   await Promise.all([
     ...firstNamespaces.map((name) => createMissing(client.create(namespaces, { metadata: { name } }))),
     ...wanted.map(async (definition) => {
-      await createMissing(client.create(definitions, definition))
+      await createMissing(client.create(customResourceDefinitions, definition))
       await untilServed(client, definition)
     }),
   ])

@@ -8,11 +8,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { containsModulesLabel } from '../../src/api/labels.ts'
 import { createAuthority } from '../../src/kube/certificate.ts'
-import { configMaps, namespaces, secrets } from '../../src/kube/core-resources.ts'
+import {
+  configMaps,
+  customResourceDefinitions,
+  namespaces,
+  secrets,
+  validatingWebhookConfigurations,
+} from '../../src/kube/core-resources.ts'
 import type { ConnectionSettings } from '../../src/kube/connection.ts'
 import { loadKubeconfig } from '../../src/kube/kubeconfig.ts'
-import type { KubeObject } from '../../src/kube/object.ts'
-import { defineResource } from '../../src/kube/resource.ts'
 import { operatorConfiguration } from '../../src/webhook/configuration.ts'
 import { Cluster } from './cluster.ts'
 import { findFreePort, startWebhookProcess, type WebhookProcess } from './webhook-process.ts'
@@ -21,26 +25,6 @@ const operatorNamespace = 'kmm-operator-system'
 const modulesPath = '/apis/kmm.sigs.x-k8s.io/v1beta1/namespaces/default/modules'
 const preflightsPath = (version: string): string => `/apis/kmm.sigs.x-k8s.io/${version}/preflightvalidations`
 
-interface WebhookConfiguration extends KubeObject {
-  webhooks: { name: string; clientConfig: { caBundle?: string; url?: string } }[]
-}
-const webhookConfigurations = defineResource<WebhookConfiguration>({
-  group: 'admissionregistration.k8s.io',
-  version: 'v1',
-  kind: 'ValidatingWebhookConfiguration',
-  plural: 'validatingwebhookconfigurations',
-  namespaced: false,
-})
-interface Definition extends KubeObject {
-  spec: { conversion?: { webhook?: { clientConfig: { caBundle?: string } } } }
-}
-const definitions = defineResource<Definition>({
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  kind: 'CustomResourceDefinition',
-  plural: 'customresourcedefinitions',
-  namespaced: false,
-})
 const preflightDefinition = { name: 'preflightvalidations.kmm.sigs.x-k8s.io' }
 
 let cluster: Cluster
@@ -104,13 +88,13 @@ async function installWebhook(port: number): Promise<void> {
   const { client } = cluster.sandbox
   const url = (path: string): string => `https://127.0.0.1:${port}${path}`
   const { webhooks, ...rest } = operatorConfiguration
-  await client.create(webhookConfigurations, {
+  await client.create(validatingWebhookConfigurations, {
     ...rest,
     webhooks: webhooks.map((each) => ({ ...each, clientConfig: { url: url(each.clientConfig.service.path) } })),
   })
   const clientConfig = { service: null, url: url('/convert') }
   const body = { spec: { conversion: { webhook: { clientConfig } } } }
-  await client.patch(definitions, preflightDefinition, { type: 'merge', body })
+  await client.patch(customResourceDefinitions, preflightDefinition, { type: 'merge', body })
 }
 
 beforeAll(async () => {
@@ -217,10 +201,12 @@ describe('the API server, asking kmm webhook,', () => {
     const { client } = cluster.sandbox
     const secret = await client.get(secrets, { namespace: operatorNamespace, name: 'kmm-webhook-certificates' })
     const bundle = secret.data?.['ca.crt']
-    const configuration = await client.get(webhookConfigurations, { name: operatorConfiguration.metadata.name })
-    expect(configuration.webhooks.map(({ clientConfig }) => clientConfig.caBundle)).toEqual([bundle, bundle, bundle])
-    const { spec } = await client.get(definitions, preflightDefinition)
-    expect(spec.conversion?.webhook?.clientConfig.caBundle).toBe(bundle)
+    const configuration = await client.get(validatingWebhookConfigurations, {
+      name: operatorConfiguration.metadata.name,
+    })
+    expect(configuration.webhooks?.map(({ clientConfig }) => clientConfig.caBundle)).toEqual([bundle, bundle, bundle])
+    const { spec } = await client.get(customResourceDefinitions, preflightDefinition)
+    expect(spec.conversion?.webhook?.clientConfig?.caBundle).toBe(bundle)
     const certificate = new X509Certificate(Buffer.from(secret.data?.['tls.crt'] ?? '', 'base64'))
     expect(certificate.checkHost('kmm-operator-webhook-service.kmm-operator-system.svc')).toBeDefined()
   })

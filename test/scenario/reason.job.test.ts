@@ -1,7 +1,5 @@
-import type { ResourceQuota } from 'kubernetes-types/core/v1.js'
 import { expect } from 'vitest'
 import { pods } from '../../src/kube/core-resources.ts'
-import { defineResource } from '../../src/kube/resource.ts'
 import {
   build,
   countJobs,
@@ -14,20 +12,13 @@ import {
   useBuilding,
 } from './builds.ts'
 import { kernel56 } from './cluster.ts'
+import { forbidPods } from './pod-quota.ts'
 import { createReasonTests } from './reason-test.ts'
 
 const building = useBuilding()
 const { clock } = building
 
 const itEndsIn = createReasonTests(() => building.cluster)
-
-const resourceQuotas = defineResource<ResourceQuota>({
-  group: '',
-  version: 'v1',
-  kind: 'ResourceQuota',
-  plural: 'resourcequotas',
-  namespaced: true,
-})
 
 itEndsIn('JobPodPending', 'a selector that no node has, until one has it', async (scene) => {
   await provideInputs(scene)
@@ -49,13 +40,11 @@ itEndsIn('JobPodPending', 'a builder image that cannot be pulled, until it can',
 })
 
 itEndsIn('JobPodRefused', 'a quota that is used up, until it is raised', async (scene) => {
-  const { client } = scene.cluster.sandbox
-  const quota = { namespace: scene.name, name: 'few' }
-  await client.create(resourceQuotas, { metadata: quota, spec: { hard: { pods: '0' } } })
+  const raise = await forbidPods(scene)
   await provideInputs(scene)
   await createMade(scene, { build })
   expect(await untilToldOfImages(scene, 'JobPodRefused')).toContain(`raise the quota of namespace ${scene.name}`)
-  await client.patch(resourceQuotas, quota, { type: 'merge', body: { spec: { hard: { pods: '5' } } } })
+  await raise(5)
   leapToRetry(scene, clock)
   await untilMade(scene)
   expect(countJobs(scene)).toEqual([1, 0])

@@ -1,4 +1,4 @@
-import type { Event as CoreEvent, ResourceQuota } from 'kubernetes-types/core/v1.js'
+import type { Event as CoreEvent } from 'kubernetes-types/core/v1.js'
 import { afterAll, beforeAll, expect } from 'vitest'
 import {
   getKernelModuleReadyNodeLabel,
@@ -7,10 +7,10 @@ import {
 } from '../../src/api/labels.ts'
 import type { Module } from '../../src/api/module.ts'
 import { nodes, pods, serviceAccounts } from '../../src/kube/core-resources.ts'
-import { defineResource } from '../../src/kube/resource.ts'
 import { Cluster, kernel56 } from './cluster.ts'
 import { type HeldRequest, HeldClient } from './held-client.ts'
 import { LeapClock } from './leap-clock.ts'
+import { forbidPods } from './pod-quota.ts'
 import { createReasonTests } from './reason-test.ts'
 import { makeLoadReport, type Scene } from './scene.ts'
 
@@ -24,14 +24,6 @@ beforeAll(async () => {
   await cluster.startOperator({ clock, wrap: held.wrap })
 })
 afterAll(() => cluster.stop())
-
-const resourceQuotas = defineResource<ResourceQuota>({
-  group: '',
-  version: 'v1',
-  kind: 'ResourceQuota',
-  plural: 'resourcequotas',
-  namespaced: true,
-})
 
 const itEndsIn = createReasonTests(() => cluster)
 
@@ -295,14 +287,12 @@ itEndsIn(
 )
 
 itEndsIn('WorkerPodRefused', 'a quota that is used up, until it is raised', async (scene) => {
-  const { client } = cluster.sandbox
-  const quotaKey = { namespace: scene.name, name: 'few' }
-  await client.create(resourceQuotas, { metadata: quotaKey, spec: { hard: { pods: '0' } } })
+  const raise = await forbidPods(scene)
   await scene.create(await scene.push('1'))
   expect(await scene.untilFailed('WorkerPodRefused')).toContain(`raise the quota of namespace ${scene.name}`)
   clock.leap(5_000)
   await scene.untilFailed('WorkerPodRefused', 2)
-  await client.patch(resourceQuotas, quotaKey, { type: 'merge', body: { spec: { hard: { pods: '1' } } } })
+  await raise(1)
   clock.leap(10_000)
   await scene.untilReady()
 })

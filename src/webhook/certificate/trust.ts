@@ -1,35 +1,13 @@
+import type { CustomResourceDefinition } from 'kubernetes-types/apiextensions/v1.js'
 import { hasCode } from '../../errors/error.ts'
 import type { KubeClient } from '../../kube/client.ts'
+import { customResourceDefinitions, validatingWebhookConfigurations } from '../../kube/core-resources.ts'
 import type { KubeObject } from '../../kube/object.ts'
-import { defineResource, type Resource } from '../../kube/resource.ts'
+import type { Resource } from '../../kube/resource.ts'
 
 interface ClientConfig {
   caBundle?: string
 }
-
-interface ValidatingWebhookConfiguration extends KubeObject {
-  webhooks?: { name: string; clientConfig: ClientConfig }[]
-}
-
-interface Definition extends KubeObject {
-  spec: { conversion?: { strategy: string; webhook?: { clientConfig?: ClientConfig } } }
-}
-
-const webhookConfigurations = defineResource<ValidatingWebhookConfiguration>({
-  group: 'admissionregistration.k8s.io',
-  version: 'v1',
-  kind: 'ValidatingWebhookConfiguration',
-  plural: 'validatingwebhookconfigurations',
-  namespaced: false,
-})
-
-const definitions = defineResource<Definition>({
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  kind: 'CustomResourceDefinition',
-  plural: 'customresourcedefinitions',
-  namespaced: false,
-})
 
 /** Which objects of the cluster tell API servers whom to trust. */
 export interface TrustPlaces {
@@ -48,7 +26,7 @@ export async function injectTrust(
   const caBundle = Buffer.from(bundle).toString('base64')
   const trust = <T extends ClientConfig>(config: T): T => ({ ...config, caBundle })
   const foundConfiguration = await edit(
-    { client, resource: webhookConfigurations, signal },
+    { client, resource: validatingWebhookConfigurations, signal },
     places.webhookConfiguration,
     (object) => {
       const { webhooks = [] } = object
@@ -59,14 +37,16 @@ export async function injectTrust(
   const { definition } = places
   const foundDefinition =
     definition === undefined ||
-    (await edit({ client, resource: definitions, signal }, definition, (object) => editConversion(object, caBundle)))
+    (await edit({ client, resource: customResourceDefinitions, signal }, definition, (object) =>
+      editConversion(object, caBundle),
+    ))
   return [
     ...(foundConfiguration ? [] : [`ValidatingWebhookConfiguration ${places.webhookConfiguration}`]),
     ...(foundDefinition ? [] : [`CustomResourceDefinition ${definition}`]),
   ]
 }
 
-function editConversion(object: Definition, caBundle: string): Definition | undefined {
+function editConversion(object: CustomResourceDefinition, caBundle: string): CustomResourceDefinition | undefined {
   const { conversion } = object.spec
   const { webhook } = conversion ?? {}
   if (conversion === undefined || webhook?.clientConfig === undefined || webhook.clientConfig.caBundle === caBundle)
