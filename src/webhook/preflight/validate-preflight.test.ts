@@ -1,28 +1,46 @@
 import { expect, it } from 'vitest'
+import { describeRule } from '../../../test/admission/describe-rule.ts'
+import type { PreflightValidation } from '../../api/preflight-validation.ts'
 import { validatePreflight } from './validate-preflight.ts'
 
-const ask = (kernelVersion: string) => validatePreflight({ metadata: { name: 'p' }, spec: { kernelVersion } })
+interface Asked {
+  object: PreflightValidation
+  old?: PreflightValidation
+}
 
-it.each(['6.1.0', '6.1.0-56-amd64', '6.1-0', '5.14.0-427.el9.x86_64', 'a-b-c'])('takes %s for a kernel', (version) => {
-  expect(ask(version)).toEqual({ errors: [], warnings: [] })
+const make = (kernelVersion: string): PreflightValidation => ({ metadata: { name: 'p' }, spec: { kernelVersion } })
+const ask = (kernelVersion: string, old?: string): Asked => ({
+  object: make(kernelVersion),
+  ...(old === undefined ? {} : { old: make(old) }),
+})
+const field = ['spec.kernelVersion']
+
+describeRule('11.3', {
+  judge: ({ object, old }: Asked) => validatePreflight(object, old).errors.map((error) => error.field),
+  accepted: [
+    ['a version of Debian', ask('6.1.0-56-amd64')],
+    ['a version of Red Hat', ask('5.14.0-427.el9.x86_64')],
+    ['three parts of whatever kind', ask('a-b-c')],
+    ['three parts, apart in two ways', ask('6.1-0')],
+    ['commas, as upstream does', ask('6,1,0')],
+    ['a spec that stays as it is, and was never right', ask('6', '6')],
+  ],
+  refused: [
+    ['nothing', ask(''), field],
+    ['one part', ask('6'), field],
+    ['a change to something wrong', ask('6', '6.1.0'), field],
+  ],
+  boundary: { accepted: ['three parts', ask('6.1.0')], refused: ['two parts', ask('6.1'), field] },
 })
 
 it.each([
   ['', 'must not be empty'],
   ['6.1', 'is no kernel version'],
-  ['6', 'is no kernel version'],
-])('does not take "%s" for a kernel', (version, words) => {
-  const { errors } = ask(version)
-  expect(errors.map(({ field }) => field)).toEqual(['spec.kernelVersion'])
-  expect(errors[0]?.message).toContain(words)
+])('says what "%s" lacks', (version, words) => {
+  expect(validatePreflight(make(version)).errors[0]?.message).toContain(words)
 })
 
-it('accepts commas, as upstream does, and warns that mappings cannot use them', () => {
-  expect(ask('6,1,0').errors).toEqual([])
-  expect(ask('6,1,0').warnings).toHaveLength(1)
-})
-
-it('lets an update pass that changes nothing', () => {
-  const object = { metadata: { name: 'p' }, spec: { kernelVersion: '' } }
-  expect(validatePreflight(object, structuredClone(object)).errors).toEqual([])
+it('warns that mappings cannot use commas, and of nothing else', () => {
+  expect(validatePreflight(make('6,1,0')).warnings).toHaveLength(1)
+  expect(validatePreflight(make('6.1.0-56-amd64')).warnings).toEqual([])
 })
