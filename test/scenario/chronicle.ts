@@ -52,10 +52,11 @@ export class Chronicle {
     return this.#entries.toSorted((left, right) => left.at - right.at).map(({ what }) => what)
   }
 
-  /** What was seen since something happened last. */
+  /** What was seen since something happened last; nothing where it has not happened. */
   since(what: string): string[] {
     const { entries } = this
-    return entries.slice(entries.lastIndexOf(what))
+    const index = entries.lastIndexOf(what)
+    return index < 0 ? [] : entries.slice(index)
   }
 
   /** Demands that these happened in this order, whatever happened in between. */
