@@ -121,6 +121,22 @@ it.concurrent('ends an unload whose Module loses its finalizer by hand', async (
   expect(scene.kernel.isLoaded('kmm_demo')).toBe(false)
 })
 
+it('says on a Module in a dying namespace why its unload is refused, and goes on when it no longer is', async () => {
+  const scene = await openLoaded('end-refused')
+  const enforce = async (level: string | null): Promise<void> => {
+    const body = { metadata: { labels: { 'pod-security.kubernetes.io/enforce': level } } }
+    await cluster.sandbox.client.patch(namespaces, { name: operatorNamespace }, { type: 'merge', body })
+  }
+  await enforce('baseline')
+  await cluster.sandbox.client.delete(namespaces, { name: scene.name })
+  expect(await scene.untilFailed('WorkerPodRefused')).toContain(`kubectl label --overwrite ns "${operatorNamespace}"`)
+  await scene.until('the words for it', () => scene.condition('Ready')?.message.includes('(WorkerPodRefused: '))
+  await enforce(null)
+  await scene.untilGone()
+  await untilNoNamespace(scene)
+  expect(scene.kernel.isLoaded('kmm_demo')).toBe(false)
+})
+
 it('keeps what a vanished Module loaded until its entry is removed by hand', async () => {
   const scene = await openLoaded('end-vanished')
   const chronicle = new Chronicle(scene)

@@ -39,7 +39,9 @@ function decideClaimWait({ module, claimed }: ObservedReport, nowMs: number): Wa
 /** The controller of images says these itself, of each pod. */
 const toldElsewhere: ReadonlySet<string> = new Set(['BuildFailed', 'SignFailed'])
 
-function decideFailures({ module, nodes }: ObservedReport): Action[] {
+function decideFailures({ module, nodes, namespace }: ObservedReport): Action[] {
+  // Nothing new can be made there any more, events neither: the status alone tells it.
+  if (namespace?.terminating) return []
   const known = new Set(module.status?.reasons?.map(({ reason }) => reason))
   const first = new Map<string, ReportedNode>()
   const counts = new Map<string, number>()
