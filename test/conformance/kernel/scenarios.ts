@@ -7,6 +7,7 @@ import { outageScenarios } from './scenarios/outage.ts'
 import { refuseScenarios } from './scenarios/refuse.ts'
 import { replaceScenarios } from './scenarios/replace.ts'
 import { unloadScenarios } from './scenarios/unload.ts'
+import { upgradeScenarios } from './scenarios/upgrade.ts'
 
 /** What happens to kernels, on every target. */
 export const scenarios: readonly Scenario[] = [
@@ -15,6 +16,7 @@ export const scenarios: readonly Scenario[] = [
   ...replaceScenarios,
   ...refuseScenarios,
   ...unloadScenarios,
+  ...upgradeScenarios,
   ...bootScenarios,
   ...imageScenarios,
   ...outageScenarios,

@@ -13,7 +13,8 @@ import type { Scenario } from './scenario.ts'
 import type { Stage } from './stage.ts'
 import { Words } from './words.ts'
 
-type Container = NonNullable<NonNullable<Module['spec']>['moduleLoader']>['container']
+type Spec = NonNullable<Module['spec']>
+type Container = NonNullable<Spec['moduleLoader']>['container']
 
 const pauseMs = 10
 
@@ -109,11 +110,11 @@ export class Story {
     return this.push('more', await exampleLayer('prebuilt-more', this.release))
   }
 
-  /** Creates the Module: kmm_demo from the image on every kernel, unless the container says otherwise. */
-  async create(image: string, container: Partial<Container> = {}): Promise<void> {
+  /** Creates the Module: kmm_demo from the image on every kernel, unless the container or the rest of the spec say otherwise. */
+  async create(image: string, container: Partial<Container> = {}, rest: Partial<Spec> = {}): Promise<void> {
     const module = demoModule(image, ({ metadata, spec }) => {
       metadata.namespace = this.name
-      if (spec) spec.selector = { ...this.selector }
+      if (spec) Object.assign(spec, { selector: { ...this.selector } }, rest)
       if (spec?.moduleLoader) Object.assign(spec.moduleLoader.container, container)
     })
     await this.target.client.create(moduleResource, module)
