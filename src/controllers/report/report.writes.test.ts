@@ -117,8 +117,7 @@ describe('a failure', () => {
   })
 
   it('is no event in a namespace that is going away, which takes none, and is told all the same', () => {
-    const metadata = { name: 'ns', uid: 'uid-ns', resourceVersion: '1', deletionTimestamp: '2030-01-01T00:00:00Z' }
-    const namespaces = [{ metadata, status: { phase: 'Terminating' } }]
+    const namespaces = [{ ...buildNamespace(), status: { phase: 'Terminating' } }]
     const modules = [markDeleted(buildModule())]
     expect(typesOf({ ...objects, modules, namespaces })).toEqual(['writeStatus'])
   })
