@@ -46,18 +46,26 @@ export async function signImage(options: SignImageOptions): Promise<SignImageRes
     const layer = changed.length === 0 ? undefined : await buildLayer(options, working, changed)
     const digest = await pushSigned(options, working.image, layer)
     options.log(`Pushed ${formatReference(options.target.reference)}, digest ${digest}.`)
-    return {
-      digest,
-      sourceDigest: working.image.raw.digest,
-      files,
-      layersRead: working.files.layersRead,
-      layers: working.image.manifest.layers.length,
-    }
+    return { digest, ...describeWork(working), files }
   })
 }
 
+/** Signs modules of an image as `signImage` does, and throws the result away: shows that it can be signed. */
+export async function trySigning(options: Omit<SignImageOptions, 'target'>): Promise<Omit<SignImageResult, 'digest'>> {
+  return withImageFiles(options, async (working) => {
+    const { files } = await signFiles(options, working)
+    return { ...describeWork(working), files }
+  })
+}
+
+const describeWork = ({ image, files }: WorkingImage): Omit<SignImageResult, 'digest' | 'files'> => ({
+  sourceDigest: image.raw.digest,
+  layersRead: files.layersRead,
+  layers: image.manifest.layers.length,
+})
+
 async function signFiles(
-  { signer, log, signal }: SignImageOptions,
+  { signer, log, signal }: Omit<SignImageOptions, 'target'>,
   { files }: WorkingImage,
 ): Promise<{ files: SignedFile[]; changed: ImageFileCopy[] }> {
   const signed: SignedFile[] = []

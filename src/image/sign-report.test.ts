@@ -49,7 +49,7 @@ describe('a sign report', () => {
     ['no JSON', 'Killed'],
     ['of another version', JSON.stringify({ ...report, v: 2 })],
     ['without an outcome', JSON.stringify({ ...report, outcome: 'fine' })],
-    ['a success without a digest', JSON.stringify({ ...report, digest: 'latest' })],
+    ['a success with a digest that is none', JSON.stringify({ ...report, digest: 'latest' })],
     ['too long', JSON.stringify({ ...report, message: 'x'.repeat(20_000) })],
   ])('is none when it is %s', (_what, text) => {
     expect(parseSignReport(text)).toBeUndefined()

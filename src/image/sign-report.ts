@@ -32,7 +32,7 @@ export interface SignReport {
   reason: SignReason
   /** What happened, why, and what to do about it. */
   message: string
-  /** Digest of the signed image, which was pushed. */
+  /** Digest of the signed image; absent where it was not to be pushed. */
   digest?: string
   /** Digest of the image that was signed. */
   sourceDigest?: string
@@ -46,8 +46,11 @@ export interface SignReport {
 const mostFiles = 256
 const longestPath = 1024
 
-/** The report of a run that signed and pushed. */
-export function describeSigned(result: SignImageResult, fingerprint: string): SignReport {
+/** The report of a run that signed, and pushed what it signed unless there is no digest. */
+export function describeSigned(
+  result: Pick<SignImageResult, 'files' | 'sourceDigest'> & { digest?: string },
+  fingerprint: string,
+): SignReport {
   const signed = result.files.filter(({ outcome }) => outcome === 'signed').length
   const kept = result.files.length - signed
   return {
@@ -55,7 +58,7 @@ export function describeSigned(result: SignImageResult, fingerprint: string): Si
     outcome: 'ok',
     reason: 'Signed',
     message: `signed ${signed} of ${result.files.length} files${kept === 0 ? '' : ', the others carry this signature already'}`,
-    digest: result.digest,
+    ...(result.digest === undefined ? {} : { digest: result.digest }),
     sourceDigest: result.sourceDigest,
     signedBy: fingerprint,
     files: result.files,
@@ -95,8 +98,7 @@ export function parseSignReport(text: string): SignReport | undefined {
   if (head === undefined) return undefined
   const { outcome, message, fields } = head
   const names = readNames(fields)
-  // Without its digest a success is worth nothing.
-  if (outcome === 'ok' && names.digest === undefined) return undefined
+  if (outcome === 'ok' && 'digest' in fields && names.digest === undefined) return undefined
   const reason = signReasons.find((each) => each === fields['reason']) ?? 'Unknown'
   return { v: 1, outcome, reason, message, ...names, ...readFiles(fields) }
 }

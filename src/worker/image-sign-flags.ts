@@ -7,7 +7,8 @@ import type { RegistryTls } from '../oci/settings.ts'
 /** What a sign pod was started for. */
 export interface SignCommand {
   from: string
-  to: string
+  /** Undefined where nothing is pushed: it is signed to see that it can be. */
+  to: string | undefined
   fromTls: RegistryTls
   toTls: RegistryTls
   files: string[]
@@ -18,11 +19,12 @@ export interface SignCommand {
 }
 
 const usage =
-  'Usage: worker image sign --from IMAGE --to IMAGE [--file PATH…] [--dir-name DIR] [--architecture A] [--hash sha256] [--from-insecure] [--from-skip-tls-verify] [--to-insecure] [--to-skip-tls-verify]'
+  'Usage: worker image sign --from IMAGE (--to IMAGE | --no-push) [--file PATH…] [--dir-name DIR] [--architecture A] [--hash sha256] [--from-insecure] [--from-skip-tls-verify] [--to-insecure] [--to-skip-tls-verify]'
 
 const options = {
   from: { type: 'string' },
   to: { type: 'string' },
+  'no-push': { type: 'boolean', default: false },
   file: { type: 'string', multiple: true },
   'dir-name': { type: 'string', default: '/opt' },
   architecture: { type: 'string' },
@@ -40,7 +42,8 @@ const refuse = (what: string): KmmError =>
 export function parseSignCommand(argv: readonly string[]): SignCommand {
   const values = parseFlags(argv)
   const { from, to, file: files = [], hash } = values
-  if (from === undefined || to === undefined) throw refuse('Both --from and --to have to name an image')
+  if (from === undefined) throw refuse('--from has to name an image')
+  if ((to === undefined) !== values['no-push']) throw refuse('Either --to or --no-push has to be given')
   if (!isSignatureHash(hash)) throw refuse(`The hash ${JSON.stringify(hash)} is not known`)
   return {
     from,

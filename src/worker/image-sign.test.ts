@@ -44,9 +44,15 @@ function replace(secret: string, content: Uint8Array | string): string[] {
   return []
 }
 
-async function run(more: readonly string[] = [], signal = new AbortController().signal, files = ['--file', module]) {
-  const { address } = fixture.registry
-  const images = ['--from', `${address}/kmods/unsigned:v1`, '--to', `${address}/kmods/signed:v1`]
+const toSigned = (): string[] => ['--to', `${fixture.registry.address}/kmods/signed:v1`]
+
+async function run(
+  more: readonly string[] = [],
+  signal = new AbortController().signal,
+  files = ['--file', module],
+  to = toSigned(),
+) {
+  const images = ['--from', `${fixture.registry.address}/kmods/unsigned:v1`, ...to]
   const argv = [...images, '--from-insecure', '--to-insecure', ...files, ...more]
   const host = { root, architecture: 'amd64' }
   const status = await runImageSign(argv, {
@@ -63,6 +69,16 @@ async function run(more: readonly string[] = [], signal = new AbortController().
 }
 
 describe('a sign pod', () => {
+  it('signs and pushes nothing where it is only to show that it can', async () => {
+    const before = fixture.registry.requests.length
+    const { status, report } = await run([], undefined, undefined, ['--no-push'])
+    expect(status).toBe(0)
+    expect(report).toMatchObject({ outcome: 'ok', reason: 'Signed', files: [{ outcome: 'signed' }] })
+    expect(report).not.toHaveProperty('digest')
+    const methods = fixture.registry.requests.slice(before).map(({ method }) => method)
+    expect(methods.filter((method) => method !== 'GET' && method !== 'HEAD')).toEqual([])
+  })
+
   it('pushes the signed image and reports its digest and files', async () => {
     const { status, report } = await run()
     const { digest } = await fixture.manifest('kmods/signed:v1')

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { KmmError } from '../errors/error.ts'
-import { signImage } from '../image/sign-image.ts'
+import { signImage, trySigning } from '../image/sign-image.ts'
 import { describeFailure, describeSigned, formatSignReport, type SignReport } from '../image/sign-report.ts'
 import { cleanText } from '../kmod/clean-text.ts'
 import { createModuleSigner, type ModuleSigner } from '../kmod/signature-key.ts'
@@ -49,9 +49,8 @@ async function sign(command: SignCommand, options: ImageSignOptions): Promise<Si
   const open = await prepareClients(host, log)
   const [source, target] = [open(command.fromTls), open(command.toTls)]
   try {
-    const result = await signImage({
+    const work = {
       source: { registry: source, reference: parseReference(command.from) },
-      target: { registry: target, reference: parseReference(command.to) },
       platform: { os: 'linux', architecture: command.architecture ?? host.architecture },
       filesToSign: command.files,
       dirName: command.dirName,
@@ -59,7 +58,12 @@ async function sign(command: SignCommand, options: ImageSignOptions): Promise<Si
       signer,
       log,
       signal,
-    })
+    }
+    const { to } = command
+    const result =
+      to === undefined
+        ? await trySigning(work)
+        : await signImage({ ...work, target: { registry: target, reference: parseReference(to) } })
     return describeSigned(result, signer.certificate.fingerprint)
   } finally {
     await Promise.all([source.close(), target.close()])

@@ -52,7 +52,7 @@ export function makeBuildPod(changes: Partial<BuildIntent> = {}, pullSecrets: re
 /** The sign pod of the image, with changes of what it is made for. */
 export function makeSignPod(changes: Partial<SignIntent> = {}, pullSecrets: readonly string[] = []): Pod {
   const source = { reference: `registry.test/mod@sha256:${'a'.repeat(64)}`, tls: undefined }
-  return buildSignPod({ ...common, type: 'SignImage', source, ...changes }, jobSettings, pullSecrets)
+  return buildSignPod({ ...common, type: 'SignImage', source, isPushed: true, ...changes }, jobSettings, pullSecrets)
 }
 
 /** The view of a job's pod on the node `n1`, with changes. */

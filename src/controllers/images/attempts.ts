@@ -49,22 +49,23 @@ export const formatInputsHash = ({ type, inputs }: Pick<Stage, 'type' | 'inputs'
 export const isMadeFrom = (hash: string, stage: Pick<Stage, 'type' | 'inputs'>): boolean =>
   hash.startsWith(`${formatInputsHash(stage)}-`)
 
-/** False where an image is built to see that it can be, and goes nowhere. */
-const isPushed = ({ type }: Stage, { spec }: ModuleImagesConfig): boolean =>
-  type === 'SignImage' || spec?.pushBuiltImage !== false
+/** False where an image is made to see that it can be, and goes nowhere. */
+const isPushed = ({ spec }: ModuleImagesConfig): boolean => spec?.pushBuiltImage !== false
 
 /**
  * What one attempt is told by: the inputs, and then the rest: what is signed, how the pod is run, whether it pushes, the trigger. Pods of another
  * hash say nothing of it.
  */
 export function formatJobHash(stage: Stage, { config, trigger }: Pick<ObservedImage, 'config' | 'trigger'>): string {
-  const rest = [stage.source?.digest ?? '', stage.setup ?? '', isPushed(stage, config), trigger ?? null]
+  const rest = [stage.source?.digest ?? '', stage.setup ?? '', isPushed(config), trigger ?? null]
   return `${formatInputsHash(stage)}-${digestOf(rest, 16)}`
 }
 
-const words: Readonly<Record<JobType, { phase: ImageStatus['phase']; reason: Reason; verb: string }>> = {
-  BuildImage: { phase: 'Building', reason: 'ImageBuilding', verb: 'being built' },
-  SignImage: { phase: 'Signing', reason: 'ImageSigning', verb: 'being signed' },
+const words: Readonly<
+  Record<JobType, { phase: ImageStatus['phase']; reason: Reason; verb: string; participle: string }>
+> = {
+  BuildImage: { phase: 'Building', reason: 'ImageBuilding', verb: 'being built', participle: 'built' },
+  SignImage: { phase: 'Signing', reason: 'ImageSigning', verb: 'being signed', participle: 'signed' },
 }
 
 /** A build of these inputs for an image. */
@@ -170,13 +171,13 @@ class Attempts {
   }
 
   get #isPushed(): boolean {
-    return isPushed(this.#stage, this.#observed.config)
+    return isPushed(this.#observed.config)
   }
 
-  /** It was to be built and not to be pushed. */
+  /** It was to be made and not to be pushed. */
   #finish(): ImageDecision {
     const { jobs } = this.#observed
-    const message = 'it can be built; it was not pushed, as was asked for'
+    const message = `it can be ${words[this.#stage.type].participle}; it was not pushed, as was asked for`
     const collected = collect(this.#observed, jobs, this.#nowMs)
     return { status: this.#say({ phase: 'Built', message, inputs: this.#hash }), ...collected }
   }

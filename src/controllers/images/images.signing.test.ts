@@ -17,6 +17,21 @@ const signing = signOf('1')
 const both: InputsResult = { ...built, sign: signing }
 const unsigned = formatUnsignedReference(image, 'b1'.repeat(32))
 
+describe('an image that is signed to see that it can be', () => {
+  it('is signed once, and pushed nowhere', () => {
+    const source = { unsignedImage: 'registry.example/unsigned:1' }
+    const world = new FakeImages([{ image, kernelVersion, sign: { ...sign, ...source } }], { pushBuiltImage: false })
+    world.inputs = { kind: 'read', sign: signing }
+    world.registry.set(source.unsignedImage, 'sha256:un')
+    world.settle()
+    const finishedAtMs = world.nowMs
+    world.replace(world.pod, { state: { kind: 'succeeded', digest: '', finishedAtMs } }).settle()
+    expect(world.status).toMatchObject({ phase: 'Built', message: expect.stringContaining('can be signed') as string })
+    world.restart().advance(600 * minute)
+    expect(world.count('create')).toBe(1)
+  })
+})
+
 describe('an image that is built and signed', () => {
   const signed = (): FakeImages => {
     const world = start({ build, sign }, both)

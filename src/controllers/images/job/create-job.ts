@@ -71,13 +71,14 @@ function buildPod(
 ): Pod {
   const { hash, attempt, source } = job
   const common = { config, spec, module, architecture, hash, attempt }
+  const isPushed = config.spec?.pushBuiltImage !== false
   if (job.type === 'BuildImage') {
-    const target = config.spec?.pushBuiltImage === false ? undefined : job.target
+    const target = isPushed ? job.target : undefined
     return buildBuildPod({ ...common, type: job.type, target, dockerfile: job.dockerfile }, settings, pullSecrets)
   }
   if (source === undefined) throw new KmmError(`nothing to sign for ${spec.image}`, { code: 'Internal' })
   const tls = source.isOwn ? spec.registryTLS : spec.sign?.unsignedImageRegistryTLS
-  return buildSignPod({ ...common, type: job.type, source: { ...source, tls } }, settings, pullSecrets)
+  return buildSignPod({ ...common, type: job.type, source: { ...source, tls }, isPushed }, settings, pullSecrets)
 }
 
 type Refused = Pick<JobRefusal, 'reason' | 'message'>

@@ -161,6 +161,9 @@ describe('a job that ended', () => {
       digest: '',
     })
     expect(stateOf(build, terminated(0, silent))).toMatchObject({ kind: 'failed', reason: 'BuildFailed' })
+    const unpushed = formatSignReport({ v: 1, outcome: 'ok', reason: 'Signed', message: 'signed', files: [] })
+    expect(stateOf(makeSignPod({ isPushed: false }), terminated(0, unpushed))).toMatchObject({ kind: 'succeeded' })
+    expect(stateOf(sign, terminated(0, unpushed))).toMatchObject({ kind: 'failed', reason: 'SignFailed' })
   })
 
   it.each([

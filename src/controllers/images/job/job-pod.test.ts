@@ -163,8 +163,10 @@ describe('a build pod', () => {
     expect(flags).toEqual(['--to-insecure', '--base-skip-tls-verify'])
   })
 
-  it('that is not to push says so, also to who reads what became of it', () => {
-    const pod = makeBuildPod({ target: undefined })
+  it.each([
+    ['a build', makeBuildPod({ target: undefined })],
+    ['a signing', makeSignPod({ isPushed: false })],
+  ])('that is not to push says so, also to who reads what became of it: %s', (_what, pod) => {
     expect(containerOf(pod).args).toContain('--no-push')
     expect(containerOf(pod).args).not.toContain('--to')
     expect(pod.metadata?.annotations).toMatchObject({ 'kmm.node.kubernetes.io/job-no-push': 'true' })

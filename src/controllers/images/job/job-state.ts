@@ -134,8 +134,7 @@ const endOf = (pod: PodView, { finishedAt }: { finishedAt: string } = { finished
   finishedAt || pod.endedAt || pod.createdAt
 
 /** True where a success needs the digest of what was pushed. */
-const isPushing = (type: JobType, pod: PodView): boolean =>
-  type === 'SignImage' || pod.annotations[jobNoPushAnnotation] === undefined
+const isPushing = (pod: PodView): boolean => pod.annotations[jobNoPushAnnotation] === undefined
 
 function readEnd(type: JobType, pod: PodView, terminated: Terminated): JobState {
   const at = endOf(pod, terminated)
@@ -147,13 +146,13 @@ function readEnd(type: JobType, pod: PodView, terminated: Terminated): JobState 
   }
   // Where a program fails without a report the kubelet takes its log for one, and in that anybody may have written anything.
   if (report === undefined || terminated.exitCode !== 0) return failWithoutReport(type, pod, terminated, at)
-  if (isPushing(type, pod) && report.digest === '') return failWithoutReport(type, pod, terminated, at)
+  if (isPushing(pod) && report.digest === '') return failWithoutReport(type, pod, terminated, at)
   return { kind: 'succeeded', digest: report.digest, finishedAtMs: Date.parse(at) || 0 }
 }
 
 /**
  * What has become of a build or sign pod: first what its container says, then the pod's phase, which lags behind it. Only a
- * container that ended with 0 and reported a digest has succeeded. Everything that it says is hostile and comes out bounded.
+ * container that ended with 0 and reported a digest, where it was to push, has succeeded. Everything that it says is hostile and comes out bounded.
  */
 export function readJobState(type: JobType, pod: PodView): JobState {
   const { state } = pod.container

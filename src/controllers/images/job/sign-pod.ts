@@ -1,5 +1,6 @@
 import { defaultDirName } from '../../../api/defaults.ts'
 import type { Container, Pod, Volume } from 'kubernetes-types/core/v1.js'
+import { jobNoPushAnnotation } from '../../../api/annotations.ts'
 import type { Sign, TLSOptions } from '../../../api/module.ts'
 import { KmmError } from '../../../errors/error.ts'
 import { parseTarget } from './job-name.ts'
@@ -10,6 +11,8 @@ export interface SignIntent extends JobIntent {
   type: 'SignImage'
   /** The image to sign, by its digest, and how its registry may be reached. */
   source: { reference: string; tls: TLSOptions | undefined }
+  /** False where it is only signed to see that it can be. */
+  isPushed: boolean
 }
 
 const secretsFolder = '/run/secrets/kmm-sign'
@@ -19,14 +22,13 @@ const listTlsFlags = (side: 'from' | 'to', { insecure, insecureSkipTLSVerify }: 
   ...(insecureSkipTLSVerify ? [`--${side}-skip-tls-verify`] : []),
 ]
 
-function listArguments({ spec, source, architecture }: SignIntent, { filesToSign = [] }: Sign): string[] {
+function listArguments({ spec, source, architecture, isPushed }: SignIntent, { filesToSign = [] }: Sign): string[] {
   return [
     'image',
     'sign',
     '--from',
     source.reference,
-    '--to',
-    spec.image,
+    ...(isPushed ? ['--to', spec.image] : ['--no-push']),
     ...filesToSign.flatMap((path) => ['--file', path]),
     '--dir-name',
     spec.dirName || defaultDirName,
@@ -73,7 +75,7 @@ function buildParts(intent: SignIntent, sign: Sign, settings: JobSettings): JobP
     resources: settings.sign.resources,
     securityContext: getSecurityContext(),
     nodeSelector: { 'kubernetes.io/os': 'linux' },
-    annotations: {},
+    annotations: intent.isPushed ? {} : { [jobNoPushAnnotation]: 'true' },
     volumes: [key, { name: 'tmp', emptyDir: {} }],
     mounts: [
       { name: key.name, mountPath: secretsFolder, readOnly: true },
