@@ -32,7 +32,7 @@ export async function createPreflight(
   })
 }
 
-export async function deletePreflight({ cluster }: Scene, name: string): Promise<void> {
+export async function deletePreflight({ cluster }: Pick<Scene, 'cluster'>, name: string): Promise<void> {
   await cluster.sandbox.client.delete(preflightResource, { name })
 }
 
@@ -71,6 +71,13 @@ export const listConfigs = ({ cluster, name }: Scene, preflight: string): Module
   cluster.view.images
     .list()
     .filter((config) => config.metadata.namespace === name && findPreflight(config)?.name === preflight)
+
+/** The tags in the scene's repository, sorted. */
+export async function listTags({ cluster, repository }: Scene): Promise<string[]> {
+  const answer = await fetch(`http://${cluster.sandbox.registry.address}/v2/${repository}/tags/list`)
+  const { tags } = (await answer.json()) as { tags: string[] }
+  return tags.toSorted()
+}
 
 /** Pushes the image for a kernel, with the modules that are compiled for it unless others are given. */
 export async function pushFor(scene: Scene, kernel = kernel55, files?: Record<string, ImageFile>): Promise<string> {

@@ -4,6 +4,7 @@ import { imageScenarios } from './scenarios/image.ts'
 import { loadScenarios } from './scenarios/load.ts'
 import { makeScenarios } from './scenarios/make.ts'
 import { outageScenarios } from './scenarios/outage.ts'
+import { preflightScenarios } from './scenarios/preflight.ts'
 import { refuseScenarios } from './scenarios/refuse.ts'
 import { replaceScenarios } from './scenarios/replace.ts'
 import { unloadScenarios } from './scenarios/unload.ts'
@@ -19,5 +20,6 @@ export const scenarios: readonly Scenario[] = [
   ...upgradeScenarios,
   ...bootScenarios,
   ...imageScenarios,
+  ...preflightScenarios,
   ...outageScenarios,
 ]

@@ -19,7 +19,8 @@ const makingFailures = ['BuildFailed', 'SignFailed']
 
 /** What differs from run to run in any text: the ends of pods' names, digests, hashes in tags, times. */
 const random: readonly (readonly [pattern: RegExp, name: string])[] = [
-  [/\b(demo-(?:build|sign)-[0-9a-z.-]+)-[0-9a-f]{8}\b/g, '$1-HASH'],
+  [/\bdemo-preflight-[0-9a-f]{8}\b/g, 'demo-preflight-HASH'],
+  [/\b(demo-(?:preflight-HASH-)?(?:build|sign)-[0-9a-z.-]+)-[0-9a-f]{8}\b/g, '$1-HASH'],
   [/-kmm-unsigned-[0-9a-f]{8}\b/g, '-kmm-unsigned-HASH'],
   [/\bsha256:[0-9a-f]{64}\b/g, 'DIGEST'],
   [/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, 'TIME'],
