@@ -5,6 +5,8 @@ import type { ModuleImagesConfig } from '../../src/api/module-images-config.ts'
 import type { NodeModulesConfig } from '../../src/api/node-modules-config.ts'
 import type { Caches } from '../../src/controllers/cluster/caches.ts'
 import type { NodeView } from '../../src/controllers/cluster/node-view.ts'
+import type { DeviceClass } from '../../src/kube/device-class.ts'
+import type { Presence } from '../../src/kube/optional-cache.ts'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { createFakeClock } from '../../src/kube/fake-clock.ts'
 import { createCaches } from '../../src/main/compose/caches.ts'
@@ -19,6 +21,9 @@ export interface ClusterObjects {
   pods?: readonly Pod[]
   daemonSets?: readonly DaemonSet[]
   namespaces?: readonly Namespace[]
+  deviceClasses?: readonly DeviceClass[]
+  /** Whether the cluster has DeviceClasses; it has them unless this says otherwise. */
+  dra?: Presence
 }
 
 /** The operator's real caches, filled by hand: nothing is listed or watched. */
@@ -39,5 +44,6 @@ export function fillCaches(objects: ClusterObjects): Caches {
   for (const pod of objects.pods ?? []) caches.pods.written(pod)
   for (const daemonSet of objects.daemonSets ?? []) caches.daemonSets.written(daemonSet)
   for (const namespace of objects.namespaces ?? []) caches.namespaces.written(namespace)
-  return caches
+  for (const deviceClass of objects.deviceClasses ?? []) caches.deviceClasses.written(deviceClass)
+  return { ...caches, deviceClasses: { ...caches.deviceClasses, presence: objects.dra ?? { kind: 'present' } } }
 }

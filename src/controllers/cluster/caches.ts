@@ -4,6 +4,8 @@ import type { PreflightValidation } from '../../api/preflight-validation.ts'
 import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
 import { moduleNamespaceLabel, moduleNameLabel } from '../../api/labels.ts'
 import type { Cache } from '../../kube/cache.ts'
+import type { DeviceClass } from '../../kube/device-class.ts'
+import type { PresenceCache } from '../../kube/optional-cache.ts'
 import type { DaemonSet } from 'kubernetes-types/apps/v1.js'
 import type { Namespace, Node, Pod } from 'kubernetes-types/core/v1.js'
 import { listKernelModules } from './kernel-modules.ts'
@@ -22,6 +24,8 @@ export interface Caches {
   pods: Cache<Pod, PodView>
   daemonSets: Cache<DaemonSet, DaemonSet>
   namespaces: Cache<Namespace, NamespaceView>
+  /** All of them, somebody else's too; only where the cluster has DRA. */
+  deviceClasses: PresenceCache<DeviceClass, DeviceClass>
 }
 
 /**
@@ -62,6 +66,9 @@ export const modulesByKernelModule = 'kernelModule'
 /** The kernel modules that a Module asks for, as the kernel spells them. */
 export const kernelModulesOf = ({ spec }: Module): string[] =>
   spec?.moduleLoader ? listKernelModules(spec.moduleLoader.container.modprobe) : []
+
+/** DeviceClasses by the Module (`namespace/name`) in their labels. */
+export const deviceClassesByModule = 'module'
 
 /** Nodes by `uname -r`. */
 export const nodesByKernel = 'kernel'

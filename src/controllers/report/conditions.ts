@@ -2,6 +2,7 @@ import { findUnknownPolicy, unloadPolicies, unloadPolicyAnnotation } from '../..
 import type { Module } from '../../api/module.ts'
 import type { Condition } from '../../api/condition.ts'
 import { describeImages, findConcern } from './images-condition.ts'
+import { describeDra } from './dra-words.ts'
 import type { ObservedReport, ReportedNode } from './observed.ts'
 
 type Fields = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>
@@ -43,17 +44,19 @@ function describeDeletion({ nodes }: ObservedReport): Fields {
   }
 }
 
+/** Tells of what the Module runs besides loading: its device plugin, or its DRA driver. */
+const nameOfPlugin = ({ spec }: Module): string => (spec?.dra ? 'DRA driver' : 'device plugin')
+
 function describePlugin({ module, plugin }: ObservedReport): Fields | undefined {
   if (module.spec?.devicePlugin === undefined && module.spec?.dra === undefined) return undefined
   if (plugin.rolledOut && plugin.available >= plugin.desired) return undefined
-  return {
-    type: 'Ready',
-    status: 'False',
-    reason: 'DevicePluginNotReady',
+  const name = nameOfPlugin(module)
+  return notReady({
+    reason: module.spec.dra ? 'DRADriverNotReady' : 'DevicePluginNotReady',
     message: plugin.rolledOut
-      ? `the device plugin is available on ${plugin.available} of ${countNodes(plugin.desired)}`
-      : 'the device plugin is being rolled out',
-  }
+      ? `the ${name} is available on ${plugin.available} of ${countNodes(plugin.desired)}`
+      : `the ${name} is being rolled out`,
+  })
 }
 
 const notReady = (fields: { reason: string; message: string }): Fields => ({
@@ -69,9 +72,11 @@ function describeNowhere(nodes: readonly ReportedNode[], excluded: readonly Repo
   return notReady({ reason: 'NoMatchingNodes', message })
 }
 
-function describeNoLoader({ spec }: Module): string {
-  if (spec?.devicePlugin !== undefined || spec?.dra !== undefined) return 'the device plugin is available'
-  return 'it asks for nothing: add spec.moduleLoader to load a kernel module, or spec.devicePlugin'
+function describeNoLoader(module: Module): string {
+  const { spec } = module
+  const name = nameOfPlugin(module)
+  if (spec?.devicePlugin !== undefined || spec?.dra !== undefined) return `the ${name} is available`
+  return 'it asks for nothing: add spec.moduleLoader to load a kernel module, spec.devicePlugin or spec.dra'
 }
 
 /** Nodes that run another version are well, and say what makes them change. */
@@ -108,6 +113,8 @@ function standReady(observed: ObservedReport): Fields {
   const excluded = ofKind(nodes, 'excluded')
   const loaded = nodes.length - excluded.length
   if (module.spec?.moduleLoader && loaded === 0) return describeNowhere(nodes, excluded)
+  const dra = describeDra(observed.dra, 'failing') ?? describeDra(observed.dra, 'progressing')
+  if (dra) return notReady(dra)
   return describePlugin(observed) ?? describeLoaded(observed, loaded, excluded.length)
 }
 
@@ -117,6 +124,8 @@ function describeKind(observed: ObservedReport, type: 'Progressing' | 'Degraded'
   const isDeleted = observed.module.metadata.deletionTimestamp !== undefined
   const concern = isDeleted ? undefined : findConcern(observed, type === 'Progressing' ? 'making' : 'failing')
   if (concern) return { ...concern, type, status: 'True' }
+  const dra = isDeleted ? undefined : describeDra(observed.dra, kind)
+  if (dra) return { ...dra, type, status: 'True' }
   return { type, status: 'False', reason: 'AsExpected', message: '' }
 }
 

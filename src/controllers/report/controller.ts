@@ -6,6 +6,7 @@ import { modulesOfConfig } from '../cluster/modules-of-config.ts'
 import { matchesSelector } from '../cluster/node-view.ts'
 import { listKernelModules } from '../cluster/kernel-modules.ts'
 import { configsByModule, kernelModulesOf, moduleKeyOfDaemonSet, modulesByKernelModule } from '../cluster/caches.ts'
+import { watchDra } from '../cluster/watch-dra.ts'
 import { type Action, decide } from './decide.ts'
 import { execute, type ReportTools } from './execute.ts'
 import { observe, type ReportSources } from './observe.ts'
@@ -52,6 +53,8 @@ export function createReportController(
     concurrency: 4,
     paceMs,
     watch(wake, nudge) {
+      watchDra(caches, nudge)
+      sources.refusals.onChange(nudge)
       caches.modules.onChange(({ key, before, after }) => {
         if (after === undefined) tools.lastWrites.delete(key)
         if (isOwnNews(before, after)) return nudge(key)

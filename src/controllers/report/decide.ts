@@ -1,4 +1,5 @@
 import { moduleFinalizer } from '../../api/finalizers.ts'
+import type { Condition } from '../../api/condition.ts'
 import type { Module, ModuleStatus } from '../../api/module.ts'
 import type { Decision, Wait } from '../../runtime/reconciler.ts'
 import { sameJson } from '../cluster/same-json.ts'
@@ -58,6 +59,16 @@ function decideFailures({ module, nodes, namespace }: ObservedReport): Action[] 
   })
 }
 
+/** A concern of DRA that the Module did not have before, told where no node says anything worse. */
+function decideDraFailure({ module, dra }: ObservedReport, status: ModuleStatus): Action[] {
+  const read = ({ conditions = [] }: ModuleStatus): Condition | undefined =>
+    conditions.find(({ type }) => type === 'Degraded')
+  const [now, before] = [read(status), read(module.status ?? {})]
+  if (now === undefined || now.reason === before?.reason) return []
+  const isTold = dra.some((concern) => concern.kind === 'failing' && concern.reason === now.reason)
+  return isTold ? [{ type: 'recordFailure', module, reason: now.reason, message: now.message.slice(0, 1_000) }] : []
+}
+
 function decideStatus(observed: ObservedReport, nowMs: number): Decision<Action> {
   const { module, lastWriteMs } = observed
   const now = new Date(Math.floor(nowMs / 1000) * 1000).toISOString().replace('.000Z', 'Z')
@@ -68,7 +79,8 @@ function decideStatus(observed: ObservedReport, nowMs: number): Decision<Action>
     const message = `the status is written at most every ${statusIntervalMs / 1000} s`
     return { actions: [], waits: [{ reason: 'NodeModulesConfigPending', message, untilMs: dueMs }] }
   }
-  return { actions: [...decideFailures(observed), { type: 'writeStatus', module, status }], waits: [] }
+  const failures = [...decideFailures(observed), ...decideDraFailure(observed, status)]
+  return { actions: [...failures, { type: 'writeStatus', module, status }], waits: [] }
 }
 
 /** Decides what to say of a Module, and whether it may exist, or may go. */

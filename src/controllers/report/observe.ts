@@ -1,15 +1,19 @@
 import type { DaemonSet } from 'kubernetes-types/apps/v1.js'
 import type { Module } from '../../api/module.ts'
 import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
-import { getModuleInUseLabel, getSchedulePodVersionLabelName, roleLabel } from '../../api/labels.ts'
+import { getModuleInUseLabel, getSchedulePodVersionLabelName } from '../../api/labels.ts'
 import type { MappingResolver } from '../../kernel/resolver.ts'
 import { parseKey } from '../../kube/object.ts'
 import { type Caches, configsByModule, daemonSetsByModule } from '../cluster/caches.ts'
 import { getImagesConfig } from '../cluster/images-config.ts'
 import type { Claims } from '../cluster/claims.ts'
 import { defined } from '../cluster/defined.ts'
+import { listDeviceClasses } from '../cluster/device-class.ts'
+import type { DeviceClassRefusals } from '../cluster/device-class-refusals.ts'
+import { type DraConcern, findDraConcerns } from '../cluster/dra-concerns.ts'
 import { findOnNode, isLoadedAsWanted } from '../cluster/module-on-node.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
+import { roleOfDaemonSet } from '../cluster/plugin-role.ts'
 import { isPluginTarget } from '../cluster/plugin-target.ts'
 import { findUntoleratedTaint, internalTolerations } from '../cluster/toleration.ts'
 import type { Wait } from '../../runtime/reconciler.ts'
@@ -28,6 +32,7 @@ export interface ReportSources {
   /** When each Module's status was last written (epoch), by `namespace/name`. */
   lastWrites: ReadonlyMap<string, number>
   claims: Pick<Claims, 'has'>
+  refusals: Pick<DeviceClassRefusals, 'get' | 'onChange'>
 }
 
 interface Located {
@@ -113,7 +118,7 @@ function countPlugin(module: Module, nodes: readonly ReportedNode[], caches: Cac
   const role = module.spec?.dra ? 'dra' : 'device-plugin'
   const daemonSets = caches.daemonSets
     .byIndex(daemonSetsByModule, `${namespace}/${name}`)
-    .filter(({ metadata }) => (metadata?.labels?.[roleLabel] ?? 'device-plugin') === role)
+    .filter((daemonSet) => roleOfDaemonSet(daemonSet) === role)
   const scheduled = sum(daemonSets.map(({ status }) => status?.desiredNumberScheduled))
   return {
     targeted: caches.nodes.list().filter((node) => isPluginTarget(node, module)).length,
@@ -129,6 +134,16 @@ function isPluginExpected(node: NodeView, module: Module): boolean {
   const { namespace, name } = module.metadata
   if (version !== '' && node.labels[getSchedulePodVersionLabelName(namespace, name)] !== version) return false
   return isPluginTarget(node, module)
+}
+
+function observeDra(module: Module, key: string, { caches, refusals }: ReportSources): DraConcern[] {
+  if (module.spec?.dra === undefined) return []
+  const { deviceClasses } = caches
+  const classes = listDeviceClasses(module, {
+    find: (name) => deviceClasses.get({ name }),
+    findRefusal: (name) => refusals.get(key, name),
+  })
+  return findDraConcerns(deviceClasses.presence, classes)
 }
 
 function observeNamespace(namespace: string, caches: Caches): ObservedEmptyNamespace | undefined {
@@ -155,6 +170,7 @@ export function observe(key: string, sources: ReportSources): ObservedReport | O
     nodes,
     ...(images ? { images } : {}),
     plugin: countPlugin(module, nodes, caches),
+    dra: observeDra(module, key, sources),
     claimed: claims.has(key),
     ...(view ? { namespace: view } : {}),
     lastWriteMs: lastWrites.get(key) ?? 0,

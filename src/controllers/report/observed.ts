@@ -1,5 +1,6 @@
 import type { Module } from '../../api/module.ts'
 import type { ModuleImagesConfig } from '../../api/module-images-config.ts'
+import type { DraConcern } from '../cluster/dra-concerns.ts'
 import type { NamespaceView } from '../cluster/namespace-view.ts'
 import type { NodeStanding } from './classify.ts'
 
@@ -38,6 +39,8 @@ export interface ObservedReport {
   nodes: readonly ReportedNode[]
   images?: ModuleImagesConfig
   plugin: PluginCounts
+  /** What keeps the DRA driver that the Module asks for from being of use. */
+  dra: readonly DraConcern[]
   /** A write is under way that puts the Module onto a node. */
   claimed: boolean
   namespace?: NamespaceView

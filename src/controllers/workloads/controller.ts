@@ -1,31 +1,35 @@
-import type { KubeClient } from '../../kube/client.ts'
 import { keyOf } from '../../kube/object.ts'
-import { type Caches, moduleKeyOfDaemonSet, moduleKeyOfPod } from '../cluster/caches.ts'
+import { moduleKeyOfDaemonSet, moduleKeyOfPod } from '../cluster/caches.ts'
 import type { Controller } from '../cluster/controller.ts'
 import { matchesSelector } from '../cluster/node-view.ts'
+import { pluginOf, pluginRoles } from '../cluster/plugin-role.ts'
 import { isPluginPod } from '../cluster/pod-view.ts'
+import { watchDra } from '../cluster/watch-dra.ts'
 import { type Action, decide } from './decide.ts'
-import { execute } from './execute.ts'
+import { execute, type WorkloadsTools } from './execute.ts'
 import { observe } from './observe.ts'
 import type { ObservedWorkloads } from './observed.ts'
 
 /** A Module's pods and nodes change by the thousand: they are looked at together. */
 const paceMs = 200
 
-/** Runs the device plugins and labels the nodes that they are ready on; its key is the Module. */
-export function createWorkloadsController(caches: Caches, client: KubeClient): Controller<ObservedWorkloads, Action> {
+/** Runs device plugins and DRA drivers, and labels the nodes that they are ready on; its key is the Module. */
+export function createWorkloadsController(tools: WorkloadsTools): Controller<ObservedWorkloads, Action> {
+  const { caches, refusals } = tools
   return {
     reconciler: {
       name: 'workloads',
-      observe: (key) => observe(key, caches),
+      observe: (key) => observe(key, tools),
       decide,
-      execute: (action, context) => execute(action, client, caches, context),
+      execute: (action, context) => execute(action, tools, context),
       groupOf: ({ type }) => (type === 'labelNode' || type === 'releasePod' ? type : undefined),
     },
     concurrency: 4,
     paceMs,
     watch(wake, nudge) {
+      watchDra(caches, nudge)
       caches.modules.onChange(({ key, before, after }) => {
+        if (after === undefined) refusals.delete(key)
         if (
           before?.metadata.generation === after?.metadata.generation &&
           before?.metadata.deletionTimestamp === after?.metadata.deletionTimestamp
@@ -43,7 +47,7 @@ export function createWorkloadsController(caches: Caches, client: KubeClient): C
         for (const module of caches.modules.list()) {
           const selector = module.spec?.selector ?? {}
           if (
-            module.spec?.devicePlugin &&
+            pluginRoles.some((role) => pluginOf(module, role)) &&
             [before, after].some((node) => node && matchesSelector(node.labels, selector))
           )
             nudge(keyOf(module))

@@ -11,11 +11,11 @@ import {
 } from '../../api/labels.ts'
 import type { CommonContainerSpec, DevicePlugin, Module } from '../../api/module.ts'
 import { defined } from '../cluster/defined.ts'
+import type { PluginRole } from '../cluster/plugin-role.ts'
+import { type RoleParts, roleParts } from './role-parts.ts'
 
 /** Annotation of a DaemonSet: hash of what KMM asked for, so that a difference is told from what the API server added. */
 export const specHashAnnotation = 'kmm.node.kubernetes.io/daemonset-hash'
-
-const kubeletPlugins = '/var/lib/kubelet/device-plugins'
 
 /** The version of a Module that its pods belong to; empty without ordered upgrade. */
 export const versionOf = (module: Module): string => module.spec?.moduleLoader?.container.version ?? ''
@@ -23,25 +23,26 @@ export const versionOf = (module: Module): string => module.spec?.moduleLoader?.
 const hashOf = (value: unknown): string => createHash('sha256').update(JSON.stringify(value)).digest('hex')
 
 /** The name of the service account that is made where the Module names none. */
-export const madeServiceAccountName = (module: Module): string => `${module.metadata.name ?? ''}-device-plugin`
+export const madeServiceAccountName = (module: Module, role: PluginRole): string =>
+  `${module.metadata.name ?? ''}-${roleParts[role].name}`
 
-function buildLabels(module: Module): Record<string, string> {
+function buildLabels(module: Module, role: PluginRole): Record<string, string> {
   const { namespace, name } = module.metadata
   const version = versionOf(module)
   return {
     [moduleNameLabel]: name,
-    [roleLabel]: 'device-plugin',
+    [roleLabel]: role,
     ...(version === '' ? {} : { [getSchedulePodVersionLabelName(namespace, name)]: version }),
   }
 }
 
-function buildNodeSelector(module: Module): Record<string, string> {
+function buildNodeSelector(module: Module, { needsTarget }: RoleParts): Record<string, string> {
   if (module.spec?.moduleLoader === undefined) return { ...module.spec?.selector }
   const { namespace, name } = module.metadata
   const version = versionOf(module)
   return {
     [getKernelModuleReadyNodeLabel(namespace, name)]: '',
-    [getDevicePluginTargetLabel(namespace, name)]: '',
+    ...(needsTarget ? { [getDevicePluginTargetLabel(namespace, name)]: '' } : {}),
     ...(version === '' ? {} : { [getSchedulePodVersionLabelName(namespace, name)]: version }),
   }
 }
@@ -49,33 +50,41 @@ function buildNodeSelector(module: Module): Record<string, string> {
 const nonEmpty = <T>(list: readonly T[] | undefined): T[] | undefined =>
   list && list.length > 0 ? [...list] : undefined
 
-function buildContainer(
-  name: string,
-  spec: CommonContainerSpec,
-  presetMounts: NonNullable<Container['volumeMounts']>,
-): Container {
-  const { image, command, args, env, imagePullPolicy, resources, volumeMounts = [] } = spec
+type Preset = Pick<RoleParts, 'mounts' | 'env' | 'container'>
+
+const noPreset: Preset = { mounts: [], env: [], container: {} }
+
+function buildContainer(name: string, spec: CommonContainerSpec, preset: Preset): Container {
+  const { image, command, args, env = [], imagePullPolicy, resources, volumeMounts = [] } = spec
   const optional = defined({
     command: nonEmpty(command),
     args: nonEmpty(args),
-    env: nonEmpty(env),
+    env: nonEmpty([...preset.env, ...env]),
     imagePullPolicy: imagePullPolicy || undefined,
     resources,
-    volumeMounts: nonEmpty([...presetMounts, ...volumeMounts]),
+    volumeMounts: nonEmpty([...preset.mounts, ...volumeMounts]),
   })
-  return { name, image, ...(optional as Partial<Container>), securityContext: { privileged: true } }
+  return {
+    name,
+    image,
+    ...(optional as Partial<Container>),
+    securityContext: { privileged: true },
+    ...preset.container,
+  }
 }
 
-function buildContainers({ container, initContainer }: DevicePlugin): Pick<PodSpec, 'containers' | 'initContainers'> {
-  const mount = { name: 'kubelet-device-plugins', mountPath: kubeletPlugins }
-  const init = initContainer && [buildContainer('device-plugin-init', initContainer, [])]
-  return { containers: [buildContainer('device-plugin', container, [mount])], ...defined({ initContainers: init }) }
+function buildContainers(
+  { container, initContainer }: DevicePlugin,
+  parts: RoleParts,
+): Pick<PodSpec, 'containers' | 'initContainers'> {
+  const init = initContainer && [buildContainer(`${parts.name}-init`, initContainer, noPreset)]
+  return { containers: [buildContainer(parts.name, container, parts)], ...defined({ initContainers: init }) }
 }
 
-function buildPodSpec(module: Module, plugin: DevicePlugin, serviceAccountName: string): PodSpec {
+function buildPodSpec(module: Module, { role, plugin, serviceAccountName }: PluginOrder): PodSpec {
   const { tolerations, imageRepoSecret } = module.spec ?? {}
+  const parts = roleParts[role]
   const secret = imageRepoSecret?.name
-  const preset = { name: 'kubelet-device-plugins', hostPath: { path: kubeletPlugins, type: 'Directory' } }
   const optional = defined({
     serviceAccountName: serviceAccountName || undefined,
     automountServiceAccountToken: plugin.automountServiceAccountToken,
@@ -84,38 +93,44 @@ function buildPodSpec(module: Module, plugin: DevicePlugin, serviceAccountName: 
   })
   return {
     priorityClassName: 'system-node-critical',
-    nodeSelector: buildNodeSelector(module),
+    nodeSelector: buildNodeSelector(module, parts),
     ...(optional as Partial<PodSpec>),
-    ...buildContainers(plugin),
-    volumes: [preset, ...((plugin.volumes ?? []) as Volume[])],
+    ...buildContainers(plugin, parts),
+    volumes: [...parts.volumes, ...((plugin.volumes ?? []) as Volume[])],
+    ...parts.pod,
   }
 }
 
-function buildSpec(module: Module, plugin: DevicePlugin, serviceAccountName: string): DaemonSetSpec {
-  const labels = buildLabels(module)
+function buildSpec(module: Module, order: PluginOrder): DaemonSetSpec {
+  const labels = buildLabels(module, order.role)
   return {
     selector: { matchLabels: labels },
     template: {
       metadata: { labels, finalizers: [nodeLabelerFinalizer] },
-      spec: buildPodSpec(module, plugin, serviceAccountName),
+      spec: buildPodSpec(module, order),
     },
   }
 }
 
-/**
- * The DaemonSet of a Module's device plugin (upstream: "Device plugin and DRA DaemonSets"). An empty service account is left
- * out, as in what an upstream operator made.
- */
-export function buildDaemonSet(module: Module, plugin: DevicePlugin, serviceAccountName: string): DaemonSet {
+/** What a Module's DaemonSet is to run. */
+export interface PluginOrder {
+  role: PluginRole
+  plugin: DevicePlugin
+  /** Empty where none is named, as in what an upstream operator made. */
+  serviceAccountName: string
+}
+
+/** The DaemonSet of a Module's device plugin or DRA driver (upstream: "Device plugin and DRA DaemonSets"). */
+export function buildDaemonSet(module: Module, order: PluginOrder): DaemonSet {
   const { namespace, name, uid = '' } = module.metadata
-  const spec = buildSpec(module, plugin, serviceAccountName)
+  const spec = buildSpec(module, order)
   return {
     apiVersion: 'apps/v1',
     kind: 'DaemonSet',
     metadata: {
       namespace,
-      name: `${name}-device-plugin-${hashOf(versionOf(module)).slice(0, 5)}`,
-      labels: buildLabels(module),
+      name: `${name}-${roleParts[order.role].name}-${hashOf(versionOf(module)).slice(0, 5)}`,
+      labels: buildLabels(module, order.role),
       annotations: { [specHashAnnotation]: hashOf(spec).slice(0, 16) },
       ownerReferences: [
         {

@@ -2,9 +2,12 @@ import type { DaemonSet } from 'kubernetes-types/apps/v1.js'
 import { nodeLabelerFinalizer } from '../../api/finalizers.ts'
 import { getSchedulePodVersionLabelName } from '../../api/labels.ts'
 import type { DevicePlugin, Module } from '../../api/module.ts'
+import type { DeviceClass } from '../../kube/device-class.ts'
 import type { Decision } from '../../runtime/reconciler.ts'
+import { type PluginRole, pluginOf, pluginRoles } from '../cluster/plugin-role.ts'
 import type { PodView } from '../cluster/pod-view.ts'
 import { buildDaemonSet, madeServiceAccountName, specHashAnnotation, versionOf } from './daemon-set.ts'
+import { decideDeviceClasses } from './decide-classes.ts'
 import { decideNodeLabels, type NodeLabels } from './decide-labels.ts'
 import type { ObservedWorkloads } from './observed.ts'
 import { isAsWanted } from './same-daemon-set.ts'
@@ -16,7 +19,17 @@ export type Action =
   | { type: 'createDaemonSet'; daemonSet: DaemonSet }
   | { type: 'replaceDaemonSet'; present: DaemonSet; wanted: DaemonSet }
   | { type: 'deleteDaemonSet'; daemonSet: DaemonSet }
+  | { type: 'createDeviceClass'; module: string; wanted: DeviceClass }
+  | { type: 'replaceDeviceClass'; module: string; present: DeviceClass; wanted: DeviceClass }
+  | { type: 'deleteDeviceClass'; deviceClass: DeviceClass }
   | { type: 'releasePod'; pod: PodView }
+
+/** What a Module wants in one role. */
+interface Order {
+  module: Module
+  role: PluginRole
+  plugin: DevicePlugin
+}
 
 /** The account to stay with: an upstream operator's choice, or the namespace's own, for which permissions were set up. */
 function findAdoptedAccount({ metadata, spec }: DaemonSet): string | undefined {
@@ -30,20 +43,20 @@ function findAdoptedAccount({ metadata, spec }: DaemonSet): string | undefined {
  * for it, also in place of one that the Module named before.
  */
 function chooseServiceAccount(
-  module: Module,
-  plugin: DevicePlugin,
+  { module, role, plugin }: Order,
   present: DaemonSet | undefined,
 ): { name: string; make: boolean } {
-  const made = madeServiceAccountName(module)
+  const made = madeServiceAccountName(module, role)
   if (plugin.serviceAccountName) return { name: plugin.serviceAccountName, make: false }
   if (present === undefined) return { name: made, make: true }
   const adopted = findAdoptedAccount(present) ?? made
   return { name: adopted, make: adopted === made }
 }
 
-function decideCurrent(module: Module, plugin: DevicePlugin, present: DaemonSet | undefined): Action[] {
-  const account = chooseServiceAccount(module, plugin, present)
-  const wanted = buildDaemonSet(module, plugin, account.name)
+function decideCurrent(order: Order, present: DaemonSet | undefined): Action[] {
+  const { module, role, plugin } = order
+  const account = chooseServiceAccount(order, present)
+  const wanted = buildDaemonSet(module, { role, plugin, serviceAccountName: account.name })
   const make: Action[] = account.make ? [{ type: 'createServiceAccount', module, name: account.name }] : []
   if (present === undefined) return [...make, { type: 'createDaemonSet', daemonSet: wanted }]
   return isAsWanted(present, wanted) ? [] : [...make, { type: 'replaceDaemonSet', present, wanted }]
@@ -51,12 +64,12 @@ function decideCurrent(module: Module, plugin: DevicePlugin, present: DaemonSet 
 
 const isDeleting = ({ metadata }: DaemonSet): boolean => metadata?.deletionTimestamp !== undefined
 
-function decideDaemonSets({ namespace, name, module, daemonSets }: ObservedWorkloads): Action[] {
-  const live = daemonSets.filter((daemonSet) => !isDeleting(daemonSet))
+function decideDaemonSets(role: PluginRole, { namespace, name, module, daemonSets, dra }: ObservedWorkloads): Action[] {
+  const live = daemonSets[role].filter((daemonSet) => !isDeleting(daemonSet))
   const drop = (daemonSet: DaemonSet): Action => ({ type: 'deleteDaemonSet', daemonSet })
   // What a vanished Module left is collected through its owner references.
   if (module === undefined) return []
-  const plugin = module.spec?.devicePlugin
+  const plugin = pluginOf(module, role)
   if (module.metadata.deletionTimestamp !== undefined || plugin === undefined) return live.map(drop)
   const versionLabel = getSchedulePodVersionLabelName(namespace, name)
   const isCurrent = (daemonSet: DaemonSet): boolean =>
@@ -65,18 +78,23 @@ function decideDaemonSets({ namespace, name, module, daemonSets }: ObservedWorkl
   const idle = live.filter(
     (daemonSet) => !isCurrent(daemonSet) && (daemonSet.status?.desiredNumberScheduled ?? 0) === 0,
   )
-  return [...decideCurrent(module, plugin, current), ...duplicates.map(drop), ...idle.map(drop)]
+  // A driver that runs is left alone where the cluster cannot be asked, or has lost DRA.
+  const isPossible = role !== 'dra' || dra.kind === 'present'
+  const make = isPossible ? decideCurrent({ module, role, plugin }, current) : []
+  return [...make, ...duplicates.map(drop), ...idle.map(drop)]
 }
 
-/** Decides about a Module's device plugin. Labels go before finalizers: a pod's last trace is its label. */
-export function decide(observed: ObservedWorkloads): Decision<Action> {
+/** Decides about a Module's device plugin or DRA driver. Labels go before finalizers: a pod's last trace is its label. */
+export function decide(observed: ObservedWorkloads, nowMs: number): Decision<Action> {
   const released = observed.pods.filter(({ pod }) => pod.deleting && pod.finalizers.includes(nodeLabelerFinalizer))
+  const classes = decideDeviceClasses(observed, nowMs)
   return {
     actions: [
       ...decideNodeLabels(observed).map((change): Action => ({ type: 'labelNode', ...change })),
-      ...decideDaemonSets(observed),
+      ...pluginRoles.flatMap((role) => decideDaemonSets(role, observed)),
       ...released.map(({ pod }): Action => ({ type: 'releasePod', pod })),
+      ...classes.actions,
     ],
-    waits: [],
+    waits: classes.waits,
   }
 }

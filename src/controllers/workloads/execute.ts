@@ -1,13 +1,25 @@
 import type { DaemonSet } from 'kubernetes-types/apps/v1.js'
 import type { ServiceAccount } from 'kubernetes-types/core/v1.js'
 import { nodeLabelerFinalizer } from '../../api/finalizers.ts'
-import { assertNever, hasCode } from '../../errors/error.ts'
+import { assertNever, describeError, hasCode } from '../../errors/error.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { daemonSets, nodes, serviceAccounts } from '../../kube/core-resources.ts'
+import { type DeviceClass, deviceClasses } from '../../kube/device-class.ts'
 import type { ExecuteContext } from '../../runtime/reconciler.ts'
 import type { Caches } from '../cluster/caches.ts'
+import type { DeviceClassRefusals } from '../cluster/device-class-refusals.ts'
 import { releaseFinalizer } from '../cluster/release-finalizer.ts'
 import type { Action } from './decide.ts'
+
+/** What `workloads` acts with. */
+export interface WorkloadsTools {
+  client: KubeClient
+  caches: Caches
+  refusals: DeviceClassRefusals
+}
+
+/** How soon a DeviceClass that was refused is tried again. */
+const refusedForMs = 300_000
 
 type ActionOf<T extends Action['type']> = Extract<Action, { type: T }>
 
@@ -79,13 +91,49 @@ async function deleteDaemonSet(
   caches.daemonSets.deleted({ namespace, name }, uid, remaining)
 }
 
-/** Carries out one action. */
-export async function execute(
-  action: Action,
-  client: KubeClient,
-  caches: Caches,
-  { signal }: ExecuteContext,
+/** Replaces what the Module says, and keeps what somebody else added. */
+function mergeDeviceClass({ present, wanted }: ActionOf<'replaceDeviceClass'>): DeviceClass {
+  const { selectors: _selectors, config: _config, ...spec } = present.spec ?? {}
+  return { ...present, ...wanted, metadata: present.metadata ?? {}, spec: { ...spec, ...wanted.spec } }
+}
+
+/** Writes a DeviceClass; one that the API server does not take must not keep the others from being made. */
+async function writeDeviceClass(
+  action: ActionOf<'createDeviceClass'> | ActionOf<'replaceDeviceClass'>,
+  { client, caches, refusals }: WorkloadsTools,
+  { signal, nowMs }: ExecuteContext,
 ): Promise<void> {
+  const { module, wanted } = action
+  const name = wanted.metadata?.name ?? ''
+  try {
+    const written =
+      action.type === 'createDeviceClass'
+        ? await client.create(deviceClasses, wanted, { signal })
+        : await client.replace(deviceClasses, mergeDeviceClass(action), { signal })
+    caches.deviceClasses.written(written)
+    refusals.delete(module, name)
+  } catch (error) {
+    if (!hasCode(error, 'Invalid', 'Forbidden')) throw error
+    refusals.set(module, name, { wanted, message: describeError(error), untilMs: nowMs + refusedForMs })
+  }
+}
+
+async function deleteDeviceClass(
+  { deviceClass }: ActionOf<'deleteDeviceClass'>,
+  { client, caches }: WorkloadsTools,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name = '', uid = '', resourceVersion = '' } = deviceClass.metadata ?? {}
+  // Somebody may have taken the labels off since.
+  const preconditions = { uid, resourceVersion }
+  const remaining = await client.delete(deviceClasses, { name }, { preconditions, signal })
+  caches.deviceClasses.deleted({ name }, uid, remaining)
+}
+
+/** Carries out one action. */
+export async function execute(action: Action, tools: WorkloadsTools, context: ExecuteContext): Promise<void> {
+  const { client, caches } = tools
+  const { signal } = context
   switch (action.type) {
     case 'labelNode':
       return labelNode(action, client, caches, signal)
@@ -98,6 +146,11 @@ export async function execute(
       return replaceDaemonSet(action, client, caches, signal)
     case 'deleteDaemonSet':
       return deleteDaemonSet(action, client, caches, signal)
+    case 'createDeviceClass':
+    case 'replaceDeviceClass':
+      return writeDeviceClass(action, tools, context)
+    case 'deleteDeviceClass':
+      return deleteDeviceClass(action, tools, signal)
     case 'releasePod':
       return releaseFinalizer(action.pod, nodeLabelerFinalizer, { client, caches }, signal)
     default:

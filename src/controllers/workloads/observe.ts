@@ -1,43 +1,75 @@
-import { getDevicePluginReadyLabel, getDevicePluginTargetLabel, getDraReadyLabel, roleLabel } from '../../api/labels.ts'
+import { getDevicePluginReadyLabel, getDevicePluginTargetLabel, getDraReadyLabel } from '../../api/labels.ts'
+import type { Module } from '../../api/module.ts'
 import { parseKey } from '../../kube/object.ts'
-import { type Caches, daemonSetsByModule, podsByModule } from '../cluster/caches.ts'
-import { matchesSelector } from '../cluster/node-view.ts'
+import { type Caches, daemonSetsByModule, deviceClassesByModule, podsByModule } from '../cluster/caches.ts'
+import { listDeviceClasses } from '../cluster/device-class.ts'
+import type { DeviceClassRefusals } from '../cluster/device-class-refusals.ts'
+import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
+import { type PluginRole, roleOfDaemonSet } from '../cluster/plugin-role.ts'
 import { isPluginPod } from '../cluster/pod-view.ts'
 import type { ObservedWorkloads } from './observed.ts'
 
-/** Roles of DaemonSets that are not device plugins; one without a role is (upstream: for upgrades). */
-const otherRoles = new Set(['dra', 'module-loader'])
+/** What `workloads` reads from. */
+export interface WorkloadsSources {
+  caches: Caches
+  refusals: Pick<DeviceClassRefusals, 'get'>
+}
 
-/** Reads a Module's device plugin; undefined when there is nothing of it. */
-export function observe(key: string, caches: Caches): ObservedWorkloads | undefined {
+function observeNodes(key: string, module: Module | undefined, { nodes }: Caches): NodeView[] {
   const { namespace = '', name } = parseKey(key)
-  const module = caches.modules.get({ namespace, name })
   const labels = [
     getDevicePluginTargetLabel(namespace, name),
     getDevicePluginReadyLabel(namespace, name),
     getDraReadyLabel(namespace, name),
   ]
   const selector = module?.spec?.selector
-  const nodes = caches.nodes
+  return nodes
     .list()
     .filter(
       (node) =>
         labels.some((label) => node.labels[label] !== undefined) ||
         (selector !== undefined && matchesSelector(node.labels, selector)),
     )
-  const daemonSets = caches.daemonSets
-    .byIndex(daemonSetsByModule, key)
-    .filter(({ metadata }) => !otherRoles.has(metadata?.labels?.[roleLabel] ?? ''))
-    .sort((left, right) =>
-      String(left.metadata?.creationTimestamp) < String(right.metadata?.creationTimestamp) ? -1 : 1,
-    )
+}
+
+function observeDaemonSets(key: string, { daemonSets }: Caches): ObservedWorkloads['daemonSets'] {
+  const found = [...daemonSets.byIndex(daemonSetsByModule, key)].sort((left, right) =>
+    String(left.metadata?.creationTimestamp) < String(right.metadata?.creationTimestamp) ? -1 : 1,
+  )
+  const ofRole = (role: PluginRole) => found.filter((daemonSet) => roleOfDaemonSet(daemonSet) === role)
+  return { 'device-plugin': ofRole('device-plugin'), dra: ofRole('dra') }
+}
+
+function observeClasses(
+  key: string,
+  module: Module | undefined,
+  { caches: { deviceClasses }, refusals }: WorkloadsSources,
+): Pick<ObservedWorkloads, 'listedClasses' | 'unlistedClasses'> {
+  const own = deviceClasses.byIndex(deviceClassesByModule, key)
+  if (module === undefined || module.metadata.deletionTimestamp !== undefined)
+    return { listedClasses: [], unlistedClasses: own }
+  const listedClasses = listDeviceClasses(module, {
+    find: (name) => deviceClasses.get({ name }),
+    findRefusal: (name) => refusals.get(key, name),
+  })
+  const listed = new Set(listedClasses.map(({ name }) => name))
+  return { listedClasses, unlistedClasses: own.filter(({ metadata }) => !listed.has(metadata?.name ?? '')) }
+}
+
+/** Reads a Module's device plugin and DRA driver. */
+export function observe(key: string, sources: WorkloadsSources): ObservedWorkloads {
+  const { caches } = sources
+  const { namespace = '', name } = parseKey(key)
+  const module = caches.modules.get({ namespace, name })
   const pods = caches.pods.byIndex(podsByModule, key).filter(isPluginPod)
   return {
     namespace,
     name,
     ...(module ? { module } : {}),
-    daemonSets,
+    daemonSets: observeDaemonSets(key, caches),
     pods: pods.map((pod) => ({ pod, nodeExists: caches.nodes.get({ name: pod.nodeName }) !== undefined })),
-    nodes,
+    nodes: observeNodes(key, module, caches),
+    dra: caches.deviceClasses.presence,
+    ...observeClasses(key, module, sources),
   }
 }

@@ -3,6 +3,7 @@ import type { Container, PodSpec } from 'kubernetes-types/core/v1.js'
 import { describe, expect, it } from 'vitest'
 import { buildModule } from '../../../test/builders/module.ts'
 import type { DevicePlugin, Module, ModuleSpec } from '../../api/module.ts'
+import { buildObserved } from '../../../test/builders/workloads.ts'
 import { decide } from './decide.ts'
 import { sameQuantity } from '../../kube/quantity.ts'
 
@@ -77,9 +78,7 @@ function buildGoMade(changes: GoMade = {}): DaemonSet {
 }
 
 const act = (module: Module, daemonSet: DaemonSet): string[] =>
-  decide({ namespace: 'ns', name: 'mod', module, daemonSets: [daemonSet], pods: [], nodes: [] }).actions.map(
-    ({ type }) => type,
-  )
+  decide(buildObserved(module, [daemonSet]), 0).actions.map(({ type }) => type)
 
 describe('a DaemonSet that the Go operator made', () => {
   it('stays as it is, under its generated name and with its account: no pod is replaced', () => {

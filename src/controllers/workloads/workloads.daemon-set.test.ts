@@ -1,9 +1,9 @@
 import type { DaemonSet } from 'kubernetes-types/apps/v1.js'
 import { describe, expect, it } from 'vitest'
 import { buildModule, buildPluginModule } from '../../../test/builders/module.ts'
+import { buildObserved } from '../../../test/builders/workloads.ts'
 import type { DevicePlugin, Module } from '../../api/module.ts'
 import { type Action, decide } from './decide.ts'
-import type { ObservedWorkloads } from './observed.ts'
 
 const plugin: DevicePlugin = { container: { image: 'registry.test/plugin:v1' } }
 const withPlugin = (changes: Partial<DevicePlugin> = {}, version?: string): Module =>
@@ -12,11 +12,8 @@ const withPlugin = (changes: Partial<DevicePlugin> = {}, version?: string): Modu
     container: version === undefined ? {} : { version },
   })
 
-function observe(module: Module | undefined, daemonSets: readonly DaemonSet[] = []): ObservedWorkloads {
-  return { namespace: 'ns', name: 'mod', ...(module ? { module } : {}), daemonSets, pods: [], nodes: [] }
-}
-
-const act = (...given: Parameters<typeof observe>): readonly Action[] => decide(observe(...given)).actions
+const act = (module: Module | undefined, daemonSets: readonly DaemonSet[] = []): readonly Action[] =>
+  decide(buildObserved(module, daemonSets), 0).actions
 const typesOf = (actions: readonly Action[]): string[] => actions.map(({ type }) => type)
 
 function create(module: Module): DaemonSet {

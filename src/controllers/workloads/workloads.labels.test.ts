@@ -5,6 +5,7 @@ import { buildModule, buildPluginModule, markDeleted } from '../../../test/build
 import { buildNode, cordoned } from '../../../test/builders/node.ts'
 import { nodeLabelerFinalizer } from '../../api/finalizers.ts'
 import { getDevicePluginReadyLabel, getDevicePluginTargetLabel, getDraReadyLabel } from '../../api/labels.ts'
+import { createDeviceClassRefusals } from '../cluster/device-class-refusals.ts'
 import { type Action, decide } from './decide.ts'
 import { observe } from './observe.ts'
 
@@ -14,8 +15,8 @@ const draReady = getDraReadyLabel('ns', 'mod')
 const module = buildModule({ spec: { devicePlugin: { container: { image: 'registry.test/plugin:v1' } } } })
 
 function act(objects: ClusterObjects): readonly Action[] {
-  const observed = observe('ns/mod', fillCaches(objects))
-  return observed ? decide(observed).actions : []
+  const refusals = createDeviceClassRefusals()
+  return decide(observe('ns/mod', { caches: fillCaches(objects), refusals }), 0).actions
 }
 
 /** What becomes of the labels of each node. */

@@ -4,6 +4,7 @@ import {
   daemonSetsByModule,
   imagesByPreflight,
   kernelModulesOf,
+  deviceClassesByModule,
   moduleKeyOfDaemonSet,
   moduleKeyOfPod,
   modulesByKernelModule,
@@ -13,6 +14,7 @@ import {
   podsByNode,
 } from '../../controllers/cluster/caches.ts'
 import { findPreflight } from '../../controllers/cluster/images-config.ts'
+import { moduleKeyOfDeviceClass } from '../../controllers/cluster/device-class.ts'
 import { modulesOfConfig } from '../../controllers/cluster/modules-of-config.ts'
 import { trimNamespace } from '../../controllers/cluster/namespace-view.ts'
 import { trimNode } from '../../controllers/cluster/node-view.ts'
@@ -26,6 +28,9 @@ import { moduleImagesConfigs, modules, nodeModulesConfigs, preflightValidations 
 import type { Clock } from '../../kube/clock.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { daemonSets, namespaces, nodes, pods } from '../../kube/core-resources.ts'
+import { type DeviceClass, deviceClasses } from '../../kube/device-class.ts'
+import { findDraAbsence } from '../../kube/dra-support.ts'
+import { createOptionalCache } from '../../kube/optional-cache.ts'
 import { defineResource } from '../../kube/resource.ts'
 import { createWatchCache } from '../../kube/watch-cache.ts'
 import type { KubeObject } from '../../kube/object.ts'
@@ -101,5 +106,12 @@ export function createCaches(options: CacheOptions) {
       indexes: { [daemonSetsByModule]: (daemonSet) => [moduleKeyOfDaemonSet(daemonSet)] },
     }),
     namespaces: createWatchCache({ ...options, resource: namespaces, trim: trimNamespace, indexes: {} }),
+    deviceClasses: createOptionalCache({
+      ...options,
+      resource: deviceClasses,
+      findAbsence: (signal) => findDraAbsence(options.client, signal),
+      trim: trimMeta<DeviceClass>,
+      indexes: { [deviceClassesByModule]: (deviceClass) => [moduleKeyOfDeviceClass(deviceClass) ?? ''] },
+    }),
   } satisfies { [K in keyof Caches]: Caches[K] }
 }

@@ -2,6 +2,7 @@ import { stringify } from 'yaml'
 import type { OperatorConfig } from '../../api/operator-config.ts'
 import { type Claims, createClaims } from '../../controllers/cluster/claims.ts'
 import type { Controller } from '../../controllers/cluster/controller.ts'
+import { createDeviceClassRefusals } from '../../controllers/cluster/device-class-refusals.ts'
 import { isWorkerPod } from '../../controllers/cluster/pod-view.ts'
 import { createImagesController } from '../../controllers/images/controller.ts'
 import { unverifiedAfterMs } from '../../controllers/images/existence.ts'
@@ -168,10 +169,12 @@ function createModuleRunners(shared: Shared): Runner[] {
   const { caches, client, claims } = shared
   const resolver = createMappingResolver()
   const lastWrites = new Map<string, number>()
+  const refusals = createDeviceClassRefusals()
+  const sources = { caches, resolver, lastWrites, claims, refusals }
   return [
     addRunner(createWantedImagesController(caches, resolver, client), shared),
-    addRunner(createWorkloadsController(caches, client), shared),
-    addRunner(createReportController({ caches, resolver, lastWrites, claims }, { client, caches, lastWrites }), shared),
+    addRunner(createWorkloadsController({ caches, client, refusals }), shared),
+    addRunner(createReportController(sources, { client, caches, lastWrites }), shared),
   ]
 }
 

@@ -4,7 +4,7 @@ import type { PreflightValidation, PreflightValidationV1beta1 } from '../../api/
 import { managedClusterModules, modules, preflightValidations } from '../../api/resources.ts'
 import type { JsonObject } from '../../api/schema/json.ts'
 import { refuseNamespaceDeletion } from '../guard-namespace.ts'
-import type { ServerVersion } from '../module/dra.ts'
+import type { ServerVersion } from '../../kube/server-version.ts'
 import type { Findings } from '../module/finding.ts'
 import { warnOfUnloadPolicy } from '../module/unload-policy.ts'
 import { validateManagedClusterModule } from '../module/validate-managed-cluster-module.ts'

@@ -1,7 +1,6 @@
-import { isJsonObject } from '../../api/schema/json.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import type { Clock } from '../../kube/clock.ts'
-import { parseServerVersion, type ServerVersion } from '../module/dra.ts'
+import { readServerVersion, type ServerVersion } from '../../kube/server-version.ts'
 import type { ReadServerVersion } from '../review/admit.ts'
 
 /** A cluster may be upgraded while this runs. */
@@ -12,9 +11,7 @@ export function createServerVersionReader(client: KubeClient, clock: Clock): Rea
   let known: { version: ServerVersion | undefined; atMs: number } | undefined
   return async () => {
     if (known !== undefined && clock.monotonic() - known.atMs < freshMs) return known.version
-    const answer: unknown = JSON.parse(await client.getRaw('/version'))
-    const gitVersion = isJsonObject(answer) ? answer['gitVersion'] : undefined
-    const version = typeof gitVersion === 'string' ? parseServerVersion(gitVersion) : undefined
+    const version = await readServerVersion(client)
     known = { version, atMs: clock.monotonic() }
     return version
   }

@@ -1,0 +1,13 @@
+import type { DraConcern } from '../cluster/dra-concerns.ts'
+
+/** All DRA concerns of one kind in one message, under the reason of the first; undefined when there is none. */
+export function describeDra(
+  concerns: readonly DraConcern[],
+  kind: string,
+): { reason: string; message: string } | undefined {
+  const found = concerns.filter((concern) => concern.kind === kind)
+  const [first] = found
+  if (first === undefined) return undefined
+  const reason = first.kind === 'failing' ? first.reason : 'DRADriverNotReady'
+  return { reason, message: found.map(({ message }) => message).join('; ') }
+}
