@@ -1,5 +1,12 @@
 import { moduleFinalizer } from '../../src/api/finalizers.ts'
-import type { DevicePlugin, KernelMapping, Module, ModuleLoaderContainer, ModuleSpec } from '../../src/api/module.ts'
+import type {
+  DevicePlugin,
+  DRA,
+  KernelMapping,
+  Module,
+  ModuleLoaderContainer,
+  ModuleSpec,
+} from '../../src/api/module.ts'
 
 /** What a test's Module has besides, or instead of, the usual. */
 export interface ModuleParts {
@@ -49,6 +56,12 @@ export function buildPluginModule(plugin: Partial<DevicePlugin> = {}, parts: Mod
     ...buildModule(parts),
     spec: { ...spec, devicePlugin: { container: { image: 'registry.test/plugin:v1' }, ...plugin } },
   }
+}
+
+/** A Module that loads a module and runs a DRA driver. */
+export function buildDraModule(dra: Partial<DRA> = {}, parts: ModuleParts = {}): Module {
+  const usual = { container: { image: 'registry.test/driver:v1' }, driverName: 'gpu.example.com' }
+  return buildModule({ ...parts, spec: { ...parts.spec, dra: { ...usual, ...dra } } })
 }
 
 /** Marks a Module as being deleted. */

@@ -49,17 +49,22 @@ function isAsWanted(present: DeviceClass, wanted: DeviceClass): boolean {
   )
 }
 
+function standPresent(wanted: DeviceClass, present: DeviceClass): DeviceClassStanding {
+  const owner = moduleKeyOfDeviceClass(present)
+  if (owner !== moduleKeyOfDeviceClass(wanted)) return { kind: 'foreign', owner }
+  if (present.metadata?.deletionTimestamp !== undefined) return { kind: 'leaving' }
+  return isAsWanted(present, wanted) ? { kind: 'asWanted' } : { kind: 'differs', present }
+}
+
 function standDeviceClass(
   wanted: DeviceClass,
   present: DeviceClass | undefined,
   refusal: DeviceClassRefusal | undefined,
 ): DeviceClassStanding {
-  const owner = present && moduleKeyOfDeviceClass(present)
-  if (present && owner !== moduleKeyOfDeviceClass(wanted)) return { kind: 'foreign', owner }
-  if (present?.metadata?.deletionTimestamp !== undefined) return { kind: 'leaving' }
-  if (present && isAsWanted(present, wanted)) return { kind: 'asWanted' }
-  if (refusal && isEqualJson(refusal.wanted, wanted)) return { kind: 'refused', refusal, present }
-  return present ? { kind: 'differs', present } : { kind: 'missing' }
+  const standing = present ? standPresent(wanted, present) : ({ kind: 'missing' } as const)
+  const isToWrite = standing.kind === 'missing' || standing.kind === 'differs'
+  if (!isToWrite || !refusal || !isEqualJson(refusal.wanted, wanted)) return standing
+  return { kind: 'refused', refusal, present }
 }
 
 /** Where what is there is found. */

@@ -46,6 +46,8 @@ export interface ApiServer {
   /** Gives a user a token. */
   addIdentity(user: User): Identity
   kubeconfigFor(identity: Identity): string
+  /** Becomes another release of Kubernetes, as `v1.36.2`: built-in kinds that it has are served, others are not. */
+  becomeRelease(gitVersion: string): void
   /** Makes every `continue` token answer 410. */
   expireLists(): void
   stop(): Promise<void>
@@ -86,6 +88,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     onRequest: (hook) => frontDoor.addHook(hook),
     addIdentity,
     kubeconfigFor,
+    becomeRelease: (gitVersion) => service.becomeRelease(gitVersion),
     expireLists: () => service.pages.expireAll(),
     stop: () => stop(server, service),
   }

@@ -69,6 +69,9 @@ export const builtInResources: readonly ApiResource[] = [
   declare('scheduling.k8s.io', 'PriorityClass', 'priorityclasses', { short: ['pc'], cluster }),
 ]
 
+/** Since which minor version of Kubernetes 1 a built-in kind is served, where that is later than what the sandbox can be. */
+export const servedSince: Readonly<Record<string, number>> = { 'resource.k8s.io/v1/deviceclasses': 34 }
+
 /**
  * Resources of a real cluster that the sandbox answers with 501 instead of 404, so that nobody takes their absence for
  * a cluster that was built without them. By group; `*` is the whole group.

@@ -192,6 +192,11 @@ export const builtInStrategies: Readonly<Record<string, Strategy>> = {
   'deployments.apps': workloadStrategy,
   'leases.coordination.k8s.io': { ...plainStrategy, createOnUpdate: true, unconditionalUpdate: false },
   events: { ...plainStrategy, createOnUpdate: true },
+  'deviceclasses.resource.k8s.io': {
+    ...plainStrategy,
+    generation: 'spec',
+    prepareForCreate: (object) => void (object['spec'] ??= {}),
+  },
   'priorityclasses.scheduling.k8s.io': { ...plainStrategy, generation: 'spec' },
   'validatingwebhookconfigurations.admissionregistration.k8s.io': { ...plainStrategy, generation: 'spec' },
   'roles.rbac.authorization.k8s.io': { ...plainStrategy, createOnUpdate: true },

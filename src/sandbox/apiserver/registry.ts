@@ -1,4 +1,4 @@
-import { builtInResources, notImitatedResources } from './built-in-resources.ts'
+import { builtInResources, notImitatedResources, servedSince } from './built-in-resources.ts'
 import type { WebhookConversion } from './conversion/webhook-conversion.ts'
 import { toCoreEvent, toEventsGroup } from './event-view.ts'
 import type { ApiResource } from './hooks.ts'
@@ -44,6 +44,8 @@ function serveBuiltIn(resource: ApiResource): ServedResource {
 export class Registry {
   readonly #store: Store
   readonly #served = new Map<string, ServedResource>()
+  /** Built-in kinds that the release does not have yet. */
+  readonly #unborn = new Map<string, ServedResource>()
   /** Raised by each change, so that documents made from the registry can be kept until then. */
   revision = 0
 
@@ -58,6 +60,21 @@ export class Registry {
     this.#served.set(keyOf(resource), served)
     if (served.storage.group !== resource.group) return
     this.#store.define({ ...resource, strategy: strategies[key] ?? plainStrategy })
+  }
+
+  /** Serves the built-in kinds that Kubernetes 1.`minor` has, and no others. */
+  becomeRelease(minor: number): void {
+    const isBorn = (key: string): boolean => (servedSince[key] ?? 0) <= minor
+    for (const [from, to, moves] of [
+      [this.#served, this.#unborn, (key: string) => !isBorn(key)],
+      [this.#unborn, this.#served, isBorn],
+    ] as const)
+      for (const [key, served] of from)
+        if (moves(key)) {
+          from.delete(key)
+          to.set(key, served)
+        }
+    this.revision++
   }
 
   /** Serves a version of a custom kind; the kind itself must be defined in the store. */
@@ -84,6 +101,7 @@ export class Registry {
   find(group: string, version: string, plural: string): ServedResource {
     const served = this.#served.get(`${group}/${version}/${plural}`)
     if (served) return served
+    if (this.#unborn.has(`${group}/${version}/${plural}`)) throw noSuchResource()
     const known = notImitatedResources[group] ?? []
     const servedGroup = version === 'v1' || group === ''
     if (known.includes(plural) || (known.includes('*') && servedGroup)) {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { builtInStrategies } from './built-in-strategies.ts'
 import { definitionStrategy } from './definition-strategy.ts'
 import { followDefinitions } from './custom-resources.ts'
+import { versionOf } from './discovery/version.ts'
 import { OpenApi } from './discovery/openapi.ts'
 import { acceptAll, type AdmissionPlugin, type Validator } from './hooks.ts'
 import { WritePipeline } from './pipeline.ts'
@@ -28,6 +29,8 @@ export interface ServiceOptions extends WebhookOptions {
   newUid?: () => string
   /** Makes validation and admission, which read the store. Without it everything is accepted. */
   extend?: (store: Store) => Extensions
+  /** As `v1.33.4`: a cluster that lacks the kinds that came later; the release that is imitated by default. */
+  gitVersion?: string
   /** Where `pods/…/log` comes from; 501 without it. */
   logSource?: LogSource
   /** How many changes of each kind a watch can go back; 4,000 by default. */
@@ -52,6 +55,10 @@ export interface Service {
   writes: Writes
   openApi: OpenApi
   logSource: LogSource | undefined
+  /** What `/version` answers. */
+  readonly version: ReturnType<typeof versionOf>
+  /** Becomes another release, as when a cluster is upgraded. */
+  becomeRelease(gitVersion: string): void
   now(): number
 }
 
@@ -85,5 +92,18 @@ export function createService(options: ServiceOptions): Service {
   const writes = new Writes({ pipeline, renderer, reads })
   const openApi = new OpenApi(registry)
   const { logSource } = options
-  return { store, registry, pipeline, renderer, pages, watches, reads, writes, openApi, logSource, now }
+  let version = versionOf(options.gitVersion)
+  const becomeRelease = (gitVersion: string): void => {
+    version = versionOf(gitVersion)
+    registry.becomeRelease(Number(version.minor))
+  }
+  becomeRelease(version.gitVersion)
+  const parts = { store, registry, pipeline, renderer, pages, watches, reads, writes, openApi, logSource, now }
+  return {
+    ...parts,
+    becomeRelease,
+    get version() {
+      return version
+    },
+  }
 }

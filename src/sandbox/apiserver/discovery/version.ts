@@ -10,3 +10,9 @@ export const serverVersion = {
   compiler: 'none',
   platform: 'linux/amd64',
 } as const
+
+/** The same for another release, as `v1.33.4`, of which no more is imitated than which kinds there are. */
+export function versionOf(gitVersion: string = serverVersion.gitVersion) {
+  const [, major = '1', minor = serverVersion.minor] = /^v(\d+)\.(\d+)/.exec(gitVersion) ?? []
+  return { ...serverVersion, major, minor, gitVersion }
+}

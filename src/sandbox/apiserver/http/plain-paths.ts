@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { aggregatedDiscovery, plainDiscovery } from '../discovery/discovery.ts'
 import { emptyOpenApiV2 } from '../discovery/openapi-v2.ts'
-import { serverVersion } from '../discovery/version.ts'
 import type { Service } from '../service.ts'
 import { methodNotAllowed, noSuchResource, notImitated } from '../status-error.ts'
 import { json, jsonText, plainText, type Answer } from './answer.ts'
@@ -13,7 +12,7 @@ const aggregatedType = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupD
 /** Paths that name no resource: version, health, discovery, OpenAPI. */
 export function answerPlainPath(service: Service, { request, path }: Call): Answer {
   if (request.method !== 'GET') throw methodNotAllowed()
-  if (isOpenPath(path)) return path.startsWith('/version') ? json(serverVersion) : plainText('ok')
+  if (isOpenPath(path)) return path.startsWith('/version') ? json(service.version) : plainText('ok')
   if (/^\/apis?(\/|$)/.test(path)) return answerDiscovery(service, request, path)
   if (path === '/openapi/v3') return json(service.openApi.index())
   if (path.startsWith('/openapi/v3/')) return answerOpenApi(service, path.slice('/openapi/v3/'.length))

@@ -3,6 +3,7 @@ import { type LabelSelector, matchesSelector } from '../admission/label-selector
 import type { Pod, PodSpec } from '../admission/pod-shape.ts'
 import type { ValidationRequest } from '../hooks.ts'
 import { type ApiObject, isRecord, sameJson } from '../object.ts'
+import { validateDeviceClass } from './device-class.ts'
 import { type FieldError, forbidden, invalid, notSupported, required, tooLong } from './field-error.ts'
 import { checkName, explainDataKey } from './names.ts'
 import { validateUpdateStrategy } from './update-strategy.ts'
@@ -214,6 +215,7 @@ const checks: Readonly<Record<string, Check>> = {
   ConfigMap: checkConfigMap,
   Lease: checkLease,
   Event: checkEvent,
+  DeviceClass: validateDeviceClass,
 }
 
 /** Everything wrong with an object of a built-in kind, below its metadata. */

@@ -71,6 +71,11 @@ export function tooLong(field: string, maximumBytes: number): FieldError {
   return { field, reason: 'FieldValueTooLong', message: `Too long: may not be more than ${maximumBytes} bytes` }
 }
 
+/** `Too many: 33: must have at most 32 items`. */
+export function tooMany(field: string, count: number, maximum: number): FieldError {
+  return { field, reason: 'FieldValueTooMany', message: `Too many: ${count}: must have at most ${maximum} items` }
+}
+
 /** The whole sentence: the field, then what is wrong with it. */
 export function formatFieldError(error: FieldError): string {
   return `${error.field}: ${error.message}`
