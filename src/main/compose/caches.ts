@@ -48,6 +48,16 @@ function trimMeta<T extends KubeObject>(object: T): T {
   return { ...object, metadata: Object.fromEntries(metadata) }
 }
 
+/** All DeviceClasses, whosesoever: a name that is taken must be seen. */
+const createClassCache = (options: CacheOptions) =>
+  createOptionalCache({
+    ...options,
+    resource: deviceClasses,
+    findAbsence: (signal) => findDraAbsence(options.client, signal),
+    trim: trimMeta<DeviceClass>,
+    indexes: { [deviceClassesByModule]: (deviceClass) => [moduleKeyOfDeviceClass(deviceClass) ?? ''] },
+  })
+
 /** Makes every cache of the operator; none is started yet. Pods and DaemonSets are watched by KMM's label only. */
 export function createCaches(options: CacheOptions) {
   const ownLabel = moduleNameLabel
@@ -106,12 +116,6 @@ export function createCaches(options: CacheOptions) {
       indexes: { [daemonSetsByModule]: (daemonSet) => [moduleKeyOfDaemonSet(daemonSet)] },
     }),
     namespaces: createWatchCache({ ...options, resource: namespaces, trim: trimNamespace, indexes: {} }),
-    deviceClasses: createOptionalCache({
-      ...options,
-      resource: deviceClasses,
-      findAbsence: (signal) => findDraAbsence(options.client, signal),
-      trim: trimMeta<DeviceClass>,
-      indexes: { [deviceClassesByModule]: (deviceClass) => [moduleKeyOfDeviceClass(deviceClass) ?? ''] },
-    }),
+    deviceClasses: createClassCache(options),
   } satisfies { [K in keyof Caches]: Caches[K] }
 }
