@@ -3,7 +3,9 @@ import { unloadPolicyAnnotation } from '../../src/api/annotations.ts'
 import type { Module } from '../../src/api/module.ts'
 import { Cluster, exampleFiles, kernel56 } from './cluster.ts'
 import { patience } from './engine.ts'
+import { Rollout } from './rollout.ts'
 import { Scene } from './scene.ts'
+import { nmcResource } from './view.ts'
 
 let cluster: Cluster
 beforeAll(async () => {
@@ -188,6 +190,26 @@ describe('the policy Never', () => {
     expect(scene.pods.Unload.size).toBe(1)
   })
 
+  it.concurrent('has an ordered upgrade wait for the reboot, the device plugin running', async () => {
+    const scene = await Scene.open(cluster, 'never-upgrade')
+    const rollout = await Rollout.start(scene, await scene.push('1'))
+    try {
+      await scene.annotate({ [unloadPolicyAnnotation]: 'Never' })
+      await rollout.release('2', await scene.push('2'))
+      const uids = rollout.plugins.map(({ metadata }) => metadata?.uid)
+      await rollout.ask('2')
+      expect(await rollout.untilTold('UnloadForbidden')).toContain('reboot the node')
+      await scene.until('the next boot may have it', () => rollout.labels['worker'] === '2')
+      expect(rollout.labels).toMatchObject({ schedule: '1', ready: '', version: '1' })
+      expect(rollout.plugins.map(({ metadata }) => metadata?.uid)).toEqual(uids)
+      await scene.node.reboot()
+      await rollout.untilRunning('2')
+      expect(scene.pods.Unload.size).toBe(0)
+    } finally {
+      await rollout.record.stop()
+    }
+  })
+
   it.concurrent('keeps what is loaded when it is set in the middle of a change', async () => {
     const scene = await openLoaded('never-midway')
     const { history } = scene.kernel
@@ -243,6 +265,28 @@ describe('two Modules', () => {
     await scene.untilGone()
     await scene.until('the other has it', () => reasonOf(scene, 'other') === 'Loaded')
     expect([scene.kernel.isLoaded('kmm_demo'), scene.kernel.isLoaded('kmm_demo_dev')]).toEqual([true, false])
+  })
+
+  it.concurrent('that have it already leave it to each other, and the last of them unloads it', async () => {
+    const scene = await openLoaded('shared')
+    const [entry] = cluster.nmc(scene.name)?.spec?.modules ?? []
+    if (entry === undefined) throw new Error('no plan')
+    const body = { spec: { modules: [entry, { ...entry, name: 'second' }] } }
+    await cluster.sandbox.client.patch(nmcResource, { name: scene.name }, { type: 'merge', body })
+    await scene.until('both', () => scene.isReady && cluster.isReady(scene.name, 'second', scene.name))
+    await scene.create(scene.image('1'), another('second', 'kmm_demo'))
+    const isTold = (name: string): boolean => reasonOf(scene, name) === 'ModuleClaimed'
+    await scene.until('both are told', () => isTold('demo') && isTold('second'))
+    await scene.useImage(await scene.push('2'))
+    await scene.delete()
+    await scene.untilGone()
+    await scene.until('the event', () => leftOf(scene).length > 0)
+    expect(leftOf(scene)).toEqual([expect.stringContaining('Module shared/second has kernel module kmm_demo, too')])
+    await scene.until('the second is well', () => reasonOf(scene, 'second') === 'Loaded')
+    expect([scene.kernel.isLoaded('kmm_demo'), scene.pods.Unload.size]).toEqual([true, 0])
+    await scene.delete('second')
+    await scene.until('it is unloaded', () => !scene.kernel.isLoaded('kmm_demo'))
+    await scene.until('the second is gone', () => cluster.module('second', scene.name) === undefined)
   })
 
   it.concurrent('of one name in two namespaces do not meet', async () => {

@@ -62,7 +62,11 @@ function locateNodes(module: Module, key: string, caches: Caches): Located[] {
   )
   const selector = module.spec?.selector ?? {}
   const nodes = caches.nodes.list().filter((node) => configs.has(node.name) || matchesSelector(node.labels, selector))
-  const located = nodes.map((node) => ({ node, config: configs.get(node.name) }))
+  const located = nodes.map((node) => ({
+    node,
+    // Also one that does not name the Module: another one may have there what it asks for.
+    config: caches.nodeModulesConfigs.get({ name: node.name }),
+  }))
   const known = new Set(nodes.map(({ name }) => name))
   const orphans = [...configs.values()].filter((config) => !known.has(config.metadata.name))
   return [...located, ...orphans.map((config) => ({ node: missingNode(config), config }))]

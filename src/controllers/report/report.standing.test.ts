@@ -34,6 +34,9 @@ const cluster = ({ module = buildModule(), node, config, image, gone }: Scene): 
 const present: ConfigParts = { entries: [buildItem()], loaded: [buildLoaded()] }
 const loading: ConfigParts = { entries: [buildItem()] }
 const changed = buildItem({ config: buildModuleConfig({ containerImage: 'registry.test/mod:v0' }) })
+const other = buildItem({ name: 'other' })
+const withPolicy = (policy: string): Module =>
+  buildModule({ metadata: { annotations: { 'kmm.sigs.x-k8s.io/unload-policy': policy } } })
 const otherKernel = buildModule({
   container: { kernelMappings: [{ literal: '5.15.0-1', containerImage: 'registry.test/mod:v0' }] },
 })
@@ -119,6 +122,26 @@ describe('how a Module stands on a node', () => {
       'kept off by a taint, its image missing',
       { node: { taints: [cordoned] }, image: missing },
       'False False False NodeNotSchedulable',
+    ],
+    [
+      'unloaded for a taint',
+      { module: withPolicy('OnTaint'), node: { taints: [cordoned] } },
+      'False False False NodeTainted',
+    ],
+    [
+      'loaded, never to be unloaded, its new image waiting for a reboot',
+      { module: withPolicy('Never'), config: { entries: [changed], loaded: [buildLoaded(changed)] } },
+      'False True False UnloadForbidden',
+    ],
+    [
+      "loaded, and in another Module's plan, too",
+      { config: { entries: [buildItem(), other], loaded: [buildLoaded(), buildLoaded(other)] } },
+      'False False True ModuleClaimed',
+    ],
+    [
+      'kept off by another Module',
+      { config: { entries: [other], loaded: [buildLoaded(other)] } },
+      'False False True ModuleClaimed',
     ],
     ['on a node that is gone', { gone: true, config: present }, 'False True False NodeGone'],
     ['on no node', { node: { labels: {} } }, 'False False False NoMatchingNodes'],

@@ -44,4 +44,5 @@ export function createUpgradeController(caches: Caches, client: KubeClient): Con
 const sameForUpgrade = ({ metadata: before }: Module, { metadata: after }: Module): boolean =>
   before.uid === after.uid &&
   before.generation === after.generation &&
-  before.deletionTimestamp === after.deletionTimestamp
+  before.deletionTimestamp === after.deletionTimestamp &&
+  JSON.stringify(before.annotations) === JSON.stringify(after.annotations)

@@ -43,6 +43,16 @@ function waitForVersion({ namespace, name, labels, version }: ObservedModule): W
   return { reason: 'VersionDiffers', message }
 }
 
+/** What is never unloaded stays, and its pods with it; the next boot finds the version that is wanted allowed. */
+function waitForReboot(module: ObservedModule): NextLabels | undefined {
+  const { namespace, name, labels, pinned } = module
+  const wanted = chooseWanted(module)
+  if (pinned === undefined || wanted === '' || wanted === pinned) return undefined
+  const what = `version ${pinned} of ${namespace}/${name} is loaded, and its unload policy Never forbids to unload it`
+  const message = `${what}; reboot the node to have version ${wanted}`
+  return { worker: wanted, schedule: labels.schedule, wait: { reason: 'UnloadForbidden', message } }
+}
+
 /**
  * One step on the way to the version that the administrator asks for: pods of the device plugin go, the module goes, the
  * module comes, the pods come (upstream: "Ordered upgrade"). Where upstream's table has no row, the pods' label goes first,
@@ -64,7 +74,7 @@ export function decideModule(module: ObservedModule): NextLabels {
   const { worker, schedule } = module.labels
   switch (module.claim) {
     case 'ordered':
-      return followAdministrator(module)
+      return waitForReboot(module) ?? followAdministrator(module)
     case 'unordered':
       return none
     case 'none':

@@ -8,8 +8,11 @@ import {
   parseSchedulePodVersionLabelName,
   parseWorkerPodVersionLabelName,
 } from '../../api/labels.ts'
+import { parseUnloadPolicy } from '../../api/annotations.ts'
 import type { Module } from '../../api/module.ts'
+import type { NodeModuleStatusItem } from '../../api/node-modules-config.ts'
 import { type Caches, moduleKeyOfPod, podsByNode } from '../cluster/caches.ts'
+import { defined } from '../cluster/defined.ts'
 import { findOnNode } from '../cluster/module-on-node.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
 import { isPluginPod } from '../cluster/pod-view.ts'
@@ -42,6 +45,15 @@ function readLabels({ labels }: NodeView, { namespace, name }: ModuleName): Vers
   }
 }
 
+function findPinned(
+  loaded: NodeModuleStatusItem | undefined,
+  module: Module | undefined,
+  { bootId }: NodeView,
+): string | undefined {
+  if (loaded === undefined || bootId === '' || loaded.bootId !== bootId) return undefined
+  return parseUnloadPolicy(module?.metadata.annotations) === 'Never' ? (loaded.version ?? '') : undefined
+}
+
 /** Reads what an ordered upgrade of one Module on one node depends on. */
 export function observeModule({ namespace, name }: ModuleName, node: NodeView, caches: Caches): ObservedModule {
   const module = caches.modules.get({ namespace, name })
@@ -57,6 +69,7 @@ export function observeModule({ namespace, name }: ModuleName, node: NodeView, c
     labels: readLabels(node, { namespace, name }),
     configured: entry !== undefined,
     loaded: loaded !== undefined,
+    ...defined({ pinned: findPinned(loaded, module, node) }),
     ready: hasReadyLabel(node.labels, { namespace, name }),
     pluginPods: needsModule.length,
   }

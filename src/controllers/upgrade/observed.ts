@@ -31,6 +31,8 @@ export interface ObservedModule {
   loaded: boolean
   /** The node has the Module's ready label. */
   ready: boolean
+  /** The version that is loaded and by the Module's unload policy stays until the next boot; absent where nothing stays so. */
+  pinned?: string
   /** Device plugin and DRA pods of the Module on the node that need the module, in any state. */
   pluginPods: number
 }

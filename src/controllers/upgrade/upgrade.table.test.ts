@@ -357,3 +357,40 @@ it('goes from one version to another in order', () => {
     'plugin: 2',
   ])
 })
+
+describe('under the policy Never', () => {
+  const loaded: World = {
+    labels: { [moduleKey]: '2', [workerKey]: '1', [scheduleKey]: '1' },
+    entry: '1',
+    loaded: '1',
+    plugin: '1',
+    ready: true,
+    cordoned: false,
+  }
+  const decidePinned = (world: World, pinned: string) =>
+    decide({
+      node: buildNode({ labels: world.labels }),
+      modules: [{ ...observe(world, { version: '2', claim: 'ordered' }), pinned }],
+    })
+
+  it('allows the version that is asked for, leaves what is loaded with its pods, and waits for the reboot', () => {
+    const { actions, waits } = decidePinned(loaded, '1')
+    expect(actions).toMatchObject([{ labels: { [workerKey]: '2' } }])
+    expect(waits).toEqual([
+      {
+        reason: 'UnloadForbidden',
+        message:
+          'version 1 of ns/mod is loaded, and its unload policy Never forbids to unload it; reboot the node to have version 2',
+      },
+    ])
+    const allowed = { ...loaded, labels: { ...loaded.labels, [workerKey]: '2' } }
+    expect(decidePinned(allowed, '1').actions).toEqual([])
+  })
+
+  it('goes on as ever once the version is loaded, or nobody asks for one', () => {
+    const rebooted = { ...loaded, labels: { ...loaded.labels, [workerKey]: '2' } }
+    expect(decidePinned(rebooted, '2').actions).toMatchObject([{ labels: { [scheduleKey]: null } }])
+    const withdrawn = { ...loaded, labels: { ...loaded.labels, [moduleKey]: '' } }
+    expect(decidePinned(withdrawn, '1').actions).toMatchObject([{ labels: { [scheduleKey]: null } }])
+  })
+})

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { buildItem, buildLoaded, buildModuleConfig } from '../../../test/builders/node-modules-config.ts'
 import { buildReport } from '../../../test/builders/pod.ts'
-import { buildFailure, buildWorkerState, decideWork, startMs } from '../../../test/builders/work.ts'
+import { buildFailure, buildWorkerState, decideWork, startMs, type WorkParts } from '../../../test/builders/work.ts'
 import { getKernelModuleReadyNodeLabel } from '../../api/labels.ts'
 import type { NodeModuleItem, NodeModuleStatusItem, WorkerStatus } from '../../api/node-modules-config.ts'
 import type { Action } from './action.ts'
@@ -63,10 +63,21 @@ function observeWorkers(worker: RealWorker | undefined): Worker[] {
   return [buildWorkerState(worker.intent, stateOf(worker), { deleting, createdAtMs })]
 }
 
-function decideIn(world: World, nowMs: number): readonly Action[] {
+/** What the Module says of its unload. */
+type Intent = Pick<WorkParts, 'policy' | 'answer'>
+
+function decideIn(world: World, nowMs: number, intent: Intent): readonly Action[] {
   const { entry, loaded, reported, worker, plugins, label } = world
   const labels = { role: 'worker', ...(label ? { [readyLabel]: '' } : {}) }
-  const parts = { entry, loaded, reported, workers: observeWorkers(worker), pluginPods: plugins, node: { labels } }
+  const parts = {
+    entry,
+    loaded,
+    reported,
+    workers: observeWorkers(worker),
+    pluginPods: plugins,
+    node: { labels },
+    ...intent,
+  }
   return decideWork(parts, nowMs - startMs).actions
 }
 
@@ -119,12 +130,15 @@ function advance(before: World, lastWords: LastWords): World {
   return worker.state === 'running' ? finish(world, worker) : world
 }
 
-function settle(first: World, lastWords: LastWords): World {
+function settle(first: World, lastWords: LastWords, intent: Intent = {}): World {
   let world = first
   for (let step = 0; step < 40; step++) {
     const nowMs = startMs + step * 60_000
-    const actions = decideIn(world, nowMs)
-    for (const action of actions) world = apply(world, action, nowMs)
+    const actions = decideIn(world, nowMs, intent)
+    for (const action of actions) {
+      if (action.type === 'createPod') expect(intent.policy, 'a worker that nobody asked for').toBeUndefined()
+      world = apply(world, action, nowMs)
+    }
     if (world.label) expect(world.kernel, 'a ready label without the module').toBe(world.entry?.config.containerImage)
     const moved = advance(world, lastWords)
     if (actions.length === 0 && JSON.stringify(moved) === JSON.stringify(world)) return world
@@ -200,4 +214,26 @@ describe('from every state', () => {
       }
     },
   )
+})
+
+describe('from every state of a Module that the plan does not name', () => {
+  const worlds = listWorlds().filter(({ entry }) => entry === undefined)
+  const each = (['none', 'report', 'unheard'] as const).map((lastWords) => [lastWords] as const)
+  const release: Intent['answer'] = { kind: 'release', reason: 'ModuleDeleted', message: '' }
+
+  it.each(each)('nothing is left of one that is never unloaded, and no worker is made for it (%s)', (lastWords) => {
+    for (const first of worlds) {
+      const { loaded, label, worker, reported } = settle(first, lastWords, { policy: 'Never', answer: release })
+      expect([loaded, label, worker, reported], JSON.stringify(first)).toEqual([undefined, false, undefined, undefined])
+    }
+  })
+
+  it.each(each)('one that the plan does not let go stays as it is, and no worker is made for it (%s)', (lastWords) => {
+    for (const first of worlds) {
+      const answer: Intent['answer'] = { kind: 'keep', reason: 'ImageMissing', message: '' }
+      const { loaded, label, worker, reported, kernel } = settle(first, lastWords, { policy: 'OnDelete', answer })
+      expect([label, worker, reported], JSON.stringify(first)).toEqual([false, undefined, undefined])
+      if (kernel !== undefined) expect(loaded?.config?.containerImage, JSON.stringify(first)).toBe(kernel)
+    }
+  })
 })

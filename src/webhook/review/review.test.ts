@@ -81,6 +81,14 @@ describe('a review of a Module', () => {
     expect(await ask(admitModule, { operation: 'UPDATE', object: module('x'), oldObject })).toEqual({ warnings: [] })
   })
 
+  it('warns of a misspelt unload policy that is all that an update changes', async () => {
+    const oldObject = module('(')
+    const annotations = { 'kmm.sigs.x-k8s.io/unload-policy': 'sometimes' }
+    const object = { ...oldObject, metadata: { ...(oldObject['metadata'] as object), annotations } }
+    const { refusal, warnings } = await ask(admitModule, { operation: 'UPDATE', object, oldObject })
+    expect([refusal, warnings]).toEqual([undefined, [expect.stringContaining('"sometimes" is no unload policy')]])
+  })
+
   it('does not answer for deletions', async () => {
     expect((await ask(admitModule, { operation: 'DELETE', oldObject: module('x') })).refusal?.message).toContain(
       'not implemented',

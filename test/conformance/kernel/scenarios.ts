@@ -4,6 +4,7 @@ import { imageScenarios } from './scenarios/image.ts'
 import { loadScenarios } from './scenarios/load.ts'
 import { makeScenarios } from './scenarios/make.ts'
 import { outageScenarios } from './scenarios/outage.ts'
+import { policyScenarios } from './scenarios/policy.ts'
 import { preflightScenarios } from './scenarios/preflight.ts'
 import { refuseScenarios } from './scenarios/refuse.ts'
 import { replaceScenarios } from './scenarios/replace.ts'
@@ -17,6 +18,7 @@ export const scenarios: readonly Scenario[] = [
   ...replaceScenarios,
   ...refuseScenarios,
   ...unloadScenarios,
+  ...policyScenarios,
   ...upgradeScenarios,
   ...bootScenarios,
   ...imageScenarios,

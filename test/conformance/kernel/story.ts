@@ -15,6 +15,8 @@ import { Words } from './words.ts'
 
 type Spec = NonNullable<Module['spec']>
 type Container = NonNullable<Spec['moduleLoader']>['container']
+/** What else a Module of a scenario has: parts of its spec, and of its metadata. */
+type Rest = Partial<Spec> & Pick<Partial<Module['metadata']>, 'name' | 'annotations'>
 
 const pauseMs = 10
 
@@ -81,8 +83,9 @@ export class Story {
     return this.view.images.get(this.#key)?.status?.images ?? []
   }
 
-  condition(type: string) {
-    return this.module?.status?.conditions?.find((condition) => condition.type === type)
+  condition(type: string, name = 'demo') {
+    const module = this.view.modules.get({ namespace: this.name, name })
+    return module?.status?.conditions?.find((condition) => condition.type === type)
   }
 
   /** A node that the Module selects. */
@@ -110,11 +113,12 @@ export class Story {
     return this.push('more', await exampleLayer('prebuilt-more', this.release))
   }
 
-  /** Creates the Module: kmm_demo from the image on every kernel, unless the container or the rest of the spec say otherwise. */
-  async create(image: string, container: Partial<Container> = {}, rest: Partial<Spec> = {}): Promise<void> {
+  /** Creates the Module: kmm_demo from the image on every kernel, unless the container or the rest says otherwise. */
+  async create(image: string, container: Partial<Container> = {}, rest: Rest = {}): Promise<void> {
+    const { name = 'demo', annotations = {}, ...more } = rest
     const module = demoModule(image, ({ metadata, spec }) => {
-      metadata.namespace = this.name
-      if (spec) Object.assign(spec, { selector: { ...this.selector } }, rest)
+      Object.assign(metadata, { namespace: this.name, name, annotations })
+      if (spec) Object.assign(spec, { selector: { ...this.selector } }, more)
       if (spec?.moduleLoader) Object.assign(spec.moduleLoader.container, container)
     })
     await this.target.client.create(moduleResource, module)
@@ -131,8 +135,8 @@ export class Story {
     await this.target.client.patch(moduleResource, this.#key, { type: 'merge', body })
   }
 
-  async deleteModule(): Promise<void> {
-    await this.target.client.delete(moduleResource, this.#key)
+  async deleteModule(name = 'demo'): Promise<void> {
+    await this.target.client.delete(moduleResource, { namespace: this.name, name })
   }
 
   /** Resolves when `holds` does. Fails with everything that is known of the scenario. */
