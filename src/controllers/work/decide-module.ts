@@ -116,8 +116,12 @@ function isRepeatedLoad(module: ObservedModule, { goal, worker }: WorkerContext)
 function decideWithWorker(module: ObservedModule, context: WorkerContext, nowMs: number): PodDecision {
   const { goal, worker, observed } = context
   if (goal.kind === 'run' && sameWork(goal.intent, worker.intent)) {
-    if (worker.deleting) return { waits: [makeWait('WorkerRunning', `pod ${worker.podName} is being deleted`)] }
-    return decideWithMatching(module, worker, observed.hashOfIntent(goal.intent) === worker.hash, nowMs)
+    const decision = worker.deleting
+      ? { waits: [makeWait('WorkerRunning', `pod ${worker.podName} is being deleted`)] }
+      : decideWithMatching(module, worker, observed.hashOfIntent(goal.intent) === worker.hash, nowMs)
+    // Nobody will learn from it any more what it did, and perhaps it is not made again.
+    const isEnding = worker.deleting || worker.state.kind === 'lost'
+    return isEnding ? { ...decision, loaded: recordDoubt(module, worker, observed.node) } : decision
   }
   // A second load of what is loaded already changes nothing: let it end.
   if (isRepeatedLoad(module, context)) return { waits: [makeWait('WorkerRunning', `pod ${worker.podName} is running`)] }

@@ -124,6 +124,11 @@ describe('a worker whose work is no longer wanted', () => {
     expect(typesOf(actions)).toEqual(['writeStatus'])
     expect(findAction(actions, 'writeStatus').modules).toEqual([doubt])
   })
+
+  it('leaves it also where the module is still wanted: it may not be any more when the pod is gone', () => {
+    const { actions } = decideWork({ entry: buildItem(), workers: [load({ kind: 'running' }, { deleting: true })] })
+    expect(findAction(actions, 'writeStatus').modules).toEqual([doubt])
+  })
 })
 
 describe('a module that may be in the kernel', () => {

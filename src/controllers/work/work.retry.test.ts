@@ -119,13 +119,24 @@ describe('a worker pod that is pending', () => {
 
 describe('a worker pod that is lost', () => {
   const lost: WorkerState = { kind: 'lost', message: 'Evicted', started: true }
+  const doubt = buildLoaded({ bootId: '' })
 
   it('stays half a minute as evidence, and is made again', () => {
     const parts = { entry, workers: [load(lost)] }
     expect(reportedBy(parts)).toEqual([buildReported({ reason: 'WorkerLost', message: 'Evicted' })])
     const reported = buildReported({ reason: 'WorkerLost', message: 'Evicted' })
-    expect(decideWork({ ...parts, reported }, 29_000).actions).toEqual([])
-    expect(typesOf(decideWork({ ...parts, reported }, 30_000).actions)).toEqual(['writeStatus', 'deletePod'])
+    expect(decideWork({ ...parts, reported, loaded: doubt }, 29_000).actions).toEqual([])
+    expect(typesOf(decideWork({ ...parts, reported, loaded: doubt }, 30_000).actions)).toEqual([
+      'writeStatus',
+      'deletePod',
+    ])
+  })
+
+  it('leaves the doubt that it earned, because nobody may ask for another one', () => {
+    const modulesAfter = (state: WorkerState) =>
+      findAction(decideWork({ entry, workers: [load(state)] }).actions, 'writeStatus').modules
+    expect(modulesAfter(lost)).toEqual([doubt])
+    expect(modulesAfter({ ...lost, started: false })).toEqual([])
   })
 
   it('is made again ever later when it is lost again and again, but within five minutes', () => {
@@ -160,7 +171,7 @@ describe('a worker pod that is lost', () => {
 
   it('is made again at once when the plan has changed', () => {
     const parts = { entry: buildItem({ imageRepoSecret: { name: 'new' } }), workers: [load(lost)] }
-    expect(typesOf(decideWork(parts).actions)).toEqual(['deletePod'])
+    expect(typesOf(decideWork({ ...parts, loaded: doubt }).actions)).toEqual(['deletePod'])
   })
 
   it('without a trace is simply made again', () => {
