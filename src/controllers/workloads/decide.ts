@@ -84,15 +84,18 @@ function decideDaemonSets(role: PluginRole, { namespace, name, module, daemonSet
   return [...make, ...duplicates.map(drop), ...idle.map(drop)]
 }
 
-/** Decides about a Module's device plugin or DRA driver. Labels go before finalizers: a pod's last trace is its label. */
+/**
+ * Decides about a Module's device plugin or DRA driver. Labels go before finalizers: a pod's last trace is its label.
+ * Finalizers go before DaemonSets: a namespace that is going away takes no new objects, and waits for its pods.
+ */
 export function decide(observed: ObservedWorkloads, nowMs: number): Decision<Action> {
   const released = observed.pods.filter(({ pod }) => pod.deleting && pod.finalizers.includes(nodeLabelerFinalizer))
   const classes = decideDeviceClasses(observed, nowMs)
   return {
     actions: [
       ...decideNodeLabels(observed).map((change): Action => ({ type: 'labelNode', ...change })),
-      ...pluginRoles.flatMap((role) => decideDaemonSets(role, observed)),
       ...released.map(({ pod }): Action => ({ type: 'releasePod', pod })),
+      ...pluginRoles.flatMap((role) => decideDaemonSets(role, observed)),
       ...classes.actions,
     ],
     waits: classes.waits,

@@ -160,6 +160,11 @@ describe("the device plugin pods' finalizer", () => {
     expect(act({ pods: [leaving] }).map(({ type }) => type)).toEqual(['releasePod'])
   })
 
+  it('goes before anything is made, which a namespace that is going away refuses', () => {
+    const actions = act({ modules: [module], pods: [leaving] })
+    expect(actions.map(({ type }) => type)).toEqual(['releasePod', 'createServiceAccount', 'createDaemonSet'])
+  })
+
   it('stays while the pod does, and others stay in any case', () => {
     expect(act({ pods: [buildPluginPod()] })).toEqual([])
     expect(act({ pods: [buildPluginPod({ deleting: true, finalizers: ['example.test/other'] })] })).toEqual([])
