@@ -36,7 +36,7 @@ export function fillCaches(objects: ClusterObjects): Caches {
   const onError = (error: unknown): void => {
     throw error
   }
-  const caches = createCaches({ client: nobody, clock: createFakeClock(), onError })
+  const caches = createCaches({ client: nobody, clock: createFakeClock(), random: () => 0.5, onError })
   for (const node of objects.nodes ?? []) caches.nodes.written(toNode(node))
   for (const module of objects.modules ?? []) caches.modules.written(module)
   for (const config of objects.nodeModulesConfigs ?? []) caches.nodeModulesConfigs.written(config)

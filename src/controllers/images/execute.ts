@@ -6,6 +6,7 @@ import { recordEvent } from '../../kube/events.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { keyOf } from '../../kube/object.ts'
 import { defineResource } from '../../kube/resource.ts'
+import type { createRegistry } from '../../oci/registry.ts'
 import type { RegistrySettings } from '../../oci/settings.ts'
 import type { TokenCache } from '../../oci/token-cache.ts'
 import type { KeyedLock } from '../../runtime/keyed-lock.ts'
@@ -33,6 +34,8 @@ export interface ImagesTools {
   caches: Caches
   settings: RegistrySettings
   tokens: TokenCache
+  /** Makes the client that asks registries; the real one unless given. */
+  openRegistry?: typeof createRegistry
   /** Told what of a pull secret is not used, and why. */
   warn: (message: string) => void
   jobSettings: JobSettings

@@ -14,6 +14,8 @@ export interface RegistryTools {
   settings: RegistrySettings
   /** Shared by all questions, to spare token requests. */
   tokens: TokenCache
+  /** Makes the client that asks; the real one unless given. */
+  openRegistry?: typeof createRegistry
   /** Told what of a pull secret is not used, and why. */
   warn: (message: string) => void
   signal: AbortSignal
@@ -79,11 +81,11 @@ export async function withRegistry<T>(
     tls = {},
     ...more
   }: { credentials: CredentialStore; tls: TLSOptions | undefined } & Pick<RegistryOptions, 'retries'>,
-  { settings, tokens }: Pick<RegistryTools, 'settings' | 'tokens'>,
+  { settings, tokens, openRegistry = createRegistry }: Pick<RegistryTools, 'settings' | 'tokens' | 'openRegistry'>,
   work: (registry: Registry) => Promise<T>,
 ): Promise<T> {
   const { insecure = false, insecureSkipTLSVerify = false } = tls
-  const registry = createRegistry({ settings, tls: { insecure, insecureSkipTLSVerify }, credentials, tokens, ...more })
+  const registry = openRegistry({ settings, tls: { insecure, insecureSkipTLSVerify }, credentials, tokens, ...more })
   try {
     return await work(registry)
   } finally {

@@ -39,6 +39,7 @@ import type { KubeObject } from '../../kube/object.ts'
 export interface CacheOptions {
   client: KubeClient
   clock: Clock
+  random: () => number
   onError: (error: unknown) => void
 }
 

@@ -22,6 +22,7 @@ import { describeError } from '../../errors/error.ts'
 import { createMappingResolver } from '../../kernel/resolver.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import type { Clock } from '../../kube/clock.ts'
+import type { createRegistry } from '../../oci/registry.ts'
 import { parseRegistrySettings } from '../../oci/settings.ts'
 import { createTokenCache } from '../../oci/token-cache.ts'
 import { describeCacheFault } from '../../runtime/cache-health.ts'
@@ -49,6 +50,8 @@ export interface OperatorOptions {
   metrics: Metrics
   /** How long an image that the operator cannot look at holds the plan back; two minutes unless given. */
   unverifiedAfterMs?: number
+  /** Makes the clients that ask registries; the real ones unless given. */
+  openRegistry?: typeof createRegistry
 }
 
 /** All controllers of one operator. */
@@ -90,6 +93,7 @@ function createImageRunners(shared: Shared, registryText: string): Runner[] {
     caches,
     settings: parseRegistrySettings(registryText),
     tokens: createTokenCache(),
+    ...(shared.openRegistry === undefined ? {} : { openRegistry: shared.openRegistry }),
     warn: (message: string) => shared.logger.warn({}, message),
     jobSettings: {
       build: { image: build.image || builderImage, resources: build.resources },
@@ -183,7 +187,7 @@ export async function createOperator(options: OperatorOptions, signal: AbortSign
   const { client, config, logger } = options
   const onError = (error: unknown): void =>
     logger.warn({ error: describeError(error) }, 'a watch failed and is tried again')
-  const caches = createCaches({ client, onError, clock: options.clock })
+  const caches = createCaches({ client, onError, clock: options.clock, random: options.random })
   const shared: Shared = {
     ...options,
     caches,

@@ -41,6 +41,10 @@ class ManualTimers implements Timers {
     }
   }
 
+  soon(callback: () => void): void {
+    setImmediate(callback)
+  }
+
   advance(ms: number): void {
     this.#now += ms
     const due = this.#waiting.filter(({ at }) => at <= this.#now)

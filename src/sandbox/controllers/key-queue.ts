@@ -64,9 +64,8 @@ export class KeyQueue {
   }
 
   async #run(): Promise<void> {
-    // The next turn: everything that one write causes is then one piece of work.
     await new Promise<void>((resolve) => {
-      setImmediate(resolve)
+      this.#options.timers.soon(resolve)
     })
     for (const key of this.#waiting) {
       this.#waiting.delete(key)

@@ -4,6 +4,8 @@ export interface Timers {
   now(): number
   /** Calls back once after a delay, unless the returned function is called before. */
   schedule(delayMs: number, callback: () => void): () => void
+  /** Calls back after what is under way, so that everything that one write causes is one piece of work. */
+  soon(callback: () => void): void
 }
 
 /** The process's own clock; a waiting timer does not keep the process alive. */
@@ -14,4 +16,5 @@ export const systemTimers: Timers = {
     timer.unref()
     return () => clearTimeout(timer)
   },
+  soon: (callback) => void setImmediate(callback),
 }
