@@ -1,0 +1,48 @@
+import { mkdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { build, type Plugin } from 'esbuild'
+import type { Mutant } from './mutants.ts'
+
+const folder = 'node_modules/.cache/kmm-model'
+
+/** Puts a mutant's fault into its file; a text that is not there, or twice, fails. */
+function mutate({ name, file, text, replacement }: Mutant): Plugin {
+  const path = resolve(file)
+  return {
+    name: 'mutant',
+    setup(builder) {
+      builder.onLoad({ filter: /\.ts$/ }, (loaded) => {
+        if (loaded.path !== path) return undefined
+        const source = readFileSync(path, 'utf8')
+        const parts = source.split(text)
+        if (parts.length !== 2)
+          throw new Error(
+            `mutant "${name}": ${file} has its text ${parts.length - 1} times; correct test/model/mutants.ts`,
+          )
+        return { contents: parts.join(replacement), loader: 'ts' }
+      })
+    },
+  }
+}
+
+/** Bundles the player of seeds, with a mutant's fault where one is given; answers the path of the program. */
+export async function buildPlayer(mutant?: Mutant, number = 0): Promise<string> {
+  mkdirSync(folder, { recursive: true })
+  const outfile = join(folder, mutant ? `mutant-${number}.mjs` : 'player.mjs')
+  await build({
+    entryPoints: ['test/model/player.ts'],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    target: 'node20.19',
+    format: 'esm',
+    sourcemap: 'inline',
+    logLevel: 'silent',
+    plugins: mutant ? [mutate(mutant)] : [],
+    // CommonJS dependencies call require() for Node's own modules.
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
+  })
+  return resolve(outfile)
+}

@@ -1,0 +1,67 @@
+import type { ApiObject } from '../../src/sandbox/apiserver/object.ts'
+import { type Design, imageOf, maintenanceTaint, parametersOf, versionOf } from './design.ts'
+import type { Inserted } from './kernel.ts'
+import type { Machine } from './machine.ts'
+import type { World } from './world.ts'
+
+/**
+ * What the user's words and the state of the machines ask for, in the words of the design (§5): `want`, the Module is to
+ * be in the kernel; `keep`, what is there stays; `release`, it is to go.
+ */
+export type Ask = 'want' | 'keep' | 'release'
+
+interface Taint {
+  key: string
+  effect: string
+}
+
+/** The taints of a Node that a design does not tolerate. */
+export function listUntolerated(design: Design, node: ApiObject): Taint[] {
+  const { taints = [] } = (node['spec'] ?? {}) as { taints?: Taint[] }
+  return taints.filter(
+    ({ key, effect }) => effect !== 'PreferNoSchedule' && !(design.tolerates && key === maintenanceTaint),
+  )
+}
+
+const versionLabel = ({ namespace, name }: Design): string =>
+  `kmm.node.kubernetes.io/version-module.${namespace}.${name}`
+
+/** An administrator chooses the version by a label; one that the Module does not have changes nothing. */
+function askByVersion(design: Design, labels: Readonly<Record<string, string>>): Ask {
+  if (!design.versioned) return 'want'
+  const label = labels[versionLabel(design)] ?? ''
+  if (label === '') return 'release'
+  return label === versionOf(design) ? 'want' : 'keep'
+}
+
+function selects({ selector }: Design, labels: Readonly<Record<string, string>>): boolean {
+  return Object.entries(selector).every(([key, value]) => labels[key] === value)
+}
+
+/** What is asked for of one Module on one machine. */
+export function askOf(world: World, key: string, machine: Machine): Ask {
+  const { node } = machine
+  const design = world.designs.get(key)
+  const module = world.module(key)
+  if (node === undefined || design === undefined || module === undefined) return 'release'
+  if (module.metadata.deletionTimestamp !== undefined) return 'release'
+  const labels = node.metadata.labels ?? {}
+  if (!design.loads || !selects(design, labels) || !design.kernels.includes(machine.kernel.release)) return 'release'
+  if (design.policy === 'OnTaint' && listUntolerated(design, node).length > 0) return 'release'
+  return askByVersion(design, labels)
+}
+
+/** True when what is in the kernel is what the design asks for on this kernel. */
+export function isAsDesigned(design: Design, { image, parameters }: Inserted, kernel: string): boolean {
+  return image === imageOf(design, kernel) && parameters.join(' ') === parametersOf(design).join(' ')
+}
+
+/** True when somebody asks for what is in the kernel to be taken out. */
+export function asksToUnload(world: World, key: string, machine: Machine): boolean {
+  const design = world.designs.get(key)
+  if (design === undefined || design.policy === 'Never') return false
+  const ask = askOf(world, key, machine)
+  if (ask !== 'want') return ask === 'release'
+  const present = machine.kernel.ofOwner(key)
+  return present !== undefined && !isAsDesigned(design, present, machine.kernel.release)
+}

@@ -1,0 +1,98 @@
+import { parseOperatorConfig } from '../../src/api/operator-config.ts'
+import type { Clock } from '../../src/kube/clock.ts'
+import { createOperator } from '../../src/main/compose/operator.ts'
+import type { Logger } from '../../src/runtime/logger.ts'
+import type { Metrics } from '../../src/runtime/metrics.ts'
+import { type ClientParts, ModelClient } from './client.ts'
+import type { ModelRegistry } from './registry.ts'
+
+/** The namespace that the operator runs in. */
+export const operatorNamespace = 'kmm-operator-system'
+
+const nothing = (): void => undefined
+
+const metrics = {
+  reconciled: nothing,
+  dequeued: nothing,
+  watchQueue: nothing,
+  requested: nothing,
+  watchGauge: nothing,
+  jobFailed: nothing,
+  leads: nothing,
+} as unknown as Metrics
+
+const { config } = parseOperatorConfig('')
+
+/** One life of the operator, from its start until it is killed: the shipped wiring of all controllers. */
+export class OperatorLife {
+  readonly client: ModelClient
+  readonly #parts: ClientParts
+  /** Errors that are defects of the product: any of them fails the run. */
+  readonly defects: string[] = []
+  started = false
+
+  constructor(parts: ClientParts, registry: ModelRegistry) {
+    this.#parts = parts
+    this.client = new ModelClient(parts)
+    void this.#live(registry)
+  }
+
+  kill(): void {
+    this.client.kill()
+  }
+
+  /** Timers die with the process. */
+  #clock(): Clock {
+    const { time } = this.#parts
+    return {
+      now: () => time.now(),
+      monotonic: () => time.monotonic(),
+      setTimeout: (callback, delayMs) =>
+        time.setTimeout(() => {
+          if (!this.client.dead) callback()
+        }, delayMs),
+    }
+  }
+
+  #logger(): Logger {
+    const { trace } = this.#parts
+    const say = (fields: object, message: string): void => {
+      if (!this.client.dead) trace.say(`    log: ${message} ${JSON.stringify(fields)}`)
+    }
+    return {
+      debug: nothing,
+      info: say,
+      warn: say,
+      error: (fields, message) => {
+        say(fields, message)
+        if (!this.client.dead) this.defects.push(`${message} ${JSON.stringify(fields)}`)
+      },
+    }
+  }
+
+  async #live(registry: ModelRegistry): Promise<void> {
+    const { chance } = this.#parts
+    const starting = (): Promise<Awaited<ReturnType<typeof createOperator>>> =>
+      createOperator(
+        {
+          client: this.client,
+          config,
+          namespace: operatorNamespace,
+          workerImage: 'kmm-worker:model',
+          builderImage: '',
+          temporaryFolder: '',
+          clock: this.#clock(),
+          random: () => chance.next(),
+          logger: this.#logger(),
+          metrics,
+          openRegistry: registry.open,
+        },
+        new AbortController().signal,
+      )
+    const operator = await starting()
+    await operator.sync()
+    if (this.client.dead) return
+    operator.start(() => !this.client.dead)
+    this.started = true
+  }
+}
