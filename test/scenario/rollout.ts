@@ -90,15 +90,18 @@ export class Rollout {
     await this.#cluster.patchModule({ moduleLoader: { container } }, this.name, this.scene.name)
   }
 
-  async untilRunning(version: string): Promise<void> {
+  /** It is loaded in the version, and a device plugin pod of the version runs. */
+  isRunning(version: string): boolean {
     const labels = JSON.stringify({ asked: version, worker: version, schedule: version, ready: '', version })
-    const isRunning = (): boolean =>
-      JSON.stringify(this.labels) === labels &&
-      this.plugins.some(({ metadata, status }) => {
-        const isOfVersion = metadata?.labels?.[getSchedulePodVersionLabelName(this.scene.name, this.name)] === version
-        return isOfVersion && status?.phase === 'Running'
-      })
-    await this.scene.until(`${this.name} in version ${version}, with its device plugin`, isRunning)
+    if (JSON.stringify(this.labels) !== labels) return false
+    const key = getSchedulePodVersionLabelName(this.scene.name, this.name)
+    return this.plugins.some(
+      ({ metadata, status }) => metadata?.labels?.[key] === version && status?.phase === 'Running',
+    )
+  }
+
+  async untilRunning(version: string): Promise<void> {
+    await this.scene.until(`${this.name} in version ${version}, with its device plugin`, () => this.isRunning(version))
   }
 
   /** The Module tells the reason for this node. */

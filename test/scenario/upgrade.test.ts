@@ -153,6 +153,38 @@ it('waits for a device plugin that will not end, and tells on the Module', async
   free()
 })
 
+it('gives up no version for one that the Module does not have, and tells so without finding fault', async () => {
+  const scene = await Scene.open(cluster, 'up-unknown')
+  const [image] = await pushVersions(scene)
+  const rollout = await start(scene, image)
+  await expectInOrder(rollout, coming('1'), '1')
+  await rollout.ask('9')
+  expect(await rollout.untilTold('VersionDiffers')).toContain(
+    'the node asks for version 9 of up-unknown/demo, which has version 1; version 1 stays',
+  )
+  expect(rollout.readyCondition).toMatchObject({ status: 'True', reason: 'Loaded' })
+  await cluster.quiet()
+  expect([rollout.record.take(), historyOf(scene).length]).toEqual([[], 1])
+})
+
+it('unloads nothing when its administrator goes back on the decision while the device plugin still ends', async () => {
+  const scene = await Scene.open(cluster, 'up-back')
+  const [first, second] = await pushVersions(scene)
+  const role = { 'kmm.node.kubernetes.io/role': 'device-plugin' }
+  const free = cluster.sandbox.rules.add({ match: { namespace: scene.name, labels: role }, terminationMs: 600_000 })
+  const rollout = await start(scene, first)
+  await rollout.release('2', second)
+  await rollout.ask('2')
+  await rollout.untilTold('DevicePluginStillRunning')
+  await rollout.ask('1')
+  await rollout.untilTold('VersionDiffers')
+  free()
+  const key = { namespace: scene.name, name: rollout.plugins[0]?.metadata?.name ?? '' }
+  await cluster.sandbox.client.delete(pods, key, { gracePeriodSeconds: 0 })
+  await rollout.untilRunning('1')
+  expect([scene.kernel.insertions('kmm_demo'), scene.kernel.removals('kmm_demo')]).toEqual([1, 0])
+})
+
 it('upgrades one Module of a node and leaves the other alone, also where names have dots', async () => {
   const scene = await Scene.open(cluster, 'up-two')
   const [first, second] = await pushVersions(scene)

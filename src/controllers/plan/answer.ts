@@ -101,7 +101,7 @@ function answerSelected(
   const { module, mapping, image, entry } = observed
   // What is in the kernel is no newcomer: its unload has not happened, and is not wanted any more.
   const present = entry !== undefined || findInKernel(observed, node) !== undefined
-  const held = (present ? undefined : answerNewcomer(module, node)) ?? answerVersion(module, loader, node)
+  const held = (present ? undefined : answerNewcomer(module, node)) ?? answerVersion(observed, loader, node)
   if (held) return held
   if (mapping.kind === 'none') return keep('NodeNotReady', 'the node has not said yet which kernel it runs')
   if (mapping.kind === 'invalid') return keep('MappingInvalid', mapping.message)

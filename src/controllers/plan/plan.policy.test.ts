@@ -244,3 +244,16 @@ describe('two Modules that ask for one kernel module', () => {
     ])
   })
 })
+
+it('takes what is loaded back into the plan when the node is to have another version than the Module has', () => {
+  const labels = { role: 'worker', [getWorkerPodVersionLabelName('ns', 'mod')]: '1' }
+  const item = buildItem({ version: '1' })
+  const loaded = { ...item, bootId: 'boot-1' }
+  const modules = [buildModule({ container: { version: '2' } })]
+  const planOf = (config: ConfigParts) => decide(see({ modules, node: { labels }, config }))
+  const { actions, waits } = planOf({ loaded: [loaded] })
+  expect(actions).toMatchObject([{ type: 'patchConfig', modules: [item] }])
+  expect(waits).toMatchObject([{ reason: 'VersionDiffers' }])
+  expect(planOf({ entries: [item], loaded: [loaded] }).actions).toEqual([])
+  expect(planOf({ loaded: [{ ...loaded, bootId: 'boot-0' }] }).actions).toEqual([])
+})

@@ -11,7 +11,7 @@ import type { Answer } from '../plan/answered.ts'
 /** What a Module is on one node. */
 export type NodeStanding =
   | { kind: 'loaded' }
-  /** Another version is loaded and stays, as the node's labels ask: nothing is wrong, and the Module's version is not there. */
+  /** It is loaded, and Module and node do not ask for the same version: nothing is wrong, and one of the two has to change. */
   | { kind: 'outdated'; reason: Reason; message: string }
   /** Not for this node: nothing is expected of it. */
   | { kind: 'excluded'; reason: Reason; message: string }
@@ -87,9 +87,9 @@ function waitsForAnother(entry: NodeModuleItem | undefined, { answer, image }: N
 
 /** A module that is loaded as the plan has it, which may lag behind the Module's version. */
 function standLoaded({ answer, wait }: NodeFacts): NodeStanding {
-  if (wait) return standBy(wait.reason, wait.message)
-  if (answer.kind !== 'keep' || answer.reason !== 'VersionDiffers') return { kind: 'loaded' }
-  return { kind: 'outdated', reason: answer.reason, message: answer.message }
+  if (wait && wait.reason !== 'VersionDiffers') return standBy(wait.reason, wait.message)
+  const said = wait ?? (answer.kind === 'keep' && answer.reason === 'VersionDiffers' ? answer : undefined)
+  return said === undefined ? { kind: 'loaded' } : { kind: 'outdated', reason: said.reason, message: said.message }
 }
 
 /** Tells how a Module stands on one node. */

@@ -79,10 +79,10 @@ function describeNoLoader(module: Module): string {
   return 'it asks for nothing: add spec.moduleLoader to load a kernel module, spec.devicePlugin or spec.dra'
 }
 
-/** Nodes that run another version are well, and say what makes them change. */
+/** Nodes whose version is not the Module's, or not the one that they ask for, are well, and say what makes them change. */
 function describeOutdated(outdated: readonly ReportedNode[]): string {
   const words = summarise(outdated).message
-  return outdated.length > 0 ? `; with another version on ${words}` : ''
+  return outdated.length > 0 ? `; versions differ on ${words}` : ''
 }
 
 function describeLoaded({ module, nodes }: ObservedReport, loaded: number, excluded: number): Fields {

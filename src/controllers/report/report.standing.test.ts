@@ -174,10 +174,28 @@ describe('a Module with a newer version than a node has', () => {
     expect(reportCondition(cluster(scene), 'Ready')).toEqual({
       status: 'True',
       reason: 'Loaded',
-      message: `loaded on 1 node; with another version on 1 node, first n1: ${words}`,
+      message: `loaded on 1 node; versions differ on 1 node, first n1: ${words}`,
     })
     for (const type of ['Progressing', 'Degraded'])
       expect(reportCondition(cluster(scene), type)).toEqual({ status: 'False', reason: 'AsExpected', message: '' })
+  })
+
+  it('is well there, too, where the node asks for a version that it does not have', () => {
+    const labels = { role: 'worker', [workerLabel]: '1', [askedLabel]: '3' }
+    for (const version of ['1', '2']) {
+      const module = buildModule({ container: { version } })
+      const stands =
+        version === '1' ? { ...scene, config: { entries: [buildItem(old)], loaded: [buildLoaded(old)] } } : scene
+      const objects = cluster({ ...stands, module, node: { labels } })
+      expect(reportCondition(objects, 'Ready')).toMatchObject({ status: 'True', reason: 'Loaded' })
+      expect(reportStatus(objects).worstNodes).toEqual([
+        {
+          node: 'n1',
+          reason: 'VersionDiffers',
+          message: `the node asks for version 3 of ns/mod, which has version ${version}; version 1 stays until the Module has the one that is asked for`,
+        },
+      ])
+    }
   })
 
   it('waits there for the pods of its device plugin once it is asked for', () => {

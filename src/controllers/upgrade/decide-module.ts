@@ -15,16 +15,25 @@ function waitForPlugins({ namespace, name, labels, pluginPods }: ObservedModule)
   return { reason: 'DevicePluginStillRunning', message }
 }
 
-function waitForUnload({ namespace, name, labels, configured }: ObservedModule): Wait {
+function waitForUnload({ namespace, name, labels, planned }: ObservedModule): Wait {
   const message = `${namespace}/${name}: version ${labels.module} is loaded when nothing of the Module is left on the node`
-  return { reason: configured ? 'NodeModulesConfigPending' : 'WorkerRunning', message }
+  return { reason: planned === undefined ? 'WorkerRunning' : 'NodeModulesConfigPending', message }
 }
 
-/** Nothing is allowed on the node: what is asked for comes once it is empty, as two versions cannot be loaded together. */
+/** The versions of the Module that are left on the node, in its plan and in its kernel. */
+const listLeft = ({ planned, loaded }: ObservedModule): string[] =>
+  [planned, loaded].filter((version) => version !== undefined)
+
+/**
+ * Nothing is allowed on the node: what is asked for comes once it is empty, as two versions cannot be loaded together. Where it is
+ * what is there, its unload is given up.
+ */
 function comeFromNothing(module: ObservedModule): NextLabels {
   const wanted = module.labels.module
-  const isLeft = module.ready || module.configured || module.loaded
-  if (wanted !== '' && isLeft) return { ...none, wait: waitForUnload(module) }
+  const left = listLeft(module)
+  const isLeft = module.ready || left.length > 0
+  const isThere = left.length > 0 && left.every((version) => version === wanted)
+  if (wanted !== '' && isLeft && !isThere) return { ...none, wait: waitForUnload(module) }
   return { worker: wanted, schedule: '' }
 }
 
@@ -79,7 +88,7 @@ export function decideModule(module: ObservedModule): NextLabels {
       return none
     case 'none':
       // A Module that comes back finds what it left, and nothing is unloaded for the lack of a label.
-      return module.configured || module.loaded || module.pluginPods > 0 ? { worker, schedule } : none
+      return listLeft(module).length > 0 || module.pluginPods > 0 ? { worker, schedule } : none
     default:
       return assertNever(module.claim)
   }

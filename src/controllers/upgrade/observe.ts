@@ -67,9 +67,11 @@ export function observeModule({ namespace, name }: ModuleName, node: NodeView, c
     claim: judgeClaim(module, node),
     version: module?.spec?.moduleLoader?.container.version ?? '',
     labels: readLabels(node, { namespace, name }),
-    configured: entry !== undefined,
-    loaded: loaded !== undefined,
-    ...defined({ pinned: findPinned(loaded, module, node) }),
+    ...defined({
+      planned: entry && (entry.version ?? ''),
+      loaded: loaded && (loaded.version ?? ''),
+      pinned: findPinned(loaded, module, node),
+    }),
     ready: hasReadyLabel(node.labels, { namespace, name }),
     pluginPods: needsModule.length,
   }

@@ -25,10 +25,10 @@ export interface ObservedModule {
   /** The version that the Module has; empty without one. */
   version: string
   labels: VersionLabels
-  /** The plan of the node names the Module. */
-  configured: boolean
-  /** The module is, or may be, in the node's kernel. */
-  loaded: boolean
+  /** The version that the plan of the node names, empty for one without; undefined: the plan does not name the Module. */
+  planned?: string
+  /** The version that is, or may be, in the node's kernel; undefined: nothing of the Module is. */
+  loaded?: string
   /** The node has the Module's ready label. */
   ready: boolean
   /** The version that is loaded and by the Module's unload policy stays until the next boot; absent where nothing stays so. */

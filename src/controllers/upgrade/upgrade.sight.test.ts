@@ -130,6 +130,16 @@ describe('what the worker label waits for', () => {
     expect(act({ ...leaving, pods: [buildPluginPod('dra', 'other', needy)] })).toHaveLength(1)
   })
 
+  it('before it comes is nothing where the version that is asked for is there already: its unload is given up', () => {
+    const asked = { modules: [versioned('mod')], nodes: [nodeWith(versions(['2']))] }
+    const [old, present] = ['1', '2'].map((version) => buildNodeConfig({ loaded: [buildLoaded({ version })] }))
+    const left = buildNodeConfig({ entries: [buildItem({ version: '1' })], loaded: [buildLoaded({ version: '2' })] })
+    const unversioned = buildNodeConfig({ loaded: [buildLoaded()] })
+    const actOn = (config = buildNodeConfig()) => act({ ...asked, nodeModulesConfigs: [config] })
+    expect([actOn(old), actOn(left), actOn(unversioned)]).toEqual([[], [], []])
+    expect(actOn(present)).toMatchObject([{ labels: { 'beta.kmm.node.kubernetes.io/version-worker-pod.ns.mod': '2' } }])
+  })
+
   it('before it comes is an unload, not the version of a Module whose label has the same name', () => {
     const name = 'mod.version'
     const asked = versions(['2'], name)
