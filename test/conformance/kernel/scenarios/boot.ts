@@ -37,7 +37,84 @@ async function pushForBoth(story: Story): Promise<{ literal: string; containerIm
 const wantedImage = (story: Story, node: TargetNode): string | undefined =>
   story.nmc(node)?.spec?.modules?.find(({ namespace }) => namespace === story.name)?.config.containerImage
 
+/** Notes each change of the node's boot and of its ready label. */
+function watchLabel(story: Story, node: TargetNode): string[] {
+  const seen: string[] = []
+  let before = ''
+  story.view.nodes.onChange(({ after }) => {
+    if (after?.metadata?.name !== node.name) return
+    const { bootID = '' } = after.status?.nodeInfo ?? {}
+    const state = `${bootID} ${story.isLabelled(node) ? 'label' : 'no label'}`
+    if (state !== before) seen.push(state)
+    before = state
+  })
+  return seen
+}
+
 export const bootScenarios: readonly Scenario[] = [
+  {
+    name: 'reboot-label',
+    title: 'takes the label away when it sees another boot, and gives it back when the module is loaded in that',
+    play: async (story) => {
+      const node = await story.openNode()
+      await story.create(await story.pushDemo())
+      await story.untilReady()
+      const seen = watchLabel(story, node)
+      await node.reboot()
+      const bootId = await node.bootId()
+      await story.until('the label of the new boot', () => isLoadedInBoot(story, node))
+      await story.untilReady()
+      const states = seen.filter((state) => state.startsWith(bootId))
+      expect(states.slice(-2)).toEqual([`${bootId} no label`, `${bootId} label`])
+      // The kubelet tells of the boot before anybody can answer.
+      expect(states.slice(0, -2).filter((state) => state !== `${bootId} label`)).toEqual([])
+      expect(states.length).toBeLessThanOrEqual(3)
+      expect(await story.untilLoaded(node, 'kmm_demo')).toMatchObject({ taint: 'OE' })
+    },
+  },
+  {
+    name: 'kernel-unmapped',
+    title: 'clears a node whose new kernel has no mapping, and loads again when the old one is back',
+    play: async (story) => {
+      const node = await story.openNode()
+      await story.create('', { kernelMappings: [{ literal: story.release, containerImage: await story.pushDemo() }] })
+      await story.untilReady()
+      await node.reboot({ kernel: story.otherRelease })
+      await story.until('no plan for the node', () => story.nmc(node) === undefined)
+      await story.until('no ready label', () => !story.isLabelled(node))
+      await story.until('the words for it', () => story.condition('Ready')?.reason === 'NoKernelMapping')
+      expect(story.condition('Ready')?.message).toContain(`no kernel mapping matches kernel ${story.otherRelease}`)
+      expect(await node.loadedModules()).toEqual([])
+      await node.reboot({ kernel: story.release })
+      await story.until('the label of the new boot', () => isLoadedInBoot(story, node))
+      await story.untilReady()
+      await story.untilLoaded(node, 'kmm_demo')
+    },
+  },
+  {
+    name: 'reboot-loading',
+    title: 'takes up in the next boot a load that the node went down with',
+    alone: true,
+    play: async (story) => {
+      const node = await story.openNode()
+      await story.create(await story.pushDemo(), { imagePullPolicy: 'Always' })
+      await story.untilReady()
+      const { registry } = story.target
+      registry.takeDown()
+      try {
+        await node.reboot()
+        await story.untilFailed(node, 'RegistryUnreachable')
+        await node.reboot()
+        expect(await node.loadedModules()).toEqual([])
+        expect(story.isLabelled(node)).toBe(false)
+      } finally {
+        registry.bringBack()
+      }
+      await story.until('the label of the new boot', () => isLoadedInBoot(story, node))
+      await story.untilReady()
+      await story.untilLoaded(node, 'kmm_demo')
+    },
+  },
   {
     name: 'reboot',
     title: 'loads again after a reboot that nobody noticed, from what the node kept, with the registry gone',

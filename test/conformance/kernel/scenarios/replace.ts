@@ -6,6 +6,28 @@ import { forgetLoaded } from './load.ts'
 
 export const replaceScenarios: readonly Scenario[] = [
   {
+    name: 'parameters-changed',
+    title: 'takes a module out and loads it again when its parameters change, and not when only its pull policy does',
+    play: async (story) => {
+      const node = await story.openNode()
+      const modprobe = { moduleName: 'kmm_demo', parameters: ['count=3'] }
+      await story.create(await story.pushDemo(), { modprobe })
+      await story.untilReady()
+      const said = keepModuleLines(await node.dmesg())
+      await story.patchContainer({ imagePullPolicy: 'Always' })
+      const isTaken = (): boolean => story.nmc(node)?.status?.modules?.[0]?.config?.imagePullPolicy === 'Always'
+      await story.until('the pull policy', isTaken)
+      expect(keepModuleLines(await node.dmesg())).toEqual(said)
+      await story.patchContainer({ modprobe: { ...modprobe, parameters: ['count=5'] } })
+      await story.untilLoaded(node, 'kmm_demo', ({ parameters }) => parameters['count'] === '5')
+      await story.untilReady()
+      expect(story.words.reports.map(({ action }) => action)).toEqual(['load', 'unload', 'load'])
+      await story.deleteModule()
+      await story.untilGone()
+      expect(await node.loadedModules()).toEqual([])
+    },
+  },
+  {
     name: 'in-tree',
     title: 'replaces in-tree modules once, leaves its own alone when it loads again, and restores nothing',
     play: async (story) => {
