@@ -9,6 +9,7 @@ import type { DeviceClass } from '../../src/kube/device-class.ts'
 import type { Presence } from '../../src/kube/optional-cache.ts'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { createFakeClock } from '../../src/kube/fake-clock.ts'
+import type { LostConfigs } from '../../src/controllers/cluster/lost-configs.ts'
 import { createCaches } from '../../src/main/compose/caches.ts'
 import { toNode } from './node.ts'
 
@@ -47,3 +48,6 @@ export function fillCaches(objects: ClusterObjects): Caches {
   for (const deviceClass of objects.deviceClasses ?? []) caches.deviceClasses.written(deviceClass)
   return { ...caches, deviceClasses: { ...caches.deviceClasses, presence: objects.dra ?? { kind: 'present' } } }
 }
+
+/** Nobody has deleted a NodeModulesConfig. */
+export const noLostConfigs: LostConfigs = { find: () => undefined }

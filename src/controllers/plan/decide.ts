@@ -4,7 +4,7 @@ import {
   parseModuleConfiguredLabel,
   parseModuleInUseLabel,
 } from '../../api/labels.ts'
-import type { NodeModuleItem, NodeModulesConfig } from '../../api/node-modules-config.ts'
+import type { NodeModuleItem, NodeModulesConfig, NodeModuleStatusItem } from '../../api/node-modules-config.ts'
 import type { OwnerReference } from '../../kube/object.ts'
 import type { Decision, Wait } from '../../runtime/reconciler.ts'
 import { defined } from '../cluster/defined.ts'
@@ -29,8 +29,8 @@ export type Action =
 
 const keyOf = (module: { namespace: string; name: string }): string => `${module.namespace}/${module.name}`
 
-function decideItems({ node, modules, config }: ObservedPlan): { items: NodeModuleItem[]; waits: Wait[] } {
-  const items = new Map((config?.spec?.modules ?? []).map((item) => [keyOf(item), item]))
+function decideItems({ node, modules, config, lost }: ObservedPlan): { items: NodeModuleItem[]; waits: Wait[] } {
+  const items = new Map(((config ?? lost)?.spec?.modules ?? []).map((item) => [keyOf(item), item]))
   const waits: Wait[] = []
   for (const module of modules) {
     const key = keyOf(module)
@@ -42,11 +42,17 @@ function decideItems({ node, modules, config }: ObservedPlan): { items: NodeModu
   return { items: [...items.values()], waits }
 }
 
+/** What is in the node's kernel, or was when its NodeModulesConfig was lost. */
+const listLoaded = ({ config, lost }: ObservedPlan): readonly NodeModuleStatusItem[] => [
+  ...(config?.status?.modules ?? []),
+  ...(lost?.status?.modules ?? []),
+]
+
 /** The labels that finalisation and the kmm tools read: configured = in the spec, in use = anything of it is left on the node. */
 function decideLabels(observed: ObservedPlan, items: readonly NodeModuleItem[]): Record<string, string> {
   const labels: Record<string, string> = {}
   for (const item of items) labels[getModuleConfiguredLabel(item.namespace, item.name)] = ''
-  const inUse = [...items, ...(observed.config?.status?.modules ?? [])]
+  const inUse = [...items, ...listLoaded(observed)]
   for (const item of inUse) labels[getModuleInUseLabel(item.namespace, item.name)] = ''
   for (const module of observed.busy.values()) labels[getModuleInUseLabel(module.namespace, module.name)] = ''
   return labels
@@ -74,8 +80,8 @@ function decideOwners(config: NodeModulesConfig, node: NodeView): OwnerReference
 }
 
 /** Nothing of any Module is left on the node. */
-function isUnused({ config, busy }: ObservedPlan, items: readonly NodeModuleItem[]): boolean {
-  return items.length === 0 && busy.size === 0 && (config?.status?.modules ?? []).length === 0
+function isUnused(observed: ObservedPlan, items: readonly NodeModuleItem[]): boolean {
+  return items.length === 0 && observed.busy.size === 0 && listLoaded(observed).length === 0
 }
 
 function decideExisting(observed: ObservedPlan, config: NodeModulesConfig, items: readonly NodeModuleItem[]): Action[] {
@@ -98,7 +104,7 @@ function decideExisting(observed: ObservedPlan, config: NodeModulesConfig, items
 }
 
 function decideNew(observed: ObservedPlan, items: readonly NodeModuleItem[]): Action[] {
-  if (items.length === 0) return []
+  if (items.length === 0 && listLoaded(observed).length === 0) return []
   return [
     {
       type: 'createConfig',

@@ -7,6 +7,7 @@ import { type Caches, kernelModulesOf, moduleKeyOfPod, modulesByKernelModule, po
 import { getImagesConfig } from '../cluster/images-config.ts'
 import { defined } from '../cluster/defined.ts'
 import { listKernelModules } from '../cluster/kernel-modules.ts'
+import type { LostConfigs } from '../cluster/lost-configs.ts'
 import { findOnNode } from '../cluster/module-on-node.ts'
 import { modulesOfConfig } from '../cluster/modules-of-config.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
@@ -76,6 +77,7 @@ export function observeModule(key: string, where: NodeAndConfig, sources: Module
 export interface PlanSources {
   caches: Caches
   resolver: MappingResolver
+  lost: LostConfigs
   /** True for a worker pod that the operator made itself: nobody else's pod may hold a Module back. */
   isOwnWorker: (pod: PodView, node: NodeView) => boolean
 }
@@ -85,20 +87,31 @@ function splitModuleKey(key: string): { namespace: string; name: string } {
   return { namespace, name }
 }
 
+/** What is known of a node: a lost NodeModulesConfig stands for one that is not there yet, or has no status yet. */
+export function recallStatus(
+  config: NodeModulesConfig | undefined,
+  lost: NodeModulesConfig | undefined,
+): NodeModulesConfig | undefined {
+  if (lost === undefined || config === undefined) return config ?? lost
+  return { ...config, status: { ...config.status, ...lost.status } }
+}
+
 /** Reads everything that decides what is to be in one node's kernel; undefined when there is no such Node. */
 export function observe(nodeName: string, sources: PlanSources): ObservedPlan | undefined {
   const { caches, isOwnWorker } = sources
   const node = caches.nodes.get({ name: nodeName })
   if (node === undefined) return undefined
   const config = caches.nodeModulesConfigs.get({ name: nodeName })
-  const keys = new Set(config ? modulesOfConfig(config) : [])
+  const lost = sources.lost.find(node)
+  const known = recallStatus(config, lost)
+  const keys = new Set(known ? modulesOfConfig(known) : [])
   for (const module of caches.modules.list())
     if (module.spec?.moduleLoader && matchesSelector(node.labels, module.spec.selector)) keys.add(keyOf(module))
   const workers = caches.pods.byIndex(podsByNode, nodeName).filter((pod) => isOwnWorker(pod, node))
   return {
     node,
-    modules: [...keys].sort().map((key) => observeModule(key, { node, config }, sources)),
-    ...(config ? { config } : {}),
+    modules: [...keys].sort().map((key) => observeModule(key, { node, config: known }, sources)),
+    ...defined({ config, lost }),
     busy: new Map(workers.map((pod) => [moduleKeyOfPod(pod), splitModuleKey(moduleKeyOfPod(pod))])),
   }
 }

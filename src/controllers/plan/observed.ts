@@ -37,6 +37,8 @@ export interface ObservedPlan {
   node: NodeView
   modules: readonly ObservedModule[]
   config?: NodeModulesConfig
+  /** What is known of the node from the NodeModulesConfig that somebody deleted. */
+  lost?: NodeModulesConfig
   /** Modules that have a worker pod on the node, by `namespace/name`. */
   busy: ReadonlyMap<string, { namespace: string; name: string }>
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type ClusterObjects, fillCaches } from '../../../test/builders/caches.ts'
+import { type ClusterObjects, fillCaches, noLostConfigs } from '../../../test/builders/caches.ts'
 import { buildModule, markDeleted, type ModuleParts } from '../../../test/builders/module.ts'
 import { buildNode, cordoned } from '../../../test/builders/node.ts'
 import {
@@ -41,7 +41,12 @@ function see({ modules, node, config }: Scene) {
     nodeModulesConfigs: config ? [buildNodeConfig(config)] : [],
     moduleImagesConfigs: images,
   }
-  const sources = { caches: fillCaches(objects), resolver: createMappingResolver(), isOwnWorker: () => false }
+  const sources = {
+    caches: fillCaches(objects),
+    resolver: createMappingResolver(),
+    isOwnWorker: () => false,
+    lost: noLostConfigs,
+  }
   const observed = observe('n1', sources)
   if (observed === undefined) throw new Error('nothing observed')
   return observed

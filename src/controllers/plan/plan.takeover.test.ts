@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { fillCaches } from '../../../test/builders/caches.ts'
+import { fillCaches, noLostConfigs } from '../../../test/builders/caches.ts'
 import { buildModule } from '../../../test/builders/module.ts'
 import { buildNode } from '../../../test/builders/node.ts'
 import { buildItem, buildModuleConfig, buildNodeConfig } from '../../../test/builders/node-modules-config.ts'
@@ -20,7 +20,12 @@ function plan(config: NodeModulesConfig): readonly Action[] {
     nodeModulesConfigs: [config],
     moduleImagesConfigs: [images],
   })
-  const observed = observe('n1', { caches, resolver: createMappingResolver(), isOwnWorker: () => false })
+  const observed = observe('n1', {
+    caches,
+    resolver: createMappingResolver(),
+    isOwnWorker: () => false,
+    lost: noLostConfigs,
+  })
   return observed ? decide(observed).actions : []
 }
 
@@ -50,7 +55,12 @@ describe('a NodeModulesConfig that the Go operator wrote', () => {
   it('is deleted when it is one of the empty ones that the Go operator left, and gets an owner when it is not', () => {
     const empty = buildNodeConfig({ metadata: { ownerReferences: [], labels: {} } })
     const caches = fillCaches({ nodes: [buildNode({ labels: {} })], nodeModulesConfigs: [empty] })
-    const observed = observe('n1', { caches, resolver: createMappingResolver(), isOwnWorker: () => false })
+    const observed = observe('n1', {
+      caches,
+      resolver: createMappingResolver(),
+      isOwnWorker: () => false,
+      lost: noLostConfigs,
+    })
     expect(observed && decide(observed).actions.map(({ type }) => type)).toEqual(['deleteConfig'])
     expect(plan(empty)).toMatchObject([{ type: 'patchConfig', ownerReferences: [{ kind: 'Node', uid: 'uid-n1' }] }])
   })
@@ -63,7 +73,12 @@ describe('what the plan sees of a node', () => {
     nodeModulesConfigs: [buildNodeConfig({ entries: [buildItem({ name: 'vanished' })] })],
     moduleImagesConfigs: [images],
   })
-  const observed = observe('n1', { caches, resolver: createMappingResolver(), isOwnWorker: () => false })
+  const observed = observe('n1', {
+    caches,
+    resolver: createMappingResolver(),
+    isOwnWorker: () => false,
+    lost: noLostConfigs,
+  })
 
   it('is every Module that selects it, and every one that its NodeModulesConfig names', () => {
     expect(observed?.modules.map(({ name, module }) => [name, module !== undefined])).toEqual([
@@ -77,6 +92,8 @@ describe('what the plan sees of a node', () => {
   })
 
   it('is nothing where there is no such node', () => {
-    expect(observe('n2', { caches, resolver: createMappingResolver(), isOwnWorker: () => false })).toBeUndefined()
+    expect(
+      observe('n2', { caches, resolver: createMappingResolver(), isOwnWorker: () => false, lost: noLostConfigs }),
+    ).toBeUndefined()
   })
 })

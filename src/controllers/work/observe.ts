@@ -6,13 +6,14 @@ import type { MappingResolver } from '../../kernel/resolver.ts'
 import { parseKey } from '../../kube/object.ts'
 import { type Caches, moduleKeyOfPod, podsByNode } from '../cluster/caches.ts'
 import { defined } from '../cluster/defined.ts'
+import type { LostConfigs } from '../cluster/lost-configs.ts'
 import { findOnNode } from '../cluster/module-on-node.ts'
 import { modulesOfConfig } from '../cluster/modules-of-config.ts'
 import type { NodeView } from '../cluster/node-view.ts'
 import { isPluginPod, isWorkerPod, type PodView } from '../cluster/pod-view.ts'
 import { internalTolerations } from '../cluster/toleration.ts'
 import { answerModule } from '../plan/answer.ts'
-import { type NodeAndConfig, observeModule as observeForPlan } from '../plan/observe.ts'
+import { type NodeAndConfig, observeModule as observeForPlan, recallStatus } from '../plan/observe.ts'
 import { isReadyLabel } from './labels.ts'
 import type { ObservedModule, ObservedNode, ObservedStranded, Refusal } from './observed.ts'
 import { hashIntent } from './worker-intent.ts'
@@ -22,6 +23,7 @@ import { readWorker, type Worker } from './worker.ts'
 export interface WorkSources {
   caches: Caches
   resolver: MappingResolver
+  lost: LostConfigs
   /** The key of the worker pods' hashes. */
   hashKey: Buffer
   operatorNamespace: string
@@ -123,14 +125,15 @@ export function observe(nodeName: string, sources: WorkSources): ObservedNode | 
   if (node === undefined || config === undefined || config.metadata.deletionTimestamp !== undefined)
     return observeRemains(config === undefined ? node : undefined, stranded)
   const pods = observePods(node, config, sources)
+  const known = recallStatus(config, sources.lost.find(node)) ?? config
   const keys = new Set([
-    ...modulesOfConfig(config),
+    ...modulesOfConfig(known),
     ...pods.workers.map(({ intent }) => `${intent.namespace}/${intent.name}`),
   ])
   return {
     node,
     config,
-    modules: [...keys].sort().map((key) => observeModule(key, node, config, { ...sources, ...pods })),
+    modules: [...keys].sort().map((key) => observeModule(key, node, known, { ...sources, ...pods })),
     hashOfIntent: (intent) => hashIntent(hashKey, node.uid, intent, imageSource),
     operatorNamespace,
     stranded,

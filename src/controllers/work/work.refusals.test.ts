@@ -1,6 +1,6 @@
 import type { ServiceAccount } from 'kubernetes-types/core/v1.js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { fillCaches } from '../../../test/builders/caches.ts'
+import { fillCaches, noLostConfigs } from '../../../test/builders/caches.ts'
 import { buildNode, toNode } from '../../../test/builders/node.ts'
 import { buildNodeConfig } from '../../../test/builders/node-modules-config.ts'
 import { workerSettings } from '../../../test/builders/pod.ts'
@@ -122,6 +122,7 @@ describe('a worker pod that the API server refuses', () => {
     const sources = {
       caches,
       resolver: createMappingResolver(),
+      lost: noLostConfigs,
       hashKey: Buffer.alloc(32),
       operatorNamespace: 'kmm',
       imageSource: 'worker' as const,

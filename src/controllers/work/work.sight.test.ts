@@ -1,6 +1,6 @@
 import type { Pod } from 'kubernetes-types/core/v1.js'
 import { describe, expect, it } from 'vitest'
-import { type ClusterObjects, fillCaches } from '../../../test/builders/caches.ts'
+import { type ClusterObjects, fillCaches, noLostConfigs } from '../../../test/builders/caches.ts'
 import { buildModule } from '../../../test/builders/module.ts'
 import { buildNode } from '../../../test/builders/node.ts'
 import { buildItem, buildLoaded, buildNodeConfig } from '../../../test/builders/node-modules-config.ts'
@@ -20,6 +20,7 @@ function sources(objects: ClusterObjects): Parameters<typeof observe>[1] {
   return {
     caches: fillCaches(objects),
     resolver: createMappingResolver(),
+    lost: noLostConfigs,
     hashKey,
     operatorNamespace: 'kmm-operator-system',
     imageSource: 'worker' as const,

@@ -3,6 +3,7 @@ import type { OperatorConfig } from '../../api/operator-config.ts'
 import { type Claims, createClaims } from '../../controllers/cluster/claims.ts'
 import type { Controller } from '../../controllers/cluster/controller.ts'
 import { createDeviceClassRefusals } from '../../controllers/cluster/device-class-refusals.ts'
+import { watchLostConfigs } from '../../controllers/cluster/lost-configs.ts'
 import { isWorkerPod } from '../../controllers/cluster/pod-view.ts'
 import { createImagesController } from '../../controllers/images/controller.ts'
 import { unverifiedAfterMs } from '../../controllers/images/existence.ts'
@@ -148,13 +149,15 @@ function createNodeRunners(shared: Shared, registryText: string): Runner[] {
     isWorkerPod(pod) &&
     isBelieved(pod, hashKey, node.uid, caches.nodeModulesConfigs.get({ name: node.name })?.spec?.modules ?? [])
   const resolver = createMappingResolver()
-  const sources = { caches, resolver, isOwnWorker }
+  const lost = watchLostConfigs(caches)
+  const sources = { caches, resolver, lost, isOwnWorker }
   // All write about one node: none may decide while another acts.
   const lock = createKeyedLock()
   const work = createWorkController(
     {
       caches,
       resolver,
+      lost,
       hashKey,
       operatorNamespace: shared.namespace,
       imageSource: config.worker.imageSource,

@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest'
+import { fillCaches } from '../../../test/builders/caches.ts'
+import { buildModule } from '../../../test/builders/module.ts'
+import { buildNode } from '../../../test/builders/node.ts'
+import { buildItem, buildLoaded, buildNodeConfig } from '../../../test/builders/node-modules-config.ts'
+import { unloadPolicyAnnotation } from '../../api/annotations.ts'
+import type { Module } from '../../api/module.ts'
+import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
+import { watchLostConfigs } from './lost-configs.ts'
+
+const config = buildNodeConfig({ entries: [buildItem()], loaded: [buildLoaded()] })
+
+/** What is remembered once a NodeModulesConfig was deleted, and others may have followed it. */
+function lose(
+  lost: NodeModulesConfig,
+  { modules = [buildModule()], next = [] }: Partial<{ modules: Module[]; next: NodeModulesConfig[] }> = {},
+) {
+  const caches = fillCaches({ nodes: [buildNode()], modules, nodeModulesConfigs: [lost] })
+  const found = watchLostConfigs(caches)
+  caches.nodeModulesConfigs.deleted({ name: 'n1' }, lost.metadata.uid)
+  for (const each of next) caches.nodeModulesConfigs.written(each)
+  return { caches, found }
+}
+
+describe('a NodeModulesConfig that somebody deletes', () => {
+  it('is remembered with what perhaps is loaded', () => {
+    const { found } = lose(config)
+    expect(found.find(buildNode())).toMatchObject({
+      spec: { modules: [buildItem()] },
+      status: { modules: [buildLoaded({ bootId: '' })] },
+    })
+  })
+
+  it('is forgotten once another one has a status', () => {
+    const bare = buildNodeConfig({ entries: [buildItem()], metadata: { uid: 'uid-next', resourceVersion: '8' } })
+    const whole = buildNodeConfig({ loaded: [buildLoaded()], metadata: { uid: 'uid-next', resourceVersion: '9' } })
+    expect(lose(config, { next: [bare] }).found.find(buildNode())).toBeDefined()
+    expect(lose(config, { next: [bare, whole] }).found.find(buildNode())).toBeUndefined()
+  })
+
+  it('says nothing of another boot, nor of another Node of the name', () => {
+    const { caches, found } = lose(config)
+    expect(found.find(buildNode({ bootId: 'boot-2' }))).toBeUndefined()
+    expect(found.find(buildNode({ uid: 'uid-other' }))).toBeUndefined()
+    caches.nodes.deleted({ name: 'n1' }, 'uid-n1')
+    expect(found.find(buildNode())).toBeUndefined()
+  })
+
+  it('is nothing to remember where nothing is loaded, or is never unloaded', () => {
+    expect(lose(buildNodeConfig({ entries: [buildItem()] })).found.find(buildNode())).toBeUndefined()
+    const metadata = { annotations: { [unloadPolicyAnnotation]: 'Never' } }
+    expect(lose(config, { modules: [buildModule({ metadata })] }).found.find(buildNode())).toBeUndefined()
+  })
+})

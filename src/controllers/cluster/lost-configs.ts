@@ -1,0 +1,48 @@
+import { parseUnloadPolicy } from '../../api/annotations.ts'
+import type { NodeModulesConfig, NodeModuleStatusItem } from '../../api/node-modules-config.ts'
+import type { Caches } from './caches.ts'
+import type { NodeView } from './node-view.ts'
+
+/**
+ * NodeModulesConfigs that somebody deleted while modules were loaded on their nodes. Nobody else knows what is in those
+ * kernels: without it, what is to go by then, or waits for an image, would stay there for ever.
+ */
+export interface LostConfigs {
+  /** The lost one as it was last seen, its modules as perhaps loaded; undefined once a status stands for it again. */
+  find(node: NodeView): NodeModulesConfig | undefined
+}
+
+const listLoaded = ({ status }: NodeModulesConfig): readonly NodeModuleStatusItem[] => status?.modules ?? []
+
+/** What may be in the node's kernel, and may have to be taken out of it. */
+function listDoubts(
+  config: NodeModulesConfig,
+  node: NodeView,
+  caches: Pick<Caches, 'modules'>,
+): NodeModuleStatusItem[] {
+  return listLoaded(config)
+    .filter(({ bootId = '' }) => bootId === '' || bootId === node.bootId)
+    .filter((item) => parseUnloadPolicy(caches.modules.get(item)?.metadata.annotations) !== 'Never')
+    .map((item) => ({ ...item, bootId: '' }))
+}
+
+/** Remembers them from what the caches tell. */
+export function watchLostConfigs(caches: Pick<Caches, 'nodes' | 'nodeModulesConfigs' | 'modules'>): LostConfigs {
+  const lost = new Map<string, NodeModulesConfig>()
+  caches.nodeModulesConfigs.onChange(({ key, before, after }) => {
+    if (after === undefined && before !== undefined && listLoaded(before).length > 0) lost.set(key, before)
+    else if (after !== undefined && listLoaded(after).length > 0) lost.delete(key)
+  })
+  caches.nodes.onChange(({ key, after }) => {
+    if (after === undefined) lost.delete(key)
+  })
+  return {
+    find(node) {
+      const config = lost.get(node.name)
+      const isOfNode = config?.metadata.ownerReferences?.some(({ uid }) => uid === node.uid)
+      if (config === undefined || !isOfNode) return undefined
+      const modules = listDoubts(config, node, caches)
+      return modules.length === 0 ? undefined : { ...config, status: { modules } }
+    },
+  }
+}
