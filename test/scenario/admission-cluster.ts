@@ -29,15 +29,15 @@ export interface AdmissionOptions {
 /** A cluster whose API server asks `kmm webhook`, everything enabled, about everything. */
 export class AdmissionCluster {
   readonly cluster: Cluster
-  /** Where metrics and health are served. */
-  readonly healthPort: number
+  /** Where metrics are served. */
+  readonly metricsPort: number
   readonly #connection: ConnectionSettings
   readonly #agent: Agent
   #webhook: WebhookProcess | undefined
 
-  private constructor(cluster: Cluster, healthPort: number) {
+  private constructor(cluster: Cluster, metricsPort: number) {
     this.cluster = cluster
-    this.healthPort = healthPort
+    this.metricsPort = metricsPort
     this.#connection = loadKubeconfig({ text: cluster.sandbox.kubeconfig })
     const { certificateAuthority: ca, clientCertificate } = this.#connection
     this.#agent = new Agent({
@@ -53,10 +53,14 @@ export class AdmissionCluster {
     await before?.(admission)
     const { client, kubeconfigPath } = admission.cluster.sandbox
     const port = await findFreePort()
-    const configuration = `webhookPort: ${port}\nhealthProbeBindAddress: "127.0.0.1:${admission.healthPort}"\n`
+    const configuration = {
+      webhookPort: port,
+      healthProbeBindAddress: '127.0.0.1:0',
+      metrics: { bindAddress: `127.0.0.1:${admission.metricsPort}` },
+    }
     await client.create(configMaps, {
       metadata: { namespace: operatorNamespace, name: 'kmm-operator-manager-config' },
-      data: { 'controller_config.yaml': configuration },
+      data: { 'controller_config.yaml': JSON.stringify(configuration) },
     })
     await admission.#install(port)
     const flags = ['module', 'namespace', 'preflightvalidation', 'managedclustermodule'].map(

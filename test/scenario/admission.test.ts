@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
+import { request } from 'undici'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { containsModulesLabel } from '../../src/api/labels.ts'
@@ -191,6 +192,14 @@ describe('the API server, asking kmm webhook,', () => {
     expect((await admission.send('DELETE', '/api/v1/namespaces/empty')).status).toBe(200)
   })
 
+  it('counts what it is asked, by kind and result', async () => {
+    await admission.send('POST', modulesPath, makeModule('counted', '('))
+    const { body } = await request(`http://127.0.0.1:${admission.metricsPort}/metrics`)
+    const metrics = await body.text()
+    expect(metrics).toMatch(/^kmm_webhook_reviews_total\{kind="Module",result="refused"\} [1-9]/m)
+    expect(metrics).toMatch(/^controller_runtime_webhook_latency_seconds_count\{webhook="\/validate-kmm[^"]+"\} [1-9]/m)
+  })
+
   it('knows whom to trust from the Secret of the certificates', async () => {
     const { client } = admission.cluster.sandbox
     const secret = await client.get(secrets, { namespace: operatorNamespace, name: 'kmm-webhook-certificates' })
@@ -209,7 +218,10 @@ describe('the API server, asking kmm webhook,', () => {
     const { client, kubeconfigPath, folder } = admission.cluster.sandbox
     await client.create(configMaps, {
       metadata: { namespace: operatorNamespace, name: 'any-port' },
-      data: { 'controller_config.yaml': 'webhookPort: 0\nhealthProbeBindAddress: "127.0.0.1:0"\n' },
+      data: {
+        'controller_config.yaml':
+          'webhookPort: 0\nhealthProbeBindAddress: "127.0.0.1:0"\nmetrics: { bindAddress: "0" }\n',
+      },
     })
     const authority = createAuthority('mounted', Date.now())
     const mount = async (commonName: string): Promise<void> => {

@@ -8,12 +8,13 @@ import { createKubeClient } from '../../kube/http-client.ts'
 import { loadConnection } from '../../kube/in-cluster.ts'
 import type { RunPlugin } from '../../kube/plugin-process.ts'
 import { runWithLease } from '../../kube/lease.ts'
-import { startHealthServer } from '../../runtime/health-server.ts'
+import { type HealthServer, startHealthServer } from '../../runtime/health-server.ts'
 import { createLogger, type Logger } from '../../runtime/logger.ts'
 import { createMetrics, type Metrics } from '../../runtime/metrics.ts'
 import { version } from './version.ts'
 import { loadOperatorConfig } from './load-operator-config.ts'
 import { createOperator, type Operator } from './operator.ts'
+import { startMetricsServer } from './metrics-server.ts'
 import { requireVariable } from './require-variable.ts'
 
 /** What `kmm operator` is started with. */
@@ -65,16 +66,16 @@ export async function runOperator({
     signal,
   )
   const checks = { live: [], ready: [{ name: 'caches', check: () => operator.findFault() }] }
-  const servers = [await startHealthServer(settings.healthProbeBindAddress, checks)]
-  const metricsAddress = chooseMetricsAddress(settings.metrics, logger)
-  if (metricsAddress !== '0') servers.push(await startHealthServer(metricsAddress, { live: [], ready: [], metrics }))
+  const health = await startHealthServer(settings.healthProbeBindAddress, checks)
+  let metricsServer: HealthServer | undefined
   try {
+    metricsServer = await startMetricsServer(settings.metrics, metrics, logger)
     await syncUntilAborted(operator, signal)
     logger.info({ namespace, workerImage, version }, 'caches are synced')
     await leadUntilAborted({ operator, client, namespace, election: settings.leaderElection, logger, metrics, signal })
   } finally {
     await operator.stop()
-    await Promise.all(servers.map((server) => server.stop()))
+    await Promise.all([health.stop(), metricsServer?.stop()])
     await client.close()
   }
 }
@@ -88,18 +89,6 @@ async function syncUntilAborted(operator: Operator, signal: AbortSignal): Promis
   } finally {
     signal.removeEventListener('abort', stop)
   }
-}
-
-/** Metrics are plain HTTP so far: where the configuration asks for protection they stay on the loopback interface. */
-function chooseMetricsAddress(metrics: OperatorConfig['metrics'], logger: Logger): string {
-  const { bindAddress, enableAuthnAuthz, secureServing } = metrics
-  if (bindAddress === '0' || (!enableAuthnAuthz && !secureServing)) return bindAddress
-  const address = `127.0.0.1${bindAddress.slice(bindAddress.lastIndexOf(':'))}`
-  logger.warn(
-    { address },
-    'metrics are served on loopback only; set metrics.enableAuthnAuthz and metrics.secureServing to false to serve them plainly',
-  )
-  return address
 }
 
 interface Leadership {

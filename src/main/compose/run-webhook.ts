@@ -9,15 +9,19 @@ import { loadConnection } from '../../kube/in-cluster.ts'
 import type { RunPlugin } from '../../kube/plugin-process.ts'
 import { type HealthServer, startHealthServer } from '../../runtime/health-server.ts'
 import { createLogger, type Logger } from '../../runtime/logger.ts'
+import { createMetrics } from '../../runtime/metrics.ts'
+import { registerReviewMetrics } from '../../runtime/review-metrics.ts'
 import { readCertificateFiles } from '../../webhook/certificate/certificate-files.ts'
 import { keepCertificateSecret } from '../../webhook/certificate/certificate-secret.ts'
 import { formatBundle } from '../../webhook/certificate/certificate-set.ts'
 import { type CertificateKeeper, createCertificateKeeper } from '../../webhook/certificate/keep-certificate.ts'
 import { injectTrust, type TrustPlaces } from '../../webhook/certificate/trust.ts'
+import type { ReviewRecord } from '../../webhook/server/review-record.ts'
 import { createRoutes, type EnabledWebhooks } from '../../webhook/server/routes.ts'
 import { createServerVersionReader } from '../../webhook/server/server-version.ts'
 import { startWebhookServer, type WebhookServer } from '../../webhook/server/webhook-server.ts'
 import { loadOperatorConfig } from './load-operator-config.ts'
+import { startMetricsServer } from './metrics-server.ts'
 import { requireVariable } from './require-variable.ts'
 import { version } from './version.ts'
 
@@ -63,23 +67,28 @@ export async function runWebhook(options: WebhookArguments): Promise<void> {
     })
   const namespace = requireVariable(environment, 'OPERATOR_NAMESPACE', "the operator's namespace")
   const logger = createLogger(logLevel)
+  const metrics = createMetrics()
   const client = createKubeClient({
     connection: loadConnection({ environment, ...(kubeconfig === undefined ? {} : { path: kubeconfig }) }),
     userAgent: `kmm-webhook/${version}`,
     ...(runPlugin ? { runPlugin } : {}),
+    onRequest: ({ method, code, host }) => metrics.requested(method, code, host),
   })
   try {
     const settings = await loadOperatorConfig(client, { namespace, name: config }, logger)
     const keeper = createKeeper(options, { client, namespace, clock: realClock, logger })
     let server: WebhookServer | undefined
     const health = await startHealth(settings.healthProbeBindAddress, keeper, () => server !== undefined)
+    const onReview = registerReviewMetrics(metrics.registry)
+    let metricsServer: HealthServer | undefined
     try {
-      server = await serve({ keeper, client, logger, enabled, port: settings.webhookPort, signal })
+      metricsServer = await startMetricsServer(settings.metrics, metrics, logger)
+      server = await serve({ keeper, client, logger, enabled, port: settings.webhookPort, onReview, signal })
       await untilAborted(signal)
     } finally {
       await keeper.stop()
       await server?.stop()
-      await health.stop()
+      await Promise.all([health.stop(), metricsServer?.stop()])
     }
   } finally {
     await client.close()
@@ -102,11 +111,13 @@ interface Serving {
   logger: Logger
   enabled: EnabledWebhooks
   port: number
+  onReview: (review: ReviewRecord) => void
   signal: AbortSignal
 }
 
 /** Serves as soon as there is a certificate; undefined when it was stopped before. */
-async function serve({ keeper, client, logger, enabled, port, signal }: Serving): Promise<WebhookServer | undefined> {
+async function serve(serving: Serving): Promise<WebhookServer | undefined> {
+  const { keeper, client, logger, enabled, port, onReview, signal } = serving
   let server: WebhookServer | undefined
   let latest: Certificate | undefined
   const stop = (): void => void keeper.stop()
@@ -118,7 +129,7 @@ async function serve({ keeper, client, logger, enabled, port, signal }: Serving)
   })
   if (certificate === undefined) return undefined
   const routes = createRoutes(enabled, createServerVersionReader(client, realClock))
-  server = await startWebhookServer({ port, routes, certificate, logger })
+  server = await startWebhookServer({ port, routes, certificate, logger, clock: realClock, onReview })
   // It may have changed while the server started.
   server.useCertificate(latest ?? certificate)
   logger.info({ port: server.port, paths: [...routes.keys()], version }, 'serving')

@@ -1,3 +1,4 @@
+import { managedClusterModules, modules, preflightValidations } from '../../api/resources.ts'
 import {
   createModuleAdmission,
   type Admit,
@@ -20,6 +21,8 @@ export interface EnabledWebhooks {
 
 /** What answers at a path. */
 export interface Route {
+  /** Of the objects: `Module`. */
+  kind: string
   /** The longest body: of an admission as controller-runtime has it; of a conversion more, as a list of objects comes at once. */
   mostBytes: number
   /** Answers a review that was parsed as JSON. Throws Invalid for what is none. */
@@ -39,8 +42,9 @@ export const webhookPaths = {
   conversion: '/convert',
 } as const
 
-function admission(admit: Admit): Route {
+function admission(kind: string, admit: Admit): Route {
   return {
+    kind,
     mostBytes: admissionBytes,
     answer: async (review) => {
       const request = parseAdmissionReview(review)
@@ -51,13 +55,25 @@ function admission(admit: Admit): Route {
 
 /** The routes of what is enabled, by path. */
 export function createRoutes(enabled: EnabledWebhooks, readServerVersion: ReadServerVersion): Map<string, Route> {
-  const convert = (review: unknown): Promise<object> => Promise.resolve(answerConversionReview(review))
+  const conversion: Route = {
+    kind: preflightValidations.kind,
+    mostBytes: conversionBytes,
+    answer: (review) => Promise.resolve(answerConversionReview(review)),
+  }
   const routes: [isEnabled: boolean, path: string, route: Route][] = [
-    [enabled.module, webhookPaths.module, admission(createModuleAdmission(readServerVersion))],
-    [enabled.namespace, webhookPaths.namespace, admission(admitNamespace)],
-    [enabled.preflightValidation, webhookPaths.preflightValidation, admission(admitPreflight)],
-    [enabled.preflightValidation, webhookPaths.conversion, { mostBytes: conversionBytes, answer: convert }],
-    [enabled.managedClusterModule, webhookPaths.managedClusterModule, admission(admitManagedClusterModule)],
+    [enabled.module, webhookPaths.module, admission(modules.kind, createModuleAdmission(readServerVersion))],
+    [enabled.namespace, webhookPaths.namespace, admission('Namespace', admitNamespace)],
+    [
+      enabled.preflightValidation,
+      webhookPaths.preflightValidation,
+      admission(preflightValidations.kind, admitPreflight),
+    ],
+    [enabled.preflightValidation, webhookPaths.conversion, conversion],
+    [
+      enabled.managedClusterModule,
+      webhookPaths.managedClusterModule,
+      admission(managedClusterModules.kind, admitManagedClusterModule),
+    ],
   ]
   return new Map(routes.filter(([isEnabled]) => isEnabled).map(([, path, route]) => [path, route]))
 }

@@ -3,6 +3,7 @@ import { connect } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Agent, request } from 'undici'
 import { type Certificate, createAuthority } from '../../kube/certificate.ts'
+import { realClock } from '../../kube/clock.ts'
 import { webhookPaths, createRoutes } from './routes.ts'
 import { startWebhookServer, type WebhookServer } from './webhook-server.ts'
 
@@ -13,13 +14,22 @@ const issue = (): Certificate =>
 let server: WebhookServer
 let agent: Agent
 let log: string[]
+let records: string[]
 const note = (fields: object, message: string): void => void log.push(`${message} ${JSON.stringify(fields)}`)
 
 beforeEach(async () => {
   log = []
   const enabled = { module: true, namespace: true, preflightValidation: true, managedClusterModule: false }
   const routes = createRoutes(enabled, () => Promise.reject(new Error('the version is secret')))
-  server = await startWebhookServer({ port: 0, routes, certificate: issue(), logger: { info: note, warn: note } })
+  records = []
+  server = await startWebhookServer({
+    port: 0,
+    routes,
+    certificate: issue(),
+    logger: { info: note, warn: note },
+    clock: realClock,
+    onReview: ({ kind, code, result }) => records.push(`${kind} ${code} ${result}`),
+  })
   agent = new Agent({ connect: { ca: authority.certificate } })
 })
 afterEach(async () => {
@@ -58,6 +68,13 @@ const review = (object: unknown): string =>
     request: { uid: 'u', operation: 'CREATE', kind, object },
   })
 
+const conversion = (desiredAPIVersion: string): string =>
+  JSON.stringify({
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'ConversionReview',
+    request: { uid: 'u', desiredAPIVersion, objects: [] },
+  })
+
 describe('the webhook', () => {
   it('answers reviews over TLS, whatever query the API server adds', async () => {
     const { status, text } = await post({
@@ -67,6 +84,24 @@ describe('the webhook', () => {
     expect([status, JSON.parse(text)]).toEqual([
       200,
       { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response: { uid: 'u', allowed: true } },
+    ])
+  })
+
+  it('tells how each review ended', async () => {
+    await post({ body: review(module({ selector: {} })) })
+    await post({ body: review(module({ selector: 'all' })) })
+    await post({ body: '{' })
+    await post({ path: webhookPaths.conversion, body: conversion('kmm.sigs.x-k8s.io/v1beta1') })
+    await post({ path: webhookPaths.conversion, body: conversion('kmm.sigs.x-k8s.io/v3') })
+    await post({ body: review(module({ selector: {}, dra: { container: { image: 'd:1' }, driverName: 'gpu' } })) })
+    await post({ path: '/invented' })
+    expect(records).toEqual([
+      'Module 200 allowed',
+      'Module 200 refused',
+      'Module 400 unreadable',
+      'PreflightValidation 200 converted',
+      'PreflightValidation 200 failed',
+      'Module 500 error',
     ])
   })
 

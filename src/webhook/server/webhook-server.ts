@@ -2,8 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import { describeError, hasCode, KmmError } from '../../errors/error.ts'
 import type { Certificate } from '../../kube/certificate.ts'
+import type { Clock } from '../../kube/clock.ts'
 import type { WebhookLogger } from '../webhook-logger.ts'
 import { type ByteBudget, createByteBudget, HttpRefusal, withBody } from './read-body.ts'
+import { readResult, type ReviewRecord, type ReviewResult } from './review-record.ts'
 import type { Route } from './routes.ts'
 
 /** How the server is started. */
@@ -13,6 +15,9 @@ export interface WebhookServerOptions {
   routes: ReadonlyMap<string, Route>
   certificate: Certificate
   logger: WebhookLogger
+  clock: Clock
+  /** Told of every review that was answered. */
+  onReview?: (review: ReviewRecord) => void
 }
 
 /** A running HTTPS server. */
@@ -33,11 +38,13 @@ interface Handling {
   routes: ReadonlyMap<string, Route>
   budget: ByteBudget
   logger: WebhookLogger
+  clock: Clock
+  onReview: (review: ReviewRecord) => void
 }
 
-function chooseRoute(request: IncomingMessage, routes: Handling['routes']): Route {
-  const path = (request.url ?? '/').split('?')[0] ?? '/'
-  const route = routes.get(path)
+const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split('?')[0] ?? '/'
+
+function checkRequest(request: IncomingMessage, route: Route | undefined): Route {
   if (route === undefined) throw new HttpRefusal(404, 'nothing answers here; is the webhook for this enabled?')
   if (request.method !== 'POST') throw new HttpRefusal(405, 'reviews are posted')
   const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim()
@@ -64,19 +71,28 @@ function describeFailure(error: unknown, logger: WebhookLogger): { status: numbe
 }
 
 async function handle(request: IncomingMessage, response: ServerResponse, handling: Handling): Promise<void> {
-  const { routes, budget, logger } = handling
+  const { routes, budget, logger, clock, onReview } = handling
+  const startMs = clock.monotonic()
+  const path = pathOf(request)
+  const found = routes.get(path)
+  const note = (code: number, result: ReviewResult): void => {
+    // A path that nothing answers is anybody's invention.
+    if (found) onReview({ path, kind: found.kind, code, result, seconds: (clock.monotonic() - startMs) / 1_000 })
+  }
   try {
-    const route = chooseRoute(request, routes)
+    const route = checkRequest(request, found)
     const answer = await withBody(request, { mostBytes: route.mostBytes, budget }, (body) =>
       route.answer(parseJson(body)),
     )
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
+    note(200, readResult(answer))
   } catch (error) {
     // Who goes away in the middle gets no answer.
     if (response.destroyed || response.headersSent) return
     const { status, text } = describeFailure(error, logger)
     // The rest of the body is not read: the connection cannot be used again.
     response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' }).end(`${text}\n`)
+    note(status, status < 500 ? 'unreadable' : 'error')
   }
 }
 
@@ -100,8 +116,8 @@ function listen(server: Server, port: number): Promise<number> {
 
 /** Starts the HTTPS server that API servers post reviews to. */
 export async function startWebhookServer(options: WebhookServerOptions): Promise<WebhookServer> {
-  const { routes, certificate, logger } = options
-  const handling = { routes, logger, budget: createByteBudget(budgetBytes) }
+  const { routes, certificate, logger, clock, onReview = () => undefined } = options
+  const handling = { routes, logger, clock, onReview, budget: createByteBudget(budgetBytes) }
   const toContext = ({ certificate: cert, key }: Certificate) => ({ cert, key, minVersion: 'TLSv1.2' as const })
   const server = createServer(
     { ...toContext(certificate), requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs },
