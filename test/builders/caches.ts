@@ -3,6 +3,7 @@ import type { Namespace, Pod } from 'kubernetes-types/core/v1.js'
 import type { Module } from '../../src/api/module.ts'
 import type { ModuleImagesConfig } from '../../src/api/module-images-config.ts'
 import type { NodeModulesConfig } from '../../src/api/node-modules-config.ts'
+import type { PreflightValidation } from '../../src/api/preflight-validation.ts'
 import type { Caches } from '../../src/controllers/cluster/caches.ts'
 import type { NodeView } from '../../src/controllers/cluster/node-view.ts'
 import type { DeviceClass } from '../../src/kube/device-class.ts'
@@ -19,6 +20,7 @@ export interface ClusterObjects {
   modules?: readonly Module[]
   nodeModulesConfigs?: readonly NodeModulesConfig[]
   moduleImagesConfigs?: readonly ModuleImagesConfig[]
+  preflightValidations?: readonly PreflightValidation[]
   pods?: readonly Pod[]
   daemonSets?: readonly DaemonSet[]
   namespaces?: readonly Namespace[]
@@ -42,6 +44,7 @@ export function fillCaches(objects: ClusterObjects): Caches {
   for (const module of objects.modules ?? []) caches.modules.written(module)
   for (const config of objects.nodeModulesConfigs ?? []) caches.nodeModulesConfigs.written(config)
   for (const images of objects.moduleImagesConfigs ?? []) caches.moduleImagesConfigs.written(images)
+  for (const preflight of objects.preflightValidations ?? []) caches.preflightValidations.written(preflight)
   for (const pod of objects.pods ?? []) caches.pods.written(pod)
   for (const daemonSet of objects.daemonSets ?? []) caches.daemonSets.written(daemonSet)
   for (const namespace of objects.namespaces ?? []) caches.namespaces.written(namespace)

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Pod } from 'kubernetes-types/core/v1.js'
 import { fillCaches } from '../../../test/builders/caches.ts'
 import { anyKernel, buildModule, buildPluginModule, markDeleted } from '../../../test/builders/module.ts'
+import { buildAsked, buildPreflight } from '../../../test/builders/preflight.ts'
 import { buildImages } from '../../../test/builders/report.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
 import { watchClusterMetrics } from './cluster-metrics.ts'
@@ -47,6 +48,20 @@ describe('the metrics of a cluster', () => {
       'kmm_device_plugin_num 1',
       'kmm_modprobe_args{name="a",namespace="ns",modprobeArgs="-v,-f"} 1',
     ])
+  })
+
+  it('count PreflightValidations, and leave the images that they ask about to them', async () => {
+    const preflight = buildPreflight()
+    const modules = [buildModule()]
+    const caches = fillCaches({
+      preflightValidations: [preflight],
+      moduleImagesConfigs: [buildAsked({ preflight, modules }, { phase: 'Missing' })],
+    })
+    const metrics = createMetrics()
+    watchClusterMetrics(caches, metrics)
+    expect(await read(metrics)).toEqual(['kmm_preflight_num 1'])
+    caches.preflightValidations.deleted({ name: 'next' }, preflight.metadata.uid)
+    expect(await read(metrics)).toEqual([])
   })
 
   it('count images by phase, and build and sign pods by theirs, as they are at the moment', async () => {
