@@ -14,7 +14,7 @@ import { validateSigning } from './signing.ts'
 import { validateTolerations } from './tolerations.ts'
 import { warnOfUnloadPolicy } from './unload-policy.ts'
 import { warnOfVariables } from './variables.ts'
-import { validateVersionChange, warnOfVersion } from './version.ts'
+import { validateVersionChange, warnOfName, warnOfVersion } from './version.ts'
 import { validateVolumes } from './volumes.ts'
 
 /** The longest of KMM's node labels leaves this many characters for namespace and name together. */
@@ -45,7 +45,7 @@ export function validateModule(module: Module, old?: Module, options: ModuleRule
   const findings = validateModuleSpec(module.spec, old?.spec, { ...options, path: 'spec' })
   return {
     errors: [...validateLength(name, namespace), ...findings.errors],
-    warnings: [...ofPolicy, ...findings.warnings],
+    warnings: [...ofPolicy, ...(old === undefined ? warnOfName(name) : []), ...findings.warnings],
   }
 }
 

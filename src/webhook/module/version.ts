@@ -16,6 +16,15 @@ export function validateVersionChange(spec: ModuleSpec, old: ModuleSpec, path: s
   )
 }
 
+/** The label that says that `x.version` is loaded is the one that says the version of `x`. */
+export function warnOfName(name: string): string[] {
+  if (!name.endsWith('.version')) return []
+  const other = name.slice(0, -'.version'.length)
+  return [
+    `metadata.name: where a Module ${quote(other)} of this namespace has a version, nodes have the same label for both; choose a name that does not end in .version`,
+  ]
+}
+
 /** A version becomes the value of labels of nodes, which the API server refuses later if it cannot be one. */
 export function warnOfVersion(spec: ModuleSpec, path: string): string[] {
   const version = versionOf(spec)

@@ -119,6 +119,12 @@ describe('a Module is accepted with a warning for', () => {
       `${container}.sign.filesToSign[0]`,
       '"X" is no variable',
     ],
+    [
+      'a name that ends as a label of another Module',
+      { ...withContainer({}), metadata: { namespace: 'ns', name: 'x.version' } },
+      'metadata.name',
+      'does not end in .version',
+    ],
     ['a version that is no label', withContainer({ version: 'a b' }), `${container}.version`, 'cannot be the value'],
   ])('%s', (_what, module, path, words) => {
     const warnings = warningsOf(module)
