@@ -23,9 +23,9 @@ const doneDifferently: readonly Known[] = [
     },
   },
   {
-    reason: 'The content of a DeviceClass is stored as it is: there are no devices.',
+    reason: 'What a DeviceClass says is not judged: there are no devices.',
     places: {
-      'a DeviceClass of resource.k8s.io/v1': 'bad changed made none',
+      'a DeviceClass of resource.k8s.io/v1': 'bad changed',
     },
   },
   {
