@@ -1,6 +1,7 @@
 import type { Pod } from 'kubernetes-types/core/v1.js'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { resourceTypeLabel, workerActionLabel } from '../../src/api/labels.ts'
+import type { Module } from '../../src/api/module.ts'
 import { hasCode } from '../../src/errors/error.ts'
 import { configMaps, namespaces } from '../../src/kube/core-resources.ts'
 import { build } from './builds.ts'
@@ -20,9 +21,9 @@ beforeAll(async () => {
 })
 afterAll(() => cluster.stop())
 
-async function openLoaded(name: string): Promise<Scene> {
+async function openLoaded(name: string, change?: (module: Module) => void): Promise<Scene> {
   const scene = await Scene.open(cluster, name)
-  await scene.create(await scene.push('1'))
+  await scene.create(await scene.push('1'), change)
   await scene.untilReady()
   return scene
 }
@@ -56,7 +57,9 @@ const isBuildPod = ({ metadata }: Pod, scene: Scene): boolean =>
   metadata?.namespace === scene.name && metadata.labels?.[resourceTypeLabel] !== undefined
 
 it.concurrent('unloads from its own namespace what a namespace held that somebody deletes, also while it builds', async () => {
-  const scene = await openLoaded('end-namespace')
+  const scene = await openLoaded('end-namespace', ({ spec }) => {
+    if (spec) spec.devicePlugin = { container: { image: 'registry.example/plugin:1' } }
+  })
   const unloads = watchUnloads(scene)
   cluster.sandbox.rules.add({ match: { namespace: scene.name, name: 'build' }, behaviour: { do: 'ready' } })
   const data = { dockerfile: `FROM ${scene.image('1')}\n` }
