@@ -38,6 +38,7 @@ export function observeWork(parts: WorkParts = {}): ObservedNode {
         name: 'mod',
         workers: [],
         pluginPods: 0,
+        pluginWords: '',
         vanished: false,
         policy: 'OnDelete',
         tolerations: [],

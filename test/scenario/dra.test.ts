@@ -1,7 +1,7 @@
 import type { DaemonSet } from 'kubernetes-types/apps/v1.js'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { getDevicePluginReadyLabel, getDraReadyLabel } from '../../src/api/labels.ts'
-import { daemonSets, serviceAccounts } from '../../src/kube/core-resources.ts'
+import { getDevicePluginReadyLabel, getDraReadyLabel, roleLabel } from '../../src/api/labels.ts'
+import { daemonSets, pods, serviceAccounts } from '../../src/kube/core-resources.ts'
 import { isEqualJson } from '../../src/kube/json.ts'
 import { deviceClasses } from '../../src/kube/device-class.ts'
 import { Cluster } from './cluster.ts'
@@ -265,6 +265,60 @@ it(
     await scene.until('the counts', () => isCounted(scene, 'dra', {}))
     await scene.delete()
     await scene.untilGone()
+    await scene.until('nor a class', () => dra.class(classOf(scene)) === undefined)
+  },
+  timeoutMs,
+)
+
+/** A scene whose module is loaded and whose driver runs; answers the driver's pod. */
+async function openRunning(name: string): Promise<{ scene: Scene; key: { namespace: string; name: string } }> {
+  const scene = await Scene.open(cluster, name)
+  await scene.create(await scene.push('1'), ({ spec }) => {
+    if (spec) spec.dra = buildDra(scene)
+  })
+  await scene.untilReady()
+  await scene.until('the label', () => hasDraLabel(scene))
+  const [pod] = podsOf(scene).filter(({ metadata }) => metadata?.labels?.[roleLabel] === 'dra')
+  return { scene, key: { namespace: scene.name, name: pod?.metadata?.name ?? '' } }
+}
+
+it(
+  "waits for a driver's pod that somebody else holds, names it, and goes on when it is let go",
+  async () => {
+    const { scene, key } = await openRunning('held')
+    const { client } = cluster.sandbox
+    const hold = { op: 'add', path: '/metadata/finalizers/-', value: 'example.test/hold' }
+    await client.patch(pods, key, { type: 'json', body: [hold] })
+    await scene.delete()
+    const message = await scene.untilFailed('DevicePluginStillRunning', 0)
+    expect(message).toContain(key.name)
+    await scene.until('the finalizer is named', () => scene.worker?.message?.includes('example.test/hold'))
+    await scene.until('on the Module', () => scene.condition('Ready')?.message?.includes('example.test/hold'))
+    const isLetGo = (): boolean =>
+      podsOf(scene).some(
+        ({ metadata }) => JSON.stringify(metadata?.finalizers) === JSON.stringify(['example.test/hold']),
+      )
+    await scene.until('our finalizer is off', isLetGo)
+    expect([scene.kernel.isLoaded('kmm_demo'), scene.pods.Unload.size, hasDraLabel(scene)]).toEqual([true, 0, false])
+    await client.patch(pods, key, { type: 'json', body: [{ op: 'remove', path: '/metadata/finalizers/0' }] })
+    await scene.untilGone()
+    expect(scene.kernel.isLoaded('kmm_demo')).toBe(false)
+  },
+  timeoutMs,
+)
+
+it(
+  'waits for the driver of a dead node and says so; deleting the Node leaves nothing',
+  async () => {
+    const { scene, key } = await openRunning('dead')
+    await scene.node.setReady(false)
+    await scene.delete()
+    await scene.until('the pod is named', () => scene.condition('Ready')?.message?.includes(key.name))
+    expect(scene.condition('Ready')?.message).toContain('its node is not ready')
+    expect(scene.pods.Unload.size).toBe(0)
+    await scene.node.delete()
+    await scene.untilGone()
+    await scene.until('no pod is left', () => podsOf(scene).length === 0, 45_000)
     await scene.until('nor a class', () => dra.class(classOf(scene)) === undefined)
   },
   timeoutMs,

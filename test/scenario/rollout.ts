@@ -8,10 +8,16 @@ import {
   moduleNameLabel,
   roleLabel,
 } from '../../src/api/labels.ts'
-import type { Module } from '../../src/api/module.ts'
+import type { Module, ModuleSpec } from '../../src/api/module.ts'
 import { UpgradeRecord } from './upgrade-record.ts'
 import { type Cluster, demoModule } from './cluster.ts'
 import type { Scene } from './scene.ts'
+
+interface Parts {
+  name: string
+  moduleName: string
+  plugin: Pick<ModuleSpec, 'devicePlugin' | 'dra'>
+}
 
 /** A Module with a version and a device plugin on the node of a scene, in the hands of its administrator. */
 export class Rollout {
@@ -27,14 +33,22 @@ export class Rollout {
 
   /** Creates the Module in version 1 and sees it loaded, its pod running. */
   static async start(scene: Scene, image: string, name = 'demo', moduleName = 'kmm_demo'): Promise<Rollout> {
+    const devicePlugin = { container: { image: 'registry.example/plugin:1' } }
+    return Rollout.#start(scene, image, { name, moduleName, plugin: { devicePlugin } })
+  }
+
+  /** The same with a DRA driver in place of the device plugin. */
+  static async startDriver(scene: Scene, image: string): Promise<Rollout> {
+    const dra = { container: { image: 'registry.example/driver:1' }, driverName: 'gpu.example.com' }
+    return Rollout.#start(scene, image, { name: 'demo', moduleName: 'kmm_demo', plugin: { dra } })
+  }
+
+  static async #start(scene: Scene, image: string, { name, moduleName, plugin }: Parts): Promise<Rollout> {
     const subject = { node: scene.name, namespace: scene.name, name }
     const rollout = new Rollout(scene, name, await UpgradeRecord.open(scene.cluster.sandbox.client, subject))
     const module = demoModule(image, ({ metadata, spec }) => {
       Object.assign(metadata, { namespace: scene.name, name })
-      Object.assign(spec ?? {}, {
-        selector: scene.selector,
-        devicePlugin: { container: { image: 'registry.example/plugin:1' } },
-      })
+      Object.assign(spec ?? {}, { selector: scene.selector, ...plugin })
       Object.assign(spec?.moduleLoader?.container ?? {}, { version: '1', modprobe: { moduleName } })
     })
     await scene.cluster.createModule(module)

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { roleLabel } from '../../src/api/labels.ts'
 import { pods } from '../../src/kube/core-resources.ts'
 import { Cluster, exampleFiles, kernel56 } from './cluster.ts'
 import { Rollout } from './rollout.ts'
@@ -135,9 +136,9 @@ it('waits for a device plugin that will not end, and tells on the Module', async
   const rollout = await start(scene, first)
   await rollout.release('2', second)
   await rollout.ask('2')
-  expect(await rollout.untilTold('DevicePluginStillRunning')).toBe(
-    '1 device plugin or DRA pod(s) of up-stubborn/demo still run on the node; version 1 is unloaded when they are gone',
-  )
+  const told = await rollout.untilTold('DevicePluginStillRunning')
+  expect(told).toContain('1 device plugin or DRA pod(s) of up-stubborn/demo still run on the node: demo-device-plugin-')
+  expect(told).toContain('; version 1 is unloaded when they are gone')
   const isProgressing = (): boolean =>
     cluster.condition('Progressing', 'demo', scene.name)?.reason === 'DevicePluginStillRunning'
   await scene.until('the condition', isProgressing)
@@ -183,6 +184,19 @@ it('unloads nothing when its administrator goes back on the decision while the d
   await cluster.sandbox.client.delete(pods, key, { gracePeriodSeconds: 0 })
   await rollout.untilRunning('1')
   expect([scene.kernel.insertions('kmm_demo'), scene.kernel.removals('kmm_demo')]).toEqual([1, 0])
+})
+
+it('leads a DRA driver from version to version as it does a device plugin', async () => {
+  const scene = await Scene.open(cluster, 'up-dra')
+  const [first, second] = await pushVersions(scene)
+  const rollout = await Rollout.startDriver(scene, first)
+  rollouts.push(rollout)
+  await expectInOrder(rollout, coming('1'), '1')
+  await rollout.release('2', second)
+  await rollout.ask('2')
+  await rollout.untilRunning('2')
+  await expectInOrder(rollout, [...leaving('1'), ...coming('2')], '2')
+  expect(rollout.plugins.map(({ metadata }) => metadata?.labels?.[roleLabel])).toEqual(['dra'])
 })
 
 it('upgrades one Module of a node and leaves the other alone, also where names have dots', async () => {

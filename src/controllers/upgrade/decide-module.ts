@@ -9,8 +9,8 @@ export interface NextLabels extends Pick<VersionLabels, 'worker' | 'schedule'> {
 
 const none: NextLabels = { worker: '', schedule: '' }
 
-function waitForPlugins({ namespace, name, labels, pluginPods }: ObservedModule): Wait {
-  const what = `${pluginPods} device plugin or DRA pod(s) of ${namespace}/${name} still run on the node`
+function waitForPlugins({ namespace, name, labels, pluginPods, pluginWords }: ObservedModule): Wait {
+  const what = `${pluginPods} device plugin or DRA pod(s) of ${namespace}/${name} still run on the node: ${pluginWords}`
   const message = `${what}; version ${labels.worker} is unloaded when they are gone`
   return { reason: 'DevicePluginStillRunning', message }
 }

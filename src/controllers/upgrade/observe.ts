@@ -15,6 +15,7 @@ import { type Caches, moduleKeyOfPod, podsByNode } from '../cluster/caches.ts'
 import { defined } from '../cluster/defined.ts'
 import { findOnNode } from '../cluster/module-on-node.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
+import { describePluginPods } from '../cluster/plugin-words.ts'
 import { isPluginPod } from '../cluster/pod-view.ts'
 import type { Claim, ObservedModule, ObservedUpgrade, VersionLabels } from './observed.ts'
 
@@ -74,6 +75,7 @@ export function observeModule({ namespace, name }: ModuleName, node: NodeView, c
     }),
     ready: hasReadyLabel(node.labels, { namespace, name }),
     pluginPods: needsModule.length,
+    pluginWords: describePluginPods(needsModule, node),
   }
 }
 

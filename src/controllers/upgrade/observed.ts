@@ -35,6 +35,8 @@ export interface ObservedModule {
   pinned?: string
   /** Device plugin and DRA pods of the Module on the node that need the module, in any state. */
   pluginPods: number
+  /** Their names, and what keeps each. */
+  pluginWords: string
 }
 
 /** What `upgrade` sees of one node. */

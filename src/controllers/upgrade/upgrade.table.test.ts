@@ -49,6 +49,7 @@ function observe(world: World, { claim, version }: Stage): ObservedModule {
     ...(loaded === undefined ? {} : { loaded }),
     ready,
     pluginPods: plugin === undefined ? 0 : 1,
+    pluginWords: '',
   }
 }
 

@@ -10,6 +10,7 @@ import type { LostConfigs } from '../cluster/lost-configs.ts'
 import { findOnNode } from '../cluster/module-on-node.ts'
 import { modulesOfConfig } from '../cluster/modules-of-config.ts'
 import type { NodeView } from '../cluster/node-view.ts'
+import { describePluginPods } from '../cluster/plugin-words.ts'
 import { isPluginPod, isWorkerPod, type PodView } from '../cluster/pod-view.ts'
 import { internalTolerations } from '../cluster/toleration.ts'
 import { answerModule } from '../plan/answer.ts'
@@ -96,6 +97,7 @@ function observeModule(
   const { namespace = '', name } = parseKey(key)
   const { entry, ...found } = findOnNode(config, { namespace, name })
   const refusal = sources.refusals.get(refusalKey(node.name, namespace, name))
+  const plugins = sources.plugins.filter((pod) => moduleKeyOfPod(pod) === key && pod.needsModule)
   return {
     namespace,
     name,
@@ -103,7 +105,8 @@ function observeModule(
     ...defined({ entry, refusal }),
     ...observeIntent(key, { node, config, isNamed: entry !== undefined }, sources),
     workers: sources.workers.filter(({ intent }) => intent.namespace === namespace && intent.name === name),
-    pluginPods: sources.plugins.filter((pod) => moduleKeyOfPod(pod) === key && pod.needsModule).length,
+    pluginPods: plugins.length,
+    pluginWords: describePluginPods(plugins, node),
     vanished: sources.caches.modules.get({ namespace, name }) === undefined,
     namespaceTerminating: sources.caches.namespaces.get({ name: namespace })?.terminating !== false,
   }

@@ -39,6 +39,8 @@ export interface ObservedModule {
   refusal?: Refusal
   /** Device plugin and DRA pods of this Module on the node that need the module, in any state. */
   pluginPods: number
+  /** Their names, and what keeps each. */
+  pluginWords: string
   /** There is no such Module. */
   vanished: boolean
   /**

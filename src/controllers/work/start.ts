@@ -21,7 +21,8 @@ function decideRefused(
 }
 
 function decidePluginsRunning(module: ObservedModule, node: string, nowMs: number): PodDecision {
-  const message = `${module.pluginPods} device plugin or DRA pod(s) of this Module still run on node ${node}; the module is unloaded when they are gone`
+  const { pluginPods, pluginWords } = module
+  const message = `${pluginPods} device plugin or DRA pod(s) of this Module still run on node ${node}: ${pluginWords}; the module is unloaded when they are gone`
   const reported = makeReported(module, 'Unload', { reason: 'DevicePluginStillRunning', attempt: 0, message }, nowMs)
   return { reported, waits: [makeWait('DevicePluginStillRunning', message)] }
 }
@@ -30,11 +31,12 @@ function decideRun(module: ObservedModule, intent: WorkerIntent, observed: Obser
   const { node, config } = observed
   const hash = observed.hashOfIntent(intent)
   const refusal = module.refusal?.hash === hash ? module.refusal : undefined
+  // First, as they keep the module in the kernel even when the node is back.
+  if (intent.action === 'Unload' && module.pluginPods > 0) return decidePluginsRunning(module, node.name, nowMs)
   if (!node.ready)
     return {
       waits: [makeWait('NodeNotReady', `node ${node.name} is not ready: its kubelet would not start the worker`)],
     }
-  if (intent.action === 'Unload' && module.pluginPods > 0) return decidePluginsRunning(module, node.name, nowMs)
   const create = { type: 'createPod' as const, intent, hash, node, config }
   if (refusal === undefined) return { pods: [{ ...create, refusedAttempts: 0 }] }
   const refused = decideRefused(module, refusal, intent.action, nowMs)
