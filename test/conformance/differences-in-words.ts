@@ -81,8 +81,9 @@ export const saidDifferently: readonly Known[] = [
     },
   },
   {
-    reason: "The words for a rule that does not parse are those of the sandbox's parser.",
+    reason: "The words for a rule or selector that does not parse are those of the sandbox's parser.",
     places: {
+      'a DeviceClass of resource.k8s.io/v1': 'bad.body.details.causes[0].message bad.body.message',
       'a rule that does not parse is refused': 'body.details.causes[0].message body.message',
     },
   },

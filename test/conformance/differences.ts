@@ -23,12 +23,6 @@ const doneDifferently: readonly Known[] = [
     },
   },
   {
-    reason: 'What a DeviceClass says is not judged: there are no devices.',
-    places: {
-      'a DeviceClass of resource.k8s.io/v1': 'bad changed',
-    },
-  },
-  {
     reason: 'Resource claims are answered with 501: there are no devices.',
     places: {
       'a DeviceClass of resource.k8s.io/v1': 'claims',

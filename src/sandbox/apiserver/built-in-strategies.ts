@@ -181,6 +181,19 @@ const secretStrategy: Strategy = {
 
 const quotaStrategy: Strategy = { ...statusStrategy, generation: 'none', prepareForStatusUpdate: keepSpec }
 
+/** Lists without items are not stored, a spec is. */
+function trimDeviceClass(deviceClass: ApiObject): void {
+  const spec = Object.entries(fieldsOf(deviceClass, 'spec'))
+  deviceClass['spec'] = Object.fromEntries(spec.filter(([, value]) => !Array.isArray(value) || value.length > 0))
+}
+
+const deviceClassStrategy: Strategy = {
+  ...plainStrategy,
+  generation: 'spec',
+  prepareForCreate: trimDeviceClass,
+  prepareForUpdate: trimDeviceClass,
+}
+
 /** The strategies of the built-in kinds, by group and plural name; other kinds are plain. */
 export const builtInStrategies: Readonly<Record<string, Strategy>> = {
   pods: podStrategy,
@@ -192,11 +205,7 @@ export const builtInStrategies: Readonly<Record<string, Strategy>> = {
   'deployments.apps': workloadStrategy,
   'leases.coordination.k8s.io': { ...plainStrategy, createOnUpdate: true, unconditionalUpdate: false },
   events: { ...plainStrategy, createOnUpdate: true },
-  'deviceclasses.resource.k8s.io': {
-    ...plainStrategy,
-    generation: 'spec',
-    prepareForCreate: (object) => void (object['spec'] ??= {}),
-  },
+  'deviceclasses.resource.k8s.io': deviceClassStrategy,
   'priorityclasses.scheduling.k8s.io': { ...plainStrategy, generation: 'spec' },
   'validatingwebhookconfigurations.admissionregistration.k8s.io': { ...plainStrategy, generation: 'spec' },
   'roles.rbac.authorization.k8s.io': { ...plainStrategy, createOnUpdate: true },

@@ -1,5 +1,5 @@
 import type { ApiCase } from '../context.ts'
-import { at, brief, changed, configMap, configMaps, dig, leases, modules } from '../objects.ts'
+import { at, brief, changed, configMap, configMaps, dig, leases, metaOf, modules } from '../objects.ts'
 
 const reviews = '/apis/authorization.k8s.io/v1'
 const tokens = '/apis/authentication.k8s.io/v1'
@@ -274,6 +274,53 @@ export const accessCases: readonly ApiCase[] = [
       }
       await api.delete(at(path, '', token))
       return result
+    },
+  },
+  {
+    name: 'what a DeviceClass may say',
+    observe: async ({ api, token }) => {
+      const path = at('resource.k8s.io/v1/deviceclasses')
+      const probe = async (spec: unknown) => {
+        const answer = await api.post(`${path}?dryRun=All`, { metadata: { name: token }, spec })
+        return answer.status < 300 ? dig(answer.body, 'spec') : answer
+      }
+      const select = (expression: string) => probe({ selectors: [{ cel: { expression } }] })
+      const configure = (opaque: unknown) => probe({ config: [{ opaque }] })
+      const driver = 'gpu.example.com'
+      const many = Array.from({ length: 33 }, () => ({ cel: { expression: 'true' } }))
+      return {
+        capacity: await select('device.capacity["a.b"].memory.compareTo(quantity("1Gi")) >= 0'),
+        version: await select('device.attributes["a.b"].version.isGreaterThan(semver("1.2.3"))'),
+        optional: await select('device.attributes["a.b"].?fast.orValue(false)'),
+        undeclared: await select('foo == 1'),
+        noBool: await select('device.driver'),
+        long: await select(`"${'a'.repeat(10_240)}" == device.driver`),
+        many: await probe({ selectors: many }),
+        settings: await configure({ driver, parameters: { a: null, b: '', c: [], d: {}, e: 1.5, f: false } }),
+        noOpaque: await probe({ config: [{}] }),
+        noDriver: await configure({ parameters: {} }),
+        badDriver: await configure({ driver: 'A_B', parameters: {} }),
+        longDriver: await configure({ driver: 'a'.repeat(64), parameters: {} }),
+        noParameters: await configure({ driver }),
+        listOfParameters: await configure({ driver, parameters: [1] }),
+        extended: await probe({ extendedResourceName: 'example.com/gpu' }),
+        badExtended: await probe({ extendedResourceName: 'kubernetes.io/gpu' }),
+        nothing: await probe(undefined),
+      }
+    },
+  },
+  {
+    name: 'a DeviceClass counts what is asked of it, and may be replaced without its version',
+    observe: async ({ api, token }) => {
+      const path = 'resource.k8s.io/v1/deviceclasses'
+      const own = at(path, '', token)
+      const made = await api.post(at(path), { metadata: { name: token }, spec: {} })
+      const labelled = await api.patch(own, 'merge', { metadata: { labels: { a: 'b' } } })
+      const changed = await api.patch(own, 'merge', { spec: { extendedResourceName: 'example.com/gpu' } })
+      const replaced = await api.put(own, { metadata: { name: token }, spec: {} })
+      const absent = await api.put(at(path, '', `${token}x`), { metadata: { name: `${token}x` }, spec: {} })
+      await api.delete(own)
+      return { counts: [made, labelled, changed, replaced].map(metaOf), absent }
     },
   },
   {
