@@ -214,7 +214,7 @@ describe('a Module with a newer version than a node has', () => {
     ]
     const objects = { ...cluster({ ...scene, node: { labels } }), pods }
     const words =
-      '1 device plugin or DRA pod(s) of ns/mod still run on the node; version 1 is unloaded when they are gone'
+      '1 device plugin or DRA pod(s) of ns/mod still run on the node: plugin (nobody has deleted it yet); version 1 is unloaded when they are gone'
     expect(reportStatus(objects).reasons).toEqual([{ reason: 'DevicePluginStillRunning', nodes: 1 }])
     expect(reportCondition(objects, 'Progressing')).toEqual({
       status: 'True',
