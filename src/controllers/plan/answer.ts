@@ -14,7 +14,7 @@ import { describeVanished } from '../cluster/vanished.ts'
 import type { Answer } from './answered.ts'
 import { answerClaim } from './claim.ts'
 import { answerForbidden } from './forbidden.ts'
-import { buildItem } from './item.ts'
+import { buildItem, toEntry } from './item.ts'
 import type { ImageFact, ObservedCandidate, ObservedModule } from './observed.ts'
 import { answerVersion, answerVersionLabel } from './version.ts'
 
@@ -78,11 +78,12 @@ function isAskedFor({ metadata, spec }: Module, node: NodeView): boolean {
   return version !== '' && node.labels[getModuleVersionLabelName(metadata.namespace, metadata.name)] === version
 }
 
-function answerNewcomer(module: Module, node: NodeView): Answer | undefined {
+/** Before anything comes onto a node: the Module cannot leave unnoticed, and the node takes what it does not have yet. */
+function answerNewcomer(module: Module, node: NodeView, isInKernel: boolean): Answer | undefined {
   if (!module.metadata?.finalizers?.includes(moduleFinalizer))
     return keep('FinalizerMissing', 'the Module does not carry its finalizer yet')
-  // It is no newcomer: it is loaded, and only the NodeModulesConfig that said so was deleted by hand.
-  if (hasReadyLabel(node.labels, module.metadata) || isAskedFor(module, node)) return undefined
+  // It is no newcomer: it is loaded, and only the NodeModulesConfig that said so was deleted by hand, or its unload has not happened.
+  if (isInKernel || hasReadyLabel(node.labels, module.metadata) || isAskedFor(module, node)) return undefined
   const taint = describeTaint(module, node)
   return taint === undefined ? undefined : keep('NodeNotSchedulable', taint)
 }
@@ -99,9 +100,10 @@ function answerSelected(
   node: NodeView,
 ): Answer {
   const { module, mapping, image, entry } = observed
-  // What is in the kernel is no newcomer: its unload has not happened, and is not wanted any more.
-  const present = entry !== undefined || findInKernel(observed, node) !== undefined
-  const held = (present ? undefined : answerNewcomer(module, node)) ?? answerVersion(observed, loader, node)
+  const isInKernel = findInKernel(observed, node) !== undefined
+  const present = entry !== undefined || isInKernel
+  const newcomer = entry === undefined ? answerNewcomer(module, node, isInKernel) : undefined
+  const held = newcomer ?? answerVersion(module, loader, node)
   if (held) return held
   if (mapping.kind === 'none') return keep('NodeNotReady', 'the node has not said yet which kernel it runs')
   if (mapping.kind === 'invalid') return keep('MappingInvalid', mapping.message)
@@ -112,6 +114,13 @@ function answerSelected(
   return answerForbidden(observed, node, item) ?? { kind: 'want', item }
 }
 
+/** What was to go, and is to stay after all, is named again as it was loaded. */
+function keepWhatIsLoaded(answer: Answer, observed: ObservedCandidate, node: NodeView): Answer {
+  if (answer.kind !== 'keep' || answer.item || observed.entry || answer.reason === 'FinalizerMissing') return answer
+  const loaded = findInKernel(observed, node)
+  return loaded ? { ...answer, item: toEntry(loaded) } : answer
+}
+
 /** The answer as if the Module had the node's kernel for itself. */
 function answerAlone(observed: ObservedCandidate, node: NodeView): Answer {
   const { module, mapping } = observed
@@ -119,7 +128,7 @@ function answerAlone(observed: ObservedCandidate, node: NodeView): Answer {
   const loader = module.spec?.moduleLoader
   if (loader === undefined) return release('ModuleLoaderRemoved', 'the Module has no spec.moduleLoader')
   const released = answerRelease(module, node, mapping) ?? answerVersionLabel({ ...observed, module }, loader, node)
-  return released ?? answerSelected({ ...observed, module }, loader, node)
+  return released ?? keepWhatIsLoaded(answerSelected({ ...observed, module }, loader, node), observed, node)
 }
 
 /**

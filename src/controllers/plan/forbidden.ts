@@ -4,6 +4,7 @@ import type { NodeModuleItem } from '../../api/node-modules-config.ts'
 import { type LoadedItem, findInKernel } from '../cluster/module-on-node.ts'
 import type { NodeView } from '../cluster/node-view.ts'
 import type { Answer } from './answered.ts'
+import { toEntry } from './item.ts'
 import type { ObservedCandidate } from './observed.ts'
 
 /** What is loaded for sure, and by the Module's policy not to be unloaded. */
@@ -15,11 +16,10 @@ function findUnmovable(observed: ObservedCandidate, node: NodeView): LoadedItem 
 
 /** The plan goes on to say what is loaded. */
 function keepLoaded(loaded: LoadedItem, { entry }: ObservedCandidate, what: string): Answer {
-  const { bootId: _boot, ...item } = loaded
   const isSaid = entry !== undefined && sameKernelState(entry.config, loaded.config)
   const advice = `reboot the node, or change the Module's annotation ${unloadPolicyAnnotation}`
   const message = `${what} would need an unload, which its unload policy Never forbids; ${advice}`
-  return { kind: 'keep', reason: 'UnloadForbidden', message, ...(isSaid ? {} : { item }) }
+  return { kind: 'keep', reason: 'UnloadForbidden', message, ...(isSaid ? {} : { item: toEntry(loaded) }) }
 }
 
 /** A change of a module that is never unloaded waits for the next boot. */

@@ -2,6 +2,7 @@ import type { Module, ModuleLoader } from '../../api/module.ts'
 import type { ModuleConfig, NodeModuleItem } from '../../api/node-modules-config.ts'
 import type { ResolvedKernel } from '../../kernel/resolve.ts'
 import { defined } from '../cluster/defined.ts'
+import type { LoadedItem } from '../cluster/module-on-node.ts'
 import { internalTolerations } from '../cluster/toleration.ts'
 import type { ImageFact } from './observed.ts'
 
@@ -46,4 +47,9 @@ export function buildItem(
     }),
     config: buildConfig(loader, resolved, image),
   }
+}
+
+/** The entry that a status entry was loaded for. */
+export function toEntry({ bootId: _boot, ...item }: LoadedItem): NodeModuleItem {
+  return item
 }

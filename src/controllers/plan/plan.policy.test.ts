@@ -105,6 +105,22 @@ describe('a module that is in the kernel and not in the plan', () => {
     expect(tellOne(buildModule(), { node: { taints: [cordoned] }, config })).toBe('want')
   })
 
+  it('is named again as it was loaded, where what is wanted cannot be had', () => {
+    const v3 = { container: { kernelMappings: [{ regexp: '^.+$', containerImage: 'registry.test/mod:v3' }] } }
+    expect(tellOne(buildModule(v3), { config })).toBe('keep ImageUnknown')
+    expect(plan({ modules: [buildModule(v3)], config })).toEqual(['mod v1'])
+  })
+
+  it('is not named before its Module has its finalizer', () => {
+    const module = buildModule({ metadata: { finalizers: [] } })
+    expect(tellOne(module, { config })).toBe('keep FinalizerMissing')
+    expect(plan({ modules: [module], config })).toEqual([])
+  })
+
+  it('is not named again where it is to go', () => {
+    expect(plan({ modules: [markDeleted(buildModule())], config })).toEqual([])
+  })
+
   it('is one after a reboot', () => {
     const node = { taints: [cordoned], bootId: 'boot-2' }
     expect(tellOne(buildModule(), { node, config })).toBe('keep NodeNotSchedulable')

@@ -1,6 +1,5 @@
 import { getModuleVersionLabelName, getWorkerPodVersionLabelName } from '../../api/labels.ts'
 import type { Module, ModuleLoader } from '../../api/module.ts'
-import { findInKernel } from '../cluster/module-on-node.ts'
 import type { NodeView } from '../cluster/node-view.ts'
 import type { Answer } from './answered.ts'
 import { answerUpgrade } from './forbidden.ts'
@@ -35,21 +34,12 @@ export function answerVersionLabel(
   return { kind: 'release', reason: 'VersionLabelMissing', message }
 }
 
-/** Another version than the node is to have changes nothing there: what is loaded is in the plan, or comes back to it. */
-export function answerVersion(
-  observed: ObservedCandidate & { module: Module },
-  loader: ModuleLoader,
-  node: NodeView,
-): Answer | undefined {
-  const { module, entry } = observed
+/** Another version than the node is to have changes nothing there. */
+export function answerVersion(module: Module, loader: ModuleLoader, node: NodeView): Answer | undefined {
   const wanted = loader.container.version ?? ''
   const label = labelOf(module)
   const present = node.labels[label] ?? ''
   if (wanted === '' || present === wanted) return undefined
   const what = `the node's label ${label} is ${present}, the Module's version is ${wanted}`
-  const message = `${what}; ${adviseVersion(module, wanted, node)}`
-  const loaded = entry === undefined ? findInKernel(observed, node) : undefined
-  if (loaded === undefined) return { kind: 'keep', reason: 'VersionDiffers', message }
-  const { bootId: _boot, ...item } = loaded
-  return { kind: 'keep', reason: 'VersionDiffers', message, item }
+  return { kind: 'keep', reason: 'VersionDiffers', message: `${what}; ${adviseVersion(module, wanted, node)}` }
 }
