@@ -149,3 +149,19 @@ it('builds once what two preflights want', async () => {
   await untilVerified(scene, 'both-b', 'Success')
   expect(countJobs(scene)).toEqual([1, 0])
 })
+
+it('knows for its own what a preflight has built, and signs it in its place when that is asked for', async () => {
+  const scene = await open('pf-own', { build })
+  await createPreflight(scene, 'own', { pushBuiltImage: true })
+  await untilVerified(scene, 'own', 'Success')
+  await building.cluster.sandbox.addNode({ name: 'pf-own-new', kernel: kernel55, labels: { ...scene.selector } })
+  const find = () =>
+    building.cluster.view.images
+      .get({ namespace: scene.name, name: 'demo' })
+      ?.status?.images?.find(({ kernelVersion }) => kernelVersion === kernel55)
+  await scene.until('the image is its own', () => find()?.phase === 'Ready')
+  await deletePreflight(scene, 'own')
+  await scene.patchContainer({ sign })
+  await scene.until('it is signed', () => find()?.signedBy !== undefined)
+  expect(countJobs(scene)).toEqual([1, 1])
+})

@@ -57,6 +57,9 @@ export const configsByModule = 'module'
 /** ModuleImagesConfigs by the PreflightValidation (uid) that owns them; those of Modules are under no value. */
 export const imagesByPreflight = 'preflight'
 
+/** ModuleImagesConfigs by the Module (`namespace/name`) that they are about, its own and those of preflights. */
+export const imagesByModule = 'module'
+
 /** DaemonSets by the Module (`namespace/name`) in their labels. */
 export const daemonSetsByModule = 'module'
 

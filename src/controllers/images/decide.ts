@@ -87,6 +87,7 @@ function decideImages(observed: ObservedImages, nowMs: number, settings: ImagesS
         inputs: findInputs(observed, spec),
         jobs: jobs.filter(({ image }) => image === spec.image),
         sharedJobs: observed.sharedJobs.filter(({ image }) => image === spec.image),
+        relatives: observed.relatives.filter(({ image }) => image === spec.image),
         freeSlots,
         foreignJobs,
         trigger,

@@ -114,11 +114,13 @@ function describeMove({ present, jobs }: ObservedImage, digest: string): string 
   return `the tag was moved from ${present.digest} to ${digest}; nodes keep what they have loaded, and load the new image the next time`
 }
 
-/** Hash of what this operator made the image from; undefined where somebody else made it. */
-function findOwnInputs({ spec, present, jobs }: ObservedImage, digest: string): string | undefined {
+/** Hash of what this operator made the image from, here or for a relative; undefined where somebody else made it. */
+function findOwnInputs({ spec, present, jobs, relatives }: ObservedImage, digest: string): string | undefined {
   const type = spec.sign ? 'SignImage' : 'BuildImage'
   const maker = jobs.find((job) => hasPushed(job, type, digest))
-  return maker?.hash ?? (present?.builtDigest === digest ? (present.builtInputs ?? '') : undefined)
+  if (maker !== undefined) return maker.hash
+  const known = [present, ...relatives].find((status) => status?.builtDigest === digest)
+  return known && (known.builtInputs ?? '')
 }
 
 function describeExisting(observed: ObservedImage, digest: string, nowMs: number): ImageStatus {

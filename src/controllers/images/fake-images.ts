@@ -32,6 +32,7 @@ export function makeObserved(config: ModuleImagesConfig, more: Partial<ObservedI
     facts: createFacts(),
     jobs: [],
     sharedJobs: [],
+    relatives: [],
     activeBuilds: 0,
     startedAtMs: 0,
     isDoubted: false,
@@ -60,6 +61,8 @@ export class FakeImages {
   activeElsewhere = 0
   /** Of other Modules, for the same image. */
   sharedJobs: Job[] = []
+  /** Of a preflight of the same Module. */
+  relatives: ImageStatus[] = []
   /** What the operator did, in order. */
   readonly log: string[] = []
   /** How many more actions the operator lives for. */
@@ -115,10 +118,14 @@ export class FakeImages {
   }
 
   decide(): { actions: readonly Action[]; waits: readonly Wait[] } {
-    const { config, jobs, sharedJobs, startedAtMs, isDoubted } = this
+    const { config, jobs, sharedJobs, relatives, startedAtMs, isDoubted } = this
     const activeBuilds = this.activeElsewhere + jobs.filter((job) => job.type === 'BuildImage' && isAtWork(job)).length
     const facts = this.#facts
-    return decide({ config, facts, jobs, sharedJobs, activeBuilds, startedAtMs, isDoubted }, this.nowMs, this.settings)
+    return decide(
+      { config, facts, jobs, sharedJobs, relatives, activeBuilds, startedAtMs, isDoubted },
+      this.nowMs,
+      this.settings,
+    )
   }
 
   /** Passes until nothing is left to do; pods stay as they are. */

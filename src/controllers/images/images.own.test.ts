@@ -40,6 +40,18 @@ describe('an image that others may make, too', () => {
     expect(world.log).toContain('event BuildSucceeded')
   })
 
+  it('is this operator’s own, too, where it was made for a preflight of the Module', () => {
+    const preflight = start().end({ digest: 'sha256:aa' })
+    const world = new FakeImages([{ image, kernelVersion, build }])
+    world.relatives = preflight.status ? [preflight.status] : []
+    Object.assign(world, { inputs: built }).registry.set(image, 'sha256:aa')
+    expect(world.settle().status).toMatchObject({ phase: 'Ready', builtDigest: 'sha256:aa' })
+    world.relatives = []
+    world.change({ images: [{ image, kernelVersion, build, sign }] })
+    world.inputs = { ...built, sign: { hash: 's1'.repeat(32), setup: 'setup', certificate: 'c1'.repeat(32) } }
+    expect(world.settle().pod.type).toBe('SignImage')
+  })
+
   it('is used, and built no further, when somebody else pushes it meanwhile', () => {
     const world = start()
     world.registry.set(image, 'sha256:ff')

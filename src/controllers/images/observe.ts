@@ -1,9 +1,9 @@
-import type { ModuleImagesConfig } from '../../api/module-images-config.ts'
+import type { ImageStatus, ModuleImagesConfig } from '../../api/module-images-config.ts'
 import type { Module } from '../../api/module.ts'
 import type { PreflightValidation } from '../../api/preflight-validation.ts'
 import type { ReportReason } from '../../errors/reason.ts'
 import { formatKey, parseKey } from '../../kube/object.ts'
-import { type Caches, podsByJobType, podsByModule } from '../cluster/caches.ts'
+import { type Caches, imagesByModule, podsByJobType, podsByModule } from '../cluster/caches.ts'
 import { findModule, findPreflight } from '../cluster/images-config.ts'
 import type { PodView } from '../cluster/pod-view.ts'
 import { jobOfPod } from './job/job-of-pod.ts'
@@ -76,6 +76,14 @@ export function listSharedJobs(config: ModuleImagesConfig, caches: Pick<Caches, 
     .filter((job) => images.has(job.image) && job.hash !== '' && isAtWork(job))
 }
 
+/** What is known of images where somebody else asks for them on behalf of the same Module. */
+function listRelatives(config: ModuleImagesConfig, { moduleImagesConfigs }: Caches): ImageStatus[] {
+  const others = moduleImagesConfigs.byIndex(imagesByModule, formatKey(findModule(config)))
+  return others
+    .filter(({ metadata }) => metadata.uid !== config.metadata.uid)
+    .flatMap(({ status }) => status?.images ?? [])
+}
+
 /** Build pods of all Modules that still take room. */
 export function countActiveBuilds({ caches, creating }: Pick<ImagesSources, 'caches' | 'creating'>): number {
   const seen = caches.pods.byIndex(podsByJobType, 'BuildImage').flatMap((pod) => {
@@ -98,6 +106,7 @@ export function observe(key: string, sources: ImagesSources): ObservedImages | u
     config,
     facts: facts.get(key) ?? createFacts(),
     jobs: listJobs(config, caches),
+    relatives: listRelatives(config, caches),
     sharedJobs: makes ? listSharedJobs(config, caches) : [],
     activeBuilds: makes ? countActiveBuilds(sources) : 0,
     startedAtMs,

@@ -71,6 +71,8 @@ export interface ObservedImages {
   jobs: readonly Job[]
   /** Pods at work of other Modules in the namespace that make one of the images, too. */
   sharedJobs: readonly Job[]
+  /** What is known of the same images where a preflight asks for them, or the Module itself. */
+  relatives: readonly ImageStatus[]
   /** How many build pods of all Modules are not done. */
   activeBuilds: number
   startedAtMs: number
@@ -105,6 +107,8 @@ export interface ObservedImage {
   jobs: readonly Job[]
   /** Pods at work of other Modules that make this image: one at a time is enough. */
   sharedJobs: readonly Job[]
+  /** What is known of this image where a preflight asks for it, or the Module itself. */
+  relatives: readonly ImageStatus[]
   /** How many build pods may be made now. */
   freeSlots: number
   /** Pods that an upstream operator made, for this image or another of the Module: nothing is made while one of them runs. */

@@ -2,6 +2,7 @@ import {
   type Caches,
   configsByModule,
   daemonSetsByModule,
+  imagesByModule,
   imagesByPreflight,
   kernelModulesOf,
   deviceClassesByModule,
@@ -13,7 +14,7 @@ import {
   podsByModule,
   podsByNode,
 } from '../../controllers/cluster/caches.ts'
-import { findPreflight } from '../../controllers/cluster/images-config.ts'
+import { findModule, findPreflight } from '../../controllers/cluster/images-config.ts'
 import { moduleKeyOfDeviceClass } from '../../controllers/cluster/device-class.ts'
 import { modulesOfConfig } from '../../controllers/cluster/modules-of-config.ts'
 import { trimNamespace } from '../../controllers/cluster/namespace-view.ts'
@@ -33,7 +34,7 @@ import { findDraAbsence } from '../../kube/dra-support.ts'
 import { createOptionalCache } from '../../kube/optional-cache.ts'
 import { defineResource } from '../../kube/resource.ts'
 import { createWatchCache } from '../../kube/watch-cache.ts'
-import type { KubeObject } from '../../kube/object.ts'
+import { formatKey, type KubeObject } from '../../kube/object.ts'
 
 /** What all caches share. */
 export interface CacheOptions {
@@ -59,6 +60,21 @@ const createClassCache = (options: CacheOptions) =>
     indexes: { [deviceClassesByModule]: (deviceClass) => [moduleKeyOfDeviceClass(deviceClass) ?? ''] },
   })
 
+function createImagesCache(options: CacheOptions) {
+  return createWatchCache({
+    ...options,
+    resource: defineResource<ModuleImagesConfig>(moduleImagesConfigs),
+    trim: trimMeta<ModuleImagesConfig>,
+    indexes: {
+      [imagesByModule]: (config) => [formatKey(findModule(config))],
+      [imagesByPreflight]: (config) => {
+        const preflight = findPreflight(config)
+        return preflight === undefined ? [] : [preflight.uid]
+      },
+    },
+  })
+}
+
 /** Makes every cache of the operator; none is started yet. Pods and DaemonSets are watched by KMM's label only. */
 export function createCaches(options: CacheOptions) {
   const ownLabel = moduleNameLabel
@@ -81,17 +97,7 @@ export function createCaches(options: CacheOptions) {
       trim: trimMeta,
       indexes: { [configsByModule]: modulesOfConfig },
     }),
-    moduleImagesConfigs: createWatchCache({
-      ...options,
-      resource: defineResource<ModuleImagesConfig>(moduleImagesConfigs),
-      trim: trimMeta,
-      indexes: {
-        [imagesByPreflight]: (config) => {
-          const preflight = findPreflight(config)
-          return preflight === undefined ? [] : [preflight.uid]
-        },
-      },
-    }),
+    moduleImagesConfigs: createImagesCache(options),
     preflightValidations: createWatchCache({
       ...options,
       resource: defineResource<PreflightValidation>(preflightValidations),

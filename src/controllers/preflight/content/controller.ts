@@ -1,5 +1,6 @@
-import { formatKey, keyOf, parseKey } from '../../../kube/object.ts'
-import { type Caches, imagesByPreflight } from '../../cluster/caches.ts'
+import type { ModuleImagesConfig } from '../../../api/module-images-config.ts'
+import { keyOf, parseKey } from '../../../kube/object.ts'
+import { type Caches, imagesByModule, imagesByPreflight } from '../../cluster/caches.ts'
 import type { Controller } from '../../cluster/controller.ts'
 import { findModule, findPreflight } from '../../cluster/images-config.ts'
 import { decide, type LookAction } from './decide.ts'
@@ -52,16 +53,16 @@ function watch({ caches, facts }: ContentTools, turns: Turns, add: (key: string)
       turns.giveUp(key)
     } else if (findPreflight(after) !== undefined) add(key)
   })
-  const addAll = (preflight: string, module?: string): void => {
-    for (const config of caches.moduleImagesConfigs.byIndex(imagesByPreflight, preflight))
-      if (module === undefined || formatKey(findModule(config)) === module) add(keyOf(config))
+  const addAll = (configs: readonly ModuleImagesConfig[]): void => {
+    for (const config of configs) if (findPreflight(config) !== undefined) add(keyOf(config))
   }
   caches.modules.onChange(({ key, before, after }) => {
     if (after === undefined || before?.metadata.generation === after.metadata.generation) return
-    for (const { metadata } of caches.preflightValidations.list()) addAll(metadata.uid ?? '', key)
+    addAll(caches.moduleImagesConfigs.byIndex(imagesByModule, key))
   })
   caches.preflightValidations.onChange(({ before, after }) => {
-    if (after && before?.metadata.generation !== after.metadata.generation) addAll(after.metadata.uid ?? '')
+    if (after === undefined || before?.metadata.generation === after.metadata.generation) return
+    addAll(caches.moduleImagesConfigs.byIndex(imagesByPreflight, after.metadata.uid ?? ''))
   })
 }
 
