@@ -199,6 +199,24 @@ it('leads a DRA driver from version to version as it does a device plugin', asyn
   expect(rollout.plugins.map(({ metadata }) => metadata?.labels?.[roleLabel])).toEqual(['dra'])
 })
 
+it('keeps the version of a node that waits for its upgrade over a reboot, and its device plugin', async () => {
+  const scene = await Scene.open(cluster, 'up-reboot')
+  const [first, second] = await pushVersions(scene)
+  const rollout = await start(scene, first)
+  await rollout.release('2', second)
+  await rollout.untilTold('VersionDiffers')
+  const boot = scene.kernel.bootId
+  await scene.node.reboot()
+  expect(scene.kernel.bootId).not.toBe(boot)
+  await scene.until('the load in the new boot', () => scene.kernel.insertions('kmm_demo') === 2)
+  await rollout.untilRunning('1')
+  await rollout.untilTold('VersionDiffers')
+  await cluster.quiet()
+  expect(rollout.isRunning('1')).toBe(true)
+  const [loaded, again, ...more] = historyOf(scene)
+  expect([again, more]).toEqual([loaded, []])
+})
+
 it('upgrades one Module of a node and leaves the other alone, also where names have dots', async () => {
   const scene = await Scene.open(cluster, 'up-two')
   const [first, second] = await pushVersions(scene)

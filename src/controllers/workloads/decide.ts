@@ -1,6 +1,6 @@
 import type { DaemonSet } from 'kubernetes-types/apps/v1.js'
 import { nodeLabelerFinalizer } from '../../api/finalizers.ts'
-import { getSchedulePodVersionLabelName } from '../../api/labels.ts'
+import { getSchedulePodVersionLabelName, getWorkerPodVersionLabelName } from '../../api/labels.ts'
 import type { DevicePlugin, Module } from '../../api/module.ts'
 import type { DeviceClass } from '../../kube/device-class.ts'
 import type { Decision } from '../../runtime/reconciler.ts'
@@ -64,7 +64,18 @@ function decideCurrent(order: Order, present: DaemonSet | undefined): Action[] {
 
 const isDeleting = ({ metadata }: DaemonSet): boolean => metadata?.deletionTimestamp !== undefined
 
-function decideDaemonSets(role: PluginRole, { namespace, name, module, daemonSets, dra }: ObservedWorkloads): Action[] {
+/**
+ * A node is still to have this version, though perhaps no pod just now: while it reboots, or its module is not loaded yet. The
+ * Module says no more what the DaemonSet of an earlier version was.
+ */
+function isAwaited(version: string, { namespace, name, nodes }: ObservedWorkloads): boolean {
+  if (version === '') return false
+  const keys = [getWorkerPodVersionLabelName(namespace, name), getSchedulePodVersionLabelName(namespace, name)]
+  return nodes.some(({ labels }) => keys.some((key) => labels[key] === version))
+}
+
+function decideDaemonSets(role: PluginRole, observed: ObservedWorkloads): Action[] {
+  const { namespace, name, module, daemonSets, dra } = observed
   const live = daemonSets[role].filter((daemonSet) => !isDeleting(daemonSet))
   const drop = (daemonSet: DaemonSet): Action => ({ type: 'deleteDaemonSet', daemonSet })
   // What a vanished Module left is collected through its owner references.
@@ -72,12 +83,12 @@ function decideDaemonSets(role: PluginRole, { namespace, name, module, daemonSet
   const plugin = pluginOf(module, role)
   if (module.metadata.deletionTimestamp !== undefined || plugin === undefined) return live.map(drop)
   const versionLabel = getSchedulePodVersionLabelName(namespace, name)
-  const isCurrent = (daemonSet: DaemonSet): boolean =>
-    (daemonSet.metadata?.labels?.[versionLabel] ?? '') === versionOf(module)
+  const versionIn = ({ metadata }: DaemonSet): string => metadata?.labels?.[versionLabel] ?? ''
+  const isCurrent = (daemonSet: DaemonSet): boolean => versionIn(daemonSet) === versionOf(module)
   const [current, ...duplicates] = live.filter(isCurrent)
-  const idle = live.filter(
-    (daemonSet) => !isCurrent(daemonSet) && (daemonSet.status?.desiredNumberScheduled ?? 0) === 0,
-  )
+  const isIdle = (daemonSet: DaemonSet): boolean =>
+    (daemonSet.status?.desiredNumberScheduled ?? 0) === 0 && !isAwaited(versionIn(daemonSet), observed)
+  const idle = live.filter((daemonSet) => !isCurrent(daemonSet) && isIdle(daemonSet))
   // A driver that runs is left alone where the cluster cannot be asked, or has lost DRA.
   const isPossible = role !== 'dra' || dra.kind === 'present'
   const make = isPossible ? decideCurrent({ module, role, plugin }, current) : []

@@ -1,6 +1,7 @@
 import type { DaemonSet } from 'kubernetes-types/apps/v1.js'
 import { describe, expect, it } from 'vitest'
 import { buildModule, buildPluginModule } from '../../../test/builders/module.ts'
+import { buildNode } from '../../../test/builders/node.ts'
 import { buildObserved } from '../../../test/builders/workloads.ts'
 import type { DevicePlugin, Module } from '../../api/module.ts'
 import { type Action, decide } from './decide.ts'
@@ -180,6 +181,18 @@ describe('a Module with its DaemonSet', () => {
     expect(act(withPlugin({}, '2'), [stored(old, 'old', 0), current])).toMatchObject([
       { type: 'deleteDaemonSet', daemonSet: { metadata: { name: 'old' } } },
     ])
+  })
+
+  it('has that of an old version for as long as a node is to have the version, though no pod runs just now', () => {
+    const daemonSets = ['1', '2'].map((version) => stored(create(withPlugin({}, version)), version))
+    const observed = buildObserved(withPlugin({}, '2'), daemonSets)
+    const actOn = (labels: Record<string, string>) => decide({ ...observed, nodes: [buildNode({ labels })] }, 0).actions
+    const [worker, schedule] = ['worker', 'schedule'].map(
+      (what) => `beta.kmm.node.kubernetes.io/version-${what}-pod.ns.mod`,
+    ) as [string, string]
+    for (const kept of [{ [worker]: '1' }, { [schedule]: '1' }]) expect(actOn(kept)).toEqual([])
+    for (const gone of [{}, { [worker]: '2', [schedule]: '2' }])
+      expect(actOn(gone)).toMatchObject([{ type: 'deleteDaemonSet', daemonSet: { metadata: { name: '1' } } }])
   })
 
   it('loses it with its device plugin, and when it is being deleted', () => {
