@@ -183,6 +183,8 @@ itEndsIn('NodeGone', 'a node that was deleted, until nothing tells of it any mor
 
 itEndsIn('ModuleVanished', 'a Module that nobody deleted takes nothing along, and is taken up again', async (scene) => {
   await loadFirst(scene)
+  // Else the end of its pod would be what the node is looked at again for.
+  await scene.until('the worker pod is gone', () => scene.pod === undefined)
   const isOwn = ({ plural, namespace }: HeldRequest): boolean => plural === 'modules' && namespace === scene.name
   const letGo = held.hold(isOwn)
   await scene.patchFinalizers([])
@@ -196,6 +198,7 @@ itEndsIn('ModuleVanished', 'a Module that nobody deleted takes nothing along, an
   await scene.until('an event on the node', () => cluster.view.events.list().some(isEvent))
   await scene.create(scene.image('1'))
   await scene.untilReady()
+  await scene.until('it is told no more', () => scene.worker === undefined)
   expect(countPods(scene)).toEqual([1, 0])
 })
 

@@ -17,6 +17,13 @@ function forgetRefusals(namespace: string, refusals: WorkTools['refusals']): voi
 
 const policyOf = (module: Module | undefined): UnloadPolicy => parseUnloadPolicy(module?.metadata.annotations)
 
+/** What becomes of a Module that is never unloaded is decided here, too, whatever the plan names. */
+function isWatchedClosely(before: Module | undefined, after: Module | undefined): boolean {
+  if (before === undefined || after === undefined) return true
+  const policies = [policyOf(before), policyOf(after)]
+  return policies[0] !== policies[1] || policies.includes('Never')
+}
+
 const isNamed = ({ spec }: NodeModulesConfig, key: string): boolean =>
   spec?.modules?.some(({ namespace, name }) => `${namespace}/${name}` === key) ?? false
 
@@ -42,10 +49,15 @@ export function createWorkController(
       })
       caches.modules.onChange(({ key, before, after }) => {
         if (before && after && isSameForNodes(before, after)) return
-        const isNewPolicy = policyOf(before) !== policyOf(after)
+        const isClose = isWatchedClosely(before, after)
         // What the plan names follows the plan; what it does not name goes, or stays, as the Module says.
         for (const config of caches.nodeModulesConfigs.byIndex(configsByModule, key))
-          if (isNewPolicy || !isNamed(config, key)) wake(config.metadata.name)
+          if (isClose || !isNamed(config, key)) wake(config.metadata.name)
+      })
+      caches.moduleImagesConfigs.onChange(({ key }) => {
+        const [namespace = '', name = ''] = key.split('/')
+        if (policyOf(caches.modules.get({ namespace, name })) !== 'Never') return
+        for (const config of caches.nodeModulesConfigs.byIndex(configsByModule, key)) wake(config.metadata.name)
       })
       caches.namespaces.onChange(({ key, before, after }) => {
         if (before?.podSecurity !== after?.podSecurity) forgetRefusals(key, tools.refusals)
