@@ -117,9 +117,9 @@ class Attempts {
     return { ...decision, actions: [...decision.actions, ...stale.map((job) => this.#remove(job))] }
   }
 
-  /** Nobody can say that what runs is made from something else. */
-  #isLeft(other: Job): boolean {
-    return this.#stage.isUncertain && other.type === this.#stage.type && other.hash !== ''
+  /** Nobody can say that what runs is made from something else; whether it pushes is always known. */
+  #isLeft({ type, hash, isPushed: pushes }: Job): boolean {
+    return this.#stage.isUncertain && type === this.#stage.type && hash !== '' && pushes === this.#isPushed
   }
 
   /** What runs for inputs that have changed is stopped: its result would be credited to nobody. */

@@ -194,7 +194,8 @@ export class FakeImages {
     this.onCreate(job)
     const uid = `pod-${++this.#pods}`
     this.#targets.set(uid, job.target)
-    const common = { uid, name, createdAtMs: this.nowMs, deleting: false, lost: false, finalizers: [] }
+    const isPushed = this.config.spec?.pushBuiltImage !== false
+    const common = { uid, name, createdAtMs: this.nowMs, isPushed, deleting: false, lost: false, finalizers: [] }
     this.jobs = [...this.jobs, { type, image: image.image, hash, attempt, ...common, state: { kind: 'running' } }]
   }
 

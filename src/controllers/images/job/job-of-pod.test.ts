@@ -45,6 +45,11 @@ describe('a pod that makes an image', () => {
     expect(jobOfPod(viewJob(sign), buildNode())?.type).toBe('SignImage')
   })
 
+  it('says whether it pushes what it makes', () => {
+    const pods = [build, makeBuildPod({ target: undefined }), sign, makeSignPod({ isPushed: false })]
+    expect(pods.map((pod) => jobOfPod(viewJob(pod), buildNode())?.isPushed)).toEqual([true, false, true, false])
+  })
+
   it('is no other pod of a Module', () => {
     expect(jobOfPod(viewJob(build, { labels: {} }), buildNode())).toBeUndefined()
     const label = { 'kmm.node.kubernetes.io/resource-type': 'PullImage' }

@@ -4,7 +4,7 @@ import { resourceTypeLabel } from '../../../api/labels.ts'
 import type { NodeView } from '../../cluster/node-view.ts'
 import type { PodView } from '../../cluster/pod-view.ts'
 import { type Job, type JobState, jobTypes } from './job.ts'
-import { readJobState } from './job-state.ts'
+import { isPushing, readJobState } from './job-state.ts'
 
 /** Finalizers of an upstream operator that only its own controllers would take off. */
 const upstreamFinalizers: readonly string[] = [gcDelayFinalizer, jobEventFinalizer]
@@ -42,6 +42,7 @@ export function jobOfPod(pod: PodView, node: NodeView | undefined): Job | undefi
     uid: pod.uid,
     createdAtMs: Date.parse(pod.createdAt) || 0,
     state,
+    isPushed: isPushing(pod),
     deleting: pod.deleting,
     lost: isLost(pod, state, node),
     finalizers: pod.finalizers.filter((each) => upstreamFinalizers.includes(each)),

@@ -133,8 +133,9 @@ function failWithoutReport(type: JobType, pod: PodView, terminated: Terminated, 
 const endOf = (pod: PodView, { finishedAt }: { finishedAt: string } = { finishedAt: '' }): string =>
   finishedAt || pod.endedAt || pod.createdAt
 
-/** True where a success needs the digest of what was pushed. */
-const isPushing = (pod: PodView): boolean => pod.annotations[jobNoPushAnnotation] === undefined
+/** True for a pod that pushes what it makes: its success needs the digest of that. */
+export const isPushing = (pod: Pick<PodView, 'annotations'>): boolean =>
+  pod.annotations[jobNoPushAnnotation] === undefined
 
 function readEnd(type: JobType, pod: PodView, terminated: Terminated): JobState {
   const at = endOf(pod, terminated)

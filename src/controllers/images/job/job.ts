@@ -27,6 +27,8 @@ export interface Job {
   uid: string
   createdAtMs: number
   state: JobState
+  /** False where what it makes goes nowhere: it is made to see that it can be. */
+  isPushed: boolean
   deleting: boolean
   /** Its node is gone or does not answer: nobody will say what became of it. */
   lost: boolean
