@@ -25,6 +25,15 @@ function mutate({ name, file, text, replacement }: Mutant): Plugin {
   }
 }
 
+/** YAML is read and written again and again: what the same text says, or the same value looks like, is kept. */
+const remember: Plugin = {
+  name: 'remember',
+  setup(builder) {
+    const reader = resolve('test/model/remembered-yaml.ts')
+    builder.onResolve({ filter: /^yaml$/ }, ({ importer }) => (importer === reader ? undefined : { path: reader }))
+  },
+}
+
 /** Bundles the player of seeds, with a mutant's fault where one is given; answers the path of the program. */
 export async function buildPlayer(mutant?: Mutant, number = 0): Promise<string> {
   mkdirSync(folder, { recursive: true })
@@ -38,7 +47,7 @@ export async function buildPlayer(mutant?: Mutant, number = 0): Promise<string> 
     format: 'esm',
     sourcemap: 'inline',
     logLevel: 'silent',
-    plugins: mutant ? [mutate(mutant)] : [],
+    plugins: [remember, ...(mutant ? [mutate(mutant)] : [])],
     // CommonJS dependencies call require() for Node's own modules.
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",

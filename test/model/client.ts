@@ -137,8 +137,14 @@ export class ModelClient implements KubeClient {
     })
   }
 
-  getRaw(): Promise<string> {
-    throw new Error('the model serves no raw paths')
+  /** Discovery: a cluster of today. */
+  async getRaw(path: string, signal?: AbortSignal): Promise<string> {
+    const subject = { verb: 'get', resource: path, object: '' }
+    return this.#read(subject, signal, () => {
+      if (path === '/version') return JSON.stringify({ major: '1', minor: '34', gitVersion: 'v1.34.0' })
+      if (path === '/apis/resource.k8s.io/v1') return JSON.stringify({ resources: [{ name: 'deviceclasses' }] })
+      throw new StatusError(`${path} is not served`, { status: 404, reason: 'NotFound' })
+    })
   }
 
   async #pause(signal: AbortSignal | undefined, subject: RequestSubject): Promise<void> {

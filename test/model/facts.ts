@@ -65,3 +65,11 @@ export function asksToUnload(world: World, key: string, machine: Machine): boole
   const present = machine.kernel.ofOwner(key)
   return present !== undefined && !isAsDesigned(design, present, machine.kernel.release)
 }
+
+/** Names a load that nobody may have seen. */
+export const formatLoad = (machine: Machine, key: string): string => `${machine.name} ${key} ${machine.kernel.bootId}`
+
+/** What the policy `Never`, or a load that nobody saw, may leave in the kernel until the next boot. */
+export function mayBeLeft(world: World, key: string, machine: Machine): boolean {
+  return world.neverKeys.has(key) || world.unseen.has(formatLoad(machine, key))
+}

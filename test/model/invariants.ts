@@ -9,7 +9,7 @@ import type { StoreEvent } from '../../src/sandbox/apiserver/history.ts'
 import type { ApiObject } from '../../src/sandbox/apiserver/object.ts'
 import { nodes, pods } from '../../src/sandbox/controllers/controller.ts'
 import { type Design, keyOfDesign, moduleNames } from './design.ts'
-import { asksToUnload } from './facts.ts'
+import { asksToUnload, formatLoad, mayBeLeft } from './facts.ts'
 import type { Machine } from './machine.ts'
 import { needsModule } from './plugin-pod.ts'
 import type { Task } from './worker.ts'
@@ -121,7 +121,7 @@ export class Invariants implements Witness {
     const name = config.modprobe.moduleName ?? ''
     const present = machine.kernel.modules.get(name)
     if (present === undefined || present.image === config.containerImage) return
-    if (this.#wasEverLeft(present.owner)) return
+    if (mayBeLeft(this.#world, present.owner, machine)) return
     this.#fail(
       'two-versions',
       `${machine.name}: ${owner} loads ${config.containerImage} while ${present.image} is in the kernel`,
@@ -133,17 +133,13 @@ export class Invariants implements Witness {
     if (pair === undefined) return
     const what = `${machine.name}: ${owner} is unloaded by ${pod.metadata.name}`
     const present = machine.kernel.modules.get(config.modprobe.moduleName ?? '')
-    if (present?.owner !== owner) this.#fail('unload-unasked', `${what}, and it is ${present?.owner ?? 'nobody'}'s`)
+    if (present && present.owner !== owner && !mayBeLeft(this.#world, present.owner, machine))
+      this.#fail('unload-unasked', `${what}, and it is ${present.owner}'s`)
     const sinceMs = Date.parse(pod.metadata.creationTimestamp ?? '') - staleMs
     if (!pair.asked && pair.askedUntilMs < sinceMs) this.#fail('unload-unasked', `${what}, and nobody asks for that`)
     if (hasLabel(machine.node, owner)) this.#fail('unload-ready', `${what} while the node is labelled ready`)
     const plugin = this.#world.store.list(pods).find((each) => isPluginPod(each, machine.name, owner))
     if (plugin) this.#fail('unload-plugin', `${what} while ${plugin.metadata.name} is on the node`)
-  }
-
-  /** With the policy `Never` modules stay behind, and others find them. */
-  #wasEverLeft(owner: string): boolean {
-    return this.#world.neverKeys.has(owner)
   }
 
   #onModule({ type, object }: StoreEvent): void {
@@ -154,9 +150,9 @@ export class Invariants implements Witness {
       for (const pair of this.#pairs) if (pair.key === key) pair.askedUntilMs = this.#world.time.now()
     if (design) this.#designs.set(key, design)
     for (const pair of this.#pairs) if (pair.key === key) this.#ask(pair)
-    if (type !== 'DELETED' || this.#wasEverLeft(key)) return
+    if (type !== 'DELETED') return
     for (const machine of this.#world.machines)
-      if (machine.kernel.ofOwner(key))
+      if (machine.kernel.ofOwner(key) && !mayBeLeft(this.#world, key, machine))
         this.#fail('deleted-loaded', `Module ${key} is gone, and ${machine.name} still has it in its kernel`)
   }
 
@@ -187,9 +183,11 @@ export class Invariants implements Witness {
 
   #onPod({ type, object }: StoreEvent): void {
     const { labels = {}, namespace = '' } = object.metadata
-    if (type === 'DELETED' || labels[workerActionLabel] !== 'Load') return
+    if (labels[workerActionLabel] !== 'Load') return
     const key = `${labels[moduleNamespaceLabel] ?? namespace}/${labels[moduleNameLabel] ?? ''}`
     const machine = this.#world.machines.find(({ name }) => name === nodeNameOf(object))
+    const isUnseen = type === 'DELETED' && this.#world.operator?.started !== true
+    if (machine && isUnseen) this.#world.unseen.add(formatLoad(machine, key))
     const bootId = readReportedBoot(object)
     if (machine && bootId !== undefined) this.#pair(machine, key)?.reportedBoots.add(bootId)
   }

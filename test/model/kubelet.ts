@@ -60,10 +60,14 @@ export class Kubelet {
     )
   }
 
-  /** The machine has booted, or the network is back: looks at everything anew. */
-  resync(booted: boolean): void {
+  /** The machine has booted: finds what became of its containers. */
+  recover(): void {
+    for (const runtime of this.#runtimes.values()) this.#recover(runtime)
+  }
+
+  /** Looks at everything anew: after a boot, and when the network is back. */
+  resync(): void {
     const { store, node } = this.#parts
-    if (booted) for (const runtime of this.#runtimes.values()) this.#recover(runtime)
     const present = store.list(pods).filter((pod) => nodeOf(pod) === node)
     const uids = new Set(present.map(({ metadata }) => metadata.uid))
     for (const pod of present) this.#notice(pod)

@@ -94,7 +94,7 @@ export class Machine {
     this.connected = true
     if (!this.up) return this.#comeUp(release)
     this.#register()
-    this.kubelet.resync(false)
+    this.kubelet.resync()
   }
 
   /** The Node is deleted, and the machine with it. */
@@ -124,6 +124,7 @@ export class Machine {
     this.bootedAtMs = time.now()
     trace.say(`machine ${this.name} is up with kernel ${release}, ${this.kernel.bootId}`)
     this.#parts.onKernel(this)
+    this.kubelet.recover()
     const boot = this.boots
     const ifStill = (act: () => void) => (): void => {
       if (this.boots === boot && this.up && this.connected) act()
@@ -134,7 +135,7 @@ export class Machine {
       this.#chance.between(100, 4_000),
     )
     time.setTimeout(
-      ifStill(() => this.kubelet.resync(true)),
+      ifStill(() => this.kubelet.resync()),
       this.#chance.between(100, 4_000),
     )
   }

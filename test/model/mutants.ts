@@ -37,7 +37,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/controllers/plan/decide.ts',
     text: "if (answer.kind === 'release') items.delete(key)",
     replacement: "if (answer.kind !== 'want') items.delete(key)",
-    caughtBy: ['unload-unasked'],
+    caughtBy: ['unload-unasked', 'converges'],
   },
   {
     name: 'another digest is a change',
@@ -52,7 +52,7 @@ export const mutants: readonly Mutant[] = [
     text: 'const { module, mapping, image, entry } = observed\n',
     replacement:
       "const { module, mapping, image, entry } = observed\n  if (entry && describeTaint(module, node)) return release('NodeTainted', 'mutant')\n",
-    caughtBy: ['unload-unasked'],
+    caughtBy: ['unload-unasked', 'converges'],
   },
   {
     name: 'the finalizer is dropped while nodes still have the module',
@@ -81,6 +81,20 @@ export const mutants: readonly Mutant[] = [
     text: 'const { withdraw, publish } = decideLabels(observed.node, decided)',
     replacement: 'const { publish } = decideLabels(observed.node, decided)\n  const withdraw: Action[] = []',
     caughtBy: ['unload-ready', 'unload-plugin', 'ready-label', 'converges'],
+  },
+  {
+    name: 'a release unloads what the policy Never is to leave',
+    file: 'src/controllers/work/departure.ts',
+    text: "return module.policy === 'Never' ? { kind: 'leave', why: 'its unload policy is Never' } : unload",
+    replacement: 'return unload',
+    caughtBy: ['unload-unasked'],
+  },
+  {
+    name: 'two Modules get one kernel module',
+    file: 'src/controllers/plan/answer.ts',
+    text: "if (answer.kind !== 'want') return answer\n  return answerClaim(",
+    replacement: 'if (answer.kind !== undefined) return answer\n  return answerClaim(',
+    caughtBy: ['two-versions', 'unload-unasked', 'converges'],
   },
   {
     name: 'a namespace that is going away gets the unload pod',

@@ -9,7 +9,7 @@ import {
 import type { ApiObject } from '../../src/sandbox/apiserver/object.ts'
 import { pods } from '../../src/sandbox/controllers/controller.ts'
 import { type Design, imageOf, keyOfDesign, moduleNames, parametersOf } from './design.ts'
-import { askOf, isAsDesigned, listUntolerated } from './facts.ts'
+import { askOf, isAsDesigned, listUntolerated, mayBeLeft } from './facts.ts'
 import type { Machine } from './machine.ts'
 import type { World } from './world.ts'
 
@@ -44,11 +44,6 @@ interface Entry {
 
 const nodeNameOf = (pod: ApiObject): string => (pod['spec'] as { nodeName?: string } | undefined)?.nodeName ?? ''
 
-/** The policy `Never` leaves modules behind, which nobody takes out before the next boot. */
-function isLeftAlone(world: World, key: string): boolean {
-  return world.neverKeys.has(key)
-}
-
 /** The Modules that want the same kernel module on a machine: one of them has it. */
 function findRivals(world: World, design: Design, machine: Machine): Design[] {
   return [...world.designs.values()].filter(
@@ -64,7 +59,10 @@ function expectOf(world: World, key: string, machine: Machine): Expectation {
   const design = world.designs.get(key)
   if (ask === 'release' || design === undefined) return 'out'
   const { node } = machine
-  if (ask === 'keep' || isLeftAlone(world, key) || node === undefined) return 'either'
+  if (ask === 'keep' || mayBeLeft(world, key, machine) || node === undefined) return 'either'
+  // What another Module has left behind is in the way until the next boot.
+  const present = machine.kernel.modules.get(design.kernelModule)
+  if (present && mayBeLeft(world, present.owner, machine)) return 'either'
   if (world.registry.isLost(imageOf(design, machine.kernel.release))) return 'either'
   if (findRivals(world, design, machine).length > 0) return 'either'
   // Whether a tainted node got the Module before its taint is history.
@@ -135,7 +133,7 @@ function judgeOut(seen: Seen, world: World): string[] {
   // A device plugin without a module runs wherever the selector says.
   const runsAlone = design?.loads === false && world.module(seen.key) !== undefined
   return listFalse({
-    'nothing of it is in the kernel': seen.inserted === undefined || isLeftAlone(world, seen.key),
+    'nothing of it is in the kernel': seen.inserted === undefined || mayBeLeft(world, seen.key, seen.machine),
     'the plan does not name it': seen.entry === undefined,
     'the status does not name it': seen.loaded === undefined,
     'the node is not labelled ready': !isReady(seen),
@@ -154,10 +152,10 @@ function judgeEither(seen: Seen, world: World): string[] {
     inserted.image === loaded?.config?.containerImage &&
     loaded.bootId === machine.kernel.bootId
   return listFalse({
-    'the ready label says what is so': isReady(seen) === isSo || isLeftAlone(world, seen.key),
+    'the ready label says what is so': isReady(seen) === isSo || mayBeLeft(world, seen.key, seen.machine),
     'the ready label does not stand for nothing': !isReady(seen) || inserted !== undefined,
     'what is in the kernel is in the plan':
-      inserted === undefined || entry !== undefined || isLeftAlone(world, seen.key),
+      inserted === undefined || entry !== undefined || mayBeLeft(world, seen.key, seen.machine),
   })
 }
 

@@ -32,6 +32,10 @@ export class ModelRegistry {
     return this.#lost.has(image)
   }
 
+  get hasLost(): boolean {
+    return this.#lost.size > 0
+  }
+
   restoreAll(): void {
     this.#lost.clear()
   }

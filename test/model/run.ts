@@ -1,6 +1,6 @@
 import { Invariants } from './invariants.ts'
 import { listProblems } from './oracle.ts'
-import { type ModelTraits, repair, takeStep } from './steps.ts'
+import { begin, type ModelTraits, repair, takeStep } from './steps.ts'
 import { World } from './world.ts'
 
 /** What came of one run. */
@@ -19,8 +19,8 @@ export interface RunResult {
 /** How long everything may take to come to rest, in virtual time. */
 const longestRestMs = 90 * 60_000
 const lookEveryMs = 30_000
-/** At rest the operator writes nothing for so long. */
-const quietMs = 10 * 60_000
+/** At rest everything stays for so long, and then the operator writes nothing for as long again. */
+const quietMs = 8 * 60_000
 const mostEvents = 400_000
 const traceLength = 4_000
 
@@ -54,6 +54,8 @@ class Run {
     const { chance } = this.world
     this.world.startOperator()
     await this.#advance(chance.between(0, 2_000))
+    for (const said of begin(this.world, this.#traits)) this.steps.push(`${this.world.time.stamp()}  ${said}`)
+    await this.#advance(chance.pick([0, 1_000, 15_000]))
     const count = chance.between(8, 20)
     for (let step = 0; step < count && !this.failure; step++) {
       const said = takeStep(this.world, this.#traits)
@@ -86,11 +88,21 @@ class Run {
       await this.#advance(lookEveryMs)
       problems = listProblems(world)
     }
-    if (problems.length === 0 && !this.failure) {
-      await this.#advance(quietMs)
-      problems = listProblems(world)
-    }
+    if (problems.length === 0 && !this.failure) problems = await this.#stay()
     if (problems.length > 0) this.#failure = { rule: 'converges', text: problems.join('\n') }
+  }
+
+  /** What is at rest stays so, and the operator has nothing more to write. */
+  async #stay(): Promise<string[]> {
+    const { world } = this
+    await this.#advance(quietMs)
+    const before = world.operator?.client.writes ?? 0
+    await this.#advance(quietMs)
+    const written = (world.operator?.client.writes ?? 0) - before
+    // Of what fails for lack of an image, or for what was left behind, each attempt is told.
+    const isExcused = world.registry.hasLost || world.neverKeys.size + world.unseen.size > 0
+    const isRestless = written > 0 && !isExcused
+    return [...listProblems(world), ...(isRestless ? [`the operator still writes: ${written} times`] : [])]
   }
 }
 

@@ -206,10 +206,9 @@ const loseImage: Step = (world) => {
 }
 
 const moveTag: Step = (world) => {
-  const image = imageOf(
-    { name: world.chance.pick(moduleNames).name, tag: world.chance.pick(tags) },
-    world.chance.pick(kernels),
-  )
+  const designs = [...world.designs.values()]
+  if (designs.length === 0) return undefined
+  const image = imageOf(world.chance.pick(designs), world.chance.pick(kernels))
   world.registry.push(image, world.chance.between(2, 9))
   return `another image is pushed as ${image}`
 }
@@ -268,13 +267,21 @@ function listSteps(traits: ModelTraits): readonly (readonly [number, Step])[] {
     [4, returnNode],
     [5, killOperator],
     [3, loseImage],
-    [2, moveTag],
+    [3, moveTag],
     [2, deleteNamespace],
     [2, deleteWorker],
     [2, useModules],
     [2, changeWeather],
     [2, breakWatches],
   ]
+}
+
+/** Most lives begin with Modules that are there already. */
+export function begin(world: World, traits: ModelTraits): string[] {
+  const { chance } = world
+  const made = moduleNames.map(() => (chance.happens(0.6) ? createModule(world, traits) : undefined))
+  const chosen = traits.versioned && chance.happens(0.7) ? chooseVersionEverywhere(world) : undefined
+  return [...made, chosen].flatMap((said) => said ?? [])
 }
 
 /** Draws the next step and does it; answers what it was. */

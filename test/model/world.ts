@@ -66,6 +66,11 @@ export class World {
   readonly designs = new Map<string, Design>()
   readonly weather: Weather & { slowKinds: Set<string>; failures: number }
   readonly #lives: OperatorLife[] = []
+  /**
+   * Loads (`node module boot`) of which nobody can know: their pods were deleted by others while no operator lived. The
+   * design accepts that (worker pods carry no finalizer): where such a Module goes, its kernel module may stay.
+   */
+  readonly unseen = new Set<string>()
   /** Modules whose policy was `Never` at some time. */
   readonly neverKeys = new Set<string>()
   flakiness = 0.02
