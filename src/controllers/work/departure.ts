@@ -73,7 +73,8 @@ export function decideDeparture(module: ObservedModule, observed: ObservedNode):
     const shared = names.filter((name) => needed.includes(name))
     if (shared.length === 0) continue
     const why = `Module ${other.namespace}/${other.name} has kernel module ${shared[0]}, too`
-    const isAskedAgain = namesOf(module.entry).some((name) => shared.includes(name))
+    // What is left is forgotten whole: nothing of it may be what is loaded next.
+    const isAskedAgain = namesOf(module.entry).some((name) => names.includes(name))
     return isAskedAgain ? hold('ModuleClaimed', `${why}: it cannot be replaced`) : { kind: 'leave', why }
   }
   return unload

@@ -196,6 +196,17 @@ describe('two Modules with one kernel module', () => {
     expect([types.filter((type) => type === 'createPod'), reasons]).toEqual([[], ['ModuleClaimed']])
   })
 
+  it('do not replace what one has besides, either: with it, it would forget what is shared', () => {
+    const pair = { modprobe: { moduleName: 'two', modulesLoadingOrder: ['two', 'one_mod'] } }
+    const a: WorkParts = {
+      name: 'a',
+      entry: buildItem(item('a', { modprobe: { moduleName: 'two' } }, 'registry.test/mod:v2')),
+      loaded: buildLoaded(item('a', pair)),
+    }
+    const { types, reasons } = act(a, { entry: buildItem(item('b')), loaded: buildLoaded(item('b')) })
+    expect([types, reasons]).toEqual([[], ['ModuleClaimed']])
+  })
+
   it('leave it to the other when one of them asks for something else', () => {
     const other = { modprobe: { moduleName: 'two' } }
     const a: WorkParts = { name: 'a', entry: buildItem(item('a', other)), loaded: buildLoaded(item('a')) }
