@@ -191,6 +191,7 @@ describe('the policy Never', () => {
 describe('two Modules that ask for one kernel module', () => {
   const dashed = { modprobe: { moduleName: 'one-mod', dirName: '/opt' } }
   const ordered = { modprobe: { moduleName: 'top', modulesLoadingOrder: ['top', 'one_mod'], dirName: '/opt' } }
+  const topOnly = { modprobe: { moduleName: 'top', dirName: '/opt' } }
   const item = (name: string, { modprobe } = dashed) => ({ name, config: buildModuleConfig({ modprobe }) })
   const at = (creationTimestamp: string) => ({ metadata: { creationTimestamp } })
   const [early, late] = [at('2029-01-01T00:00:00Z'), at('2029-01-02T00:00:00Z')]
@@ -245,6 +246,13 @@ describe('two Modules that ask for one kernel module', () => {
     const entries = [...config.entries, buildItem(item('a'))]
     expect(tell({ modules: [a, b], config: { entries } })).toEqual({ a: 'want', b: 'keep ModuleClaimed' })
     expect(plan({ modules: [a, b], config: { entries } })).toEqual(['b v1', 'a v1'])
+  })
+
+  it('are named again as they are loaded where what they ask for now is claimed', () => {
+    const config = { entries: [buildItem(item('a'))], loaded: [buildLoaded(item('b', topOnly))] }
+    expect(tell({ modules: [a, b], config })).toEqual({ a: 'want', b: 'keep ModuleClaimed' })
+    const [action] = decide(see({ modules: [a, b], config })).actions
+    expect(action).toMatchObject({ modules: [item('a'), item('b', topOnly)] })
   })
 
   it('do not meet where one only removes it as in-tree', () => {
