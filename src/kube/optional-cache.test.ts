@@ -136,6 +136,48 @@ describe('a cache of a kind that the cluster may not have', () => {
     expect(rig.cache.presence.kind).toBe('present')
   })
 
+  it('holds nothing up where the kind may not be read, says what to grant, and is filled once that is granted', async () => {
+    const rig = createRig()
+    rig.server.create({ name: 'a' })
+    rig.server.breakDown(new KmmError('things is forbidden', { code: 'Forbidden' }))
+    rig.cache.start()
+    await rig.cache.whenSynced()
+    const presence = { kind: 'unknown', message: 'things is forbidden; grant list and watch on things' }
+    expect([rig.cache.presence, rig.told.at(-1)]).toEqual([presence, 'unknown'])
+    await rig.clock.advance(600_000)
+    expect([rig.cache.synced, rig.cache.disconnectedSinceMs, rig.cache.list()]).toEqual([true, undefined, []])
+    rig.server.breakDown()
+    await rig.clock.advance(60_000)
+    expect([rig.cache.presence.kind, rig.told.at(-1), rig.cache.list()]).toEqual(['present', 'present', ['a']])
+  })
+
+  it('is no fault where the permission to read goes, and keeps what it has', async () => {
+    const rig = createRig()
+    rig.server.create({ name: 'a' })
+    rig.cache.start()
+    await rig.cache.whenSynced()
+    rig.server.breakDown(new KmmError('things is forbidden', { code: 'Forbidden' }))
+    await rig.clock.advance(200_000)
+    expect([rig.cache.presence.kind, rig.cache.disconnectedSinceMs, rig.cache.list()]).toEqual([
+      'present',
+      undefined,
+      ['a'],
+    ])
+  })
+
+  it('waits for the first list while that is under way', async () => {
+    const rig = createRig()
+    rig.server.holdLists()
+    rig.cache.start()
+    await rig.clock.advance(1_000)
+    expect([rig.cache.presence.kind, rig.cache.synced]).toEqual(['unknown', false])
+    const waiting = rig.cache.whenSynced()
+    const stopped = rig.cache.stop()
+    rig.server.releaseLists()
+    await stopped
+    await expect(waiting).rejects.toMatchObject({ code: 'Aborted' })
+  })
+
   it('lets nobody wait who stops it first', async () => {
     const rig = createRig()
     const waiting = rig.cache.whenSynced()

@@ -1,4 +1,4 @@
-import { describeError, KmmError } from '../errors/error.ts'
+import { describeError, hasCode, KmmError } from '../errors/error.ts'
 import { computeBackoffMs } from './backoff.ts'
 import type { Cache, Change } from './cache.ts'
 import { realClock, sleep } from './clock.ts'
@@ -16,7 +16,10 @@ export interface PresenceCache<Raw extends KubeObject, T> extends Cache<Raw, T> 
   onPresence(listener: () => void): void
 }
 
-/** A PresenceCache that keeps itself up to date from `start` to `stop`. */
+/**
+ * A PresenceCache that keeps itself up to date from `start` to `stop`. Nobody who does without the kind waits for it: it
+ * counts as synced, too, once its first list has failed, and what it may not read is no fault of the API server.
+ */
 export interface OptionalCache<Raw extends KubeObject, T> extends WatchCache<Raw, T>, PresenceCache<Raw, T> {}
 
 export interface OptionalCacheOptions<Raw extends KubeObject, T> extends WatchCacheOptions<Raw, T> {
@@ -34,10 +37,12 @@ class OptionalWatch<Raw extends KubeObject, T> {
   readonly #stopping = new AbortController()
   readonly changeListeners: ((change: Change<T>) => void)[] = []
   readonly presenceListeners: (() => void)[] = []
-  readonly #onChecked: (() => void)[] = []
+  readonly #waiting: (() => void)[] = []
   #inner: WatchCache<Raw, T>
   #isWatching = false
   #isChecked = false
+  /** What the inner cache met with last, since it was started. */
+  #failure: unknown
   #verdict: Presence = { kind: 'unknown', message: 'the API server has not been asked yet' }
   #running: Promise<void> | undefined
 
@@ -52,15 +57,16 @@ class OptionalWatch<Raw extends KubeObject, T> {
 
   get presence(): Presence {
     if (this.#verdict.kind !== 'present' || this.#inner.synced) return this.#verdict
-    return { kind: 'unknown', message: `${this.#inner.name} are being read` }
+    return { kind: 'unknown', message: this.#describeReading() }
   }
 
   get synced(): boolean {
-    return this.#isChecked && (!this.#isWatching || this.#inner.synced)
+    return this.#isChecked && (!this.#isWatching || this.#inner.synced || this.#failure !== undefined)
   }
 
   get disconnectedSinceMs(): number | undefined {
-    return this.#isWatching ? this.#inner.disconnectedSinceMs : undefined
+    if (!this.#isWatching || !this.#inner.synced || hasCode(this.#failure, 'Forbidden')) return undefined
+    return this.#inner.disconnectedSinceMs
   }
 
   start(): void {
@@ -71,18 +77,28 @@ class OptionalWatch<Raw extends KubeObject, T> {
     this.#stopping.abort()
     await this.#running
     await this.#inner.stop()
-    this.#markChecked()
+    this.#releaseWaiting()
   }
 
   async whenSynced(): Promise<void> {
-    if (!this.#isChecked) await new Promise<void>((resolve) => void this.#onChecked.push(resolve))
-    if (this.#isWatching) return this.#inner.whenSynced()
-    if (this.#stopping.signal.aborted)
-      throw new KmmError(`the cache of ${this.#inner.name} was stopped`, { code: 'Aborted' })
+    if (!this.synced && !this.#stopping.signal.aborted)
+      await new Promise<void>((resolve) => void this.#waiting.push(resolve))
+    if (!this.synced) throw new KmmError(`the cache of ${this.#inner.name} was stopped`, { code: 'Aborted' })
+  }
+
+  #describeReading(): string {
+    const { name } = this.#inner
+    if (this.#failure === undefined) return `${name} are being read`
+    const advice = hasCode(this.#failure, 'Forbidden') ? `; grant list and watch on ${name}` : ''
+    return `${describeError(this.#failure)}${advice}`
   }
 
   #createInner(): WatchCache<Raw, T> {
-    const inner = createWatchCache(this.#options)
+    const onError = (error: unknown): void => {
+      this.#options.onError(error)
+      this.#noteFailure(error)
+    }
+    const inner = createWatchCache({ ...this.#options, onError })
     inner.onChange((change) => {
       for (const listener of this.changeListeners) listener(change)
     })
@@ -116,7 +132,8 @@ class OptionalWatch<Raw extends KubeObject, T> {
       if (this.#verdict.kind === 'unknown') this.#decide({ kind: 'unknown', message: describeError(error) })
       return false
     } finally {
-      this.#markChecked()
+      if (!signal.aborted) this.#isChecked = true
+      this.#settle()
     }
   }
 
@@ -125,14 +142,25 @@ class OptionalWatch<Raw extends KubeObject, T> {
     this.#isWatching = true
     this.#inner.start()
     this.#decide({ kind: 'present' })
-    const announce = (): void => this.#announce()
-    this.#inner.whenSynced().then(announce, () => undefined)
+    const settle = (): void => {
+      this.#settle()
+      this.#announce()
+    }
+    this.#inner.whenSynced().then(settle, () => undefined)
+  }
+
+  #noteFailure(error: unknown): void {
+    const before = this.presence
+    this.#failure = error
+    this.#settle()
+    if (!isEqualJson(before, this.presence)) this.#announce()
   }
 
   async #end(message: string): Promise<void> {
     if (this.#isWatching) {
       await this.#inner.stop()
       this.#isWatching = false
+      this.#failure = undefined
       this.#inner = this.#createInner()
     }
     this.#decide({ kind: 'absent', message })
@@ -148,9 +176,12 @@ class OptionalWatch<Raw extends KubeObject, T> {
     for (const listener of this.presenceListeners) listener()
   }
 
-  #markChecked(): void {
-    this.#isChecked = true
-    for (const resolve of this.#onChecked.splice(0)) resolve()
+  #settle(): void {
+    if (this.synced) this.#releaseWaiting()
+  }
+
+  #releaseWaiting(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
   }
 }
 
