@@ -46,6 +46,15 @@ describe('a NodeModulesConfig that somebody deletes', () => {
     expect(found.find(buildNode())).toBeUndefined()
   })
 
+  it('is not remembered where its Node went first, and the garbage collection took it', () => {
+    const caches = fillCaches({ nodes: [buildNode()], nodeModulesConfigs: [config] })
+    const found = watchLostConfigs(caches)
+    caches.nodes.deleted({ name: 'n1' }, 'uid-n1')
+    caches.nodeModulesConfigs.deleted({ name: 'n1' }, config.metadata.uid)
+    // Even the same Node would find nothing: nothing is kept.
+    expect(found.find(buildNode())).toBeUndefined()
+  })
+
   it('is nothing to remember where nothing is loaded, or is never unloaded', () => {
     expect(lose(buildNodeConfig({ entries: [buildItem()] })).found.find(buildNode())).toBeUndefined()
     const metadata = { annotations: { [unloadPolicyAnnotation]: 'Never' } }

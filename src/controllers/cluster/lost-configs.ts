@@ -14,6 +14,9 @@ export interface LostConfigs {
 
 const listLoaded = ({ status }: NodeModulesConfig): readonly NodeModuleStatusItem[] => status?.modules ?? []
 
+const isOwnedBy = ({ metadata }: NodeModulesConfig, nodeUid: string | undefined): boolean =>
+  metadata.ownerReferences?.some(({ uid }) => uid === nodeUid) ?? false
+
 /** What may be in the node's kernel, and may have to be taken out of it. */
 function listDoubts(
   config: NodeModulesConfig,
@@ -30,8 +33,10 @@ function listDoubts(
 export function watchLostConfigs(caches: Pick<Caches, 'nodes' | 'nodeModulesConfigs' | 'modules'>): LostConfigs {
   const lost = new Map<string, NodeModulesConfig>()
   caches.nodeModulesConfigs.onChange(({ key, before, after }) => {
-    if (after === undefined && before !== undefined && listLoaded(before).length > 0) lost.set(key, before)
-    else if (after !== undefined && listLoaded(after).length > 0) lost.delete(key)
+    if (after === undefined && before !== undefined && listLoaded(before).length > 0) {
+      // Where the Node went first, its NodeModulesConfig was collected with it, and nothing is lost.
+      if (isOwnedBy(before, caches.nodes.get({ name: key })?.uid)) lost.set(key, before)
+    } else if (after !== undefined && listLoaded(after).length > 0) lost.delete(key)
   })
   caches.nodes.onChange(({ key, after }) => {
     if (after === undefined) lost.delete(key)
@@ -39,8 +44,7 @@ export function watchLostConfigs(caches: Pick<Caches, 'nodes' | 'nodeModulesConf
   return {
     find(node) {
       const config = lost.get(node.name)
-      const isOfNode = config?.metadata.ownerReferences?.some(({ uid }) => uid === node.uid)
-      if (config === undefined || !isOfNode) return undefined
+      if (config === undefined || !isOwnedBy(config, node.uid)) return undefined
       const modules = listDoubts(config, node, caches)
       return modules.length === 0 ? undefined : { ...config, status: { modules } }
     },
