@@ -1,9 +1,9 @@
 import { posix } from 'node:path'
-import { findLoadOrder, type ModuleDependencies } from '../kmod/dependencies.ts'
-import { isSameModule, normalizeModuleName } from '../kmod/module-name.ts'
 import { isBuiltFor } from '../kmod/vermagic.ts'
 import type { InspectedImage, InspectedKernel } from './inspect-image.ts'
 import type { InspectedModule } from './inspect-module.ts'
+import { boundModules, indexKernel, type KernelIndex } from './kernel-index.ts'
+import { createPauses } from './pauses.ts'
 
 /** One thing that was looked at; `failed` means that the module would not load. */
 export interface CheckFinding {
@@ -23,10 +23,31 @@ export interface CheckWish {
   dirName: string
   /** A module without signature would not load; otherwise that is a warning. */
   needsSignature: boolean
+  /** What a module uses and modules.dep does not name may be loaded by somebody else: modprobe would not look for it. */
+  mayBeLoaded: boolean
 }
 
-/** Says whether the modules of an image would load on a kernel, as far as an image alone can tell. */
-export function checkImage({ kernels, firmware }: InspectedImage, wish: CheckWish): CheckFinding[] {
+const mostNames = 20
+const longestText = 200
+
+/** What one module is judged by. */
+interface Scene {
+  kernel: InspectedKernel
+  index: KernelIndex
+  wish: CheckWish
+  /** Firmware files as a module asks for them, without the suffix of a compressed one. */
+  firmware: ReadonlySet<string>
+}
+
+/**
+ * Says whether the modules of an image would load on a kernel, as far as an image alone can tell. Lets other work have its turn meanwhile.
+ * Throws LimitExceeded for more modules or dependencies than any image has, and `Aborted`.
+ */
+export async function checkImage(
+  { kernels, firmware }: InspectedImage,
+  wish: CheckWish,
+  signal: AbortSignal,
+): Promise<CheckFinding[]> {
   // Image and Module name a kernel without the "+" at its end.
   const kernel = kernels.find(({ release }) => release === wish.kernel || `${release}+` === wish.kernel)
   const place = posix.join('/', wish.dirName, 'lib/modules', wish.kernel)
@@ -34,13 +55,25 @@ export function checkImage({ kernels, firmware }: InspectedImage, wish: CheckWis
     return [
       failed('kernel', `the image has no modules in ${place}; "kmm image inspect" shows for which kernels it has any`),
     ]
-  const found = ok('kernel', `the image has modules in ${place}: ${kernel.modules.length}`)
-  return [
-    found,
-    ...checkIndex(kernel),
-    ...listChecked(kernel, wish).flatMap((each) => checkOne(each, kernel, firmware, wish)),
-  ]
+  const index = indexKernel(kernel)
+  const checked = listChecked(kernel, index, wish)
+  const names = checked.map((each) => (typeof each === 'string' ? each : each.name))
+  boundModules(names, index, kernel.release)
+  const files = firmware.flatMap((file) => [file, file.replace(/\.(?:gz|xz|zst)$/, '')])
+  const scene = { kernel, index, wish, firmware: new Set(files) }
+  const findings = [ok('kernel', `the image has modules in ${place}: ${kernel.modules.length}`), ...checkIndex(kernel)]
+  const pause = createPauses(signal)
+  for (const each of checked) {
+    findings.push(...checkOne(each, scene))
+    await pause(stepsOfModule + countSteps(each, index))
+  }
+  return findings
 }
+
+const stepsOfModule = 50
+
+const countSteps = (module: InspectedModule | string, index: KernelIndex): number =>
+  typeof module === 'string' ? 0 : index.countDependencies(module.name) + (module.info?.firmware.length ?? 0)
 
 /** True when nothing that was found keeps the modules from loading. */
 export function wouldLoad(findings: readonly CheckFinding[]): boolean {
@@ -54,6 +87,14 @@ const warning = (check: CheckFinding['check'], message: string): CheckFinding =>
   message,
 })
 const failed = (check: CheckFinding['check'], message: string): CheckFinding => ({ check, verdict: 'failed', message })
+
+/** Text of a module, cut so that many findings stay small. */
+const shorten = (text = ''): string => (text.length > longestText ? `${text.slice(0, longestText)}…` : text)
+
+function list(names: readonly string[], most = mostNames): string {
+  const shown = names.slice(0, most).map((name) => shorten(name))
+  return `${shown.join(', ')}${names.length > most ? ` and ${names.length - most} more` : ''}`
+}
 
 function checkIndex({ dependencies, hasBinaryIndex }: InspectedKernel): CheckFinding[] {
   const missing = [
@@ -71,37 +112,36 @@ function checkIndex({ dependencies, hasBinaryIndex }: InspectedKernel): CheckFin
 }
 
 /** The modules to look at, in the order of loading: what the wanted one needs has to load too. */
-function listChecked(kernel: InspectedKernel, { moduleName }: CheckWish): (InspectedModule | string)[] {
-  const { modules, dependencies } = kernel
-  if (moduleName === undefined) return modules
-  const find = (wanted: string): InspectedModule | undefined => modules.find(({ name }) => isSameModule(name, wanted))
-  const order = dependencies === undefined ? [] : (findLoadOrder(dependencies, moduleName) ?? [])
-  const before = order.slice(0, -1).flatMap(({ name }) => find(name) ?? [])
-  return [...before, find(moduleName) ?? moduleName]
+function listChecked(
+  kernel: InspectedKernel,
+  index: KernelIndex,
+  { moduleName }: CheckWish,
+): readonly (InspectedModule | string)[] {
+  if (moduleName === undefined) return kernel.modules
+  boundModules([moduleName], index, kernel.release)
+  const before = (index.findOrder(moduleName) ?? []).slice(0, -1).flatMap(({ name }) => index.find(name) ?? [])
+  return [...before, index.find(moduleName) ?? moduleName]
 }
 
-function checkOne(
-  module: InspectedModule | string,
-  kernel: InspectedKernel,
-  firmware: readonly string[],
-  wish: CheckWish,
-): CheckFinding[] {
-  if (typeof module === 'string') return checkMissing(module, kernel)
+function checkOne(module: InspectedModule | string, scene: Scene): CheckFinding[] {
+  const { wish } = scene
+  if (typeof module === 'string') return checkMissing(module, scene)
   const { info } = module
   if (info === undefined) return [failed('module', `${module.path}: ${module.problem ?? 'it cannot be read'}`)]
   const { vermagic = '', architecture } = info
+  const built = shorten(vermagic)
   return [
     ok('module', `${module.name} is ${module.path}`),
     checkArchitecture(module.name, architecture, wish),
     isBuiltFor(vermagic, wish.kernel)
-      ? ok('vermagic', `${module.name} was built for ${vermagic}`)
+      ? ok('vermagic', `${module.name} was built for ${built}`)
       : failed(
           'vermagic',
-          `${module.name} was built for ${vermagic === '' ? 'no kernel that it names' : vermagic}, not for ${wish.kernel}: build it against the headers of that kernel`,
+          `${module.name} was built for ${vermagic === '' ? 'no kernel that it names' : built}, not for ${wish.kernel}: build it against the headers of that kernel`,
         ),
-    ...checkDependencies(module.name, info.depends, kernel),
+    ...checkDependencies(module.name, info.depends, scene),
     checkSignature(module, wish),
-    ...checkFirmware(module.name, info.firmware, firmware),
+    ...checkFirmware(module.name, info.firmware, scene.firmware),
   ]
 }
 
@@ -111,37 +151,40 @@ function checkArchitecture(name: string, architecture: string | undefined, wish:
   return failed('architecture', `${words}, not for ${wish.architecture}`)
 }
 
-function checkMissing(name: string, kernel: InspectedKernel): CheckFinding[] {
-  if (kernel.onNode.includes(normalizeModuleName(name)))
+function checkMissing(name: string, { kernel, index }: Scene): CheckFinding[] {
+  if (index.isOnNode(name))
     return [warning('module', `${name} is a link to the node's own module, which only the node can check`)]
   const others = kernel.modules.slice(0, 10).map((module) => module.name)
   return [failed('module', `the image has no module ${name}; it has ${others.join(', ')}`)]
 }
 
-function checkDependencies(name: string, depends: readonly string[], kernel: InspectedKernel): CheckFinding[] {
+function checkDependencies(name: string, depends: readonly string[], scene: Scene): CheckFinding[] {
+  const { kernel, index, wish } = scene
   const { dependencies, builtin } = kernel
   if (dependencies === undefined) return []
-  const order = findLoadOrder(dependencies, name)
+  const order = index.findOrder(name)
   if (order === undefined)
     return [failed('index', `modules.dep does not know ${name}: run depmod at the end of the build`)]
   const unknown = depends.filter((each) => !dependencies.has(each) && !builtin.has(each))
-  const missing = order.filter((each) => !hasFile(kernel, each)).map((each) => each.path)
-  if (unknown.length + missing.length > 0)
-    return [
-      failed(
-        'dependencies',
-        `${name} needs ${[...unknown, ...missing].join(', ')}, which the image does not have: put it there or link the node's modules, and run depmod`,
-      ),
-    ]
+  const missing = [...(wish.mayBeLoaded ? [] : unknown), ...index.listMissing(name)]
   const before = order.slice(0, -1).map((each) => each.name)
+  const words = `${name} needs ${before.length === 0 ? 'no other module' : list(before)}`
   return [
-    ok('dependencies', before.length === 0 ? `${name} needs no other module` : `${name} needs ${before.join(', ')}`),
+    missing.length === 0
+      ? ok('dependencies', words)
+      : failed(
+          'dependencies',
+          `${name} needs ${list(missing)}, which the image does not have: put it there or link the node's modules, and run depmod`,
+        ),
+    ...(wish.mayBeLoaded && unknown.length > 0
+      ? [
+          warning(
+            'dependencies',
+            `${name} uses ${list(unknown)}, which modules.dep does not name for it: it must be loaded already`,
+          ),
+        ]
+      : []),
   ]
-}
-
-function hasFile({ modules, onNode, hostLinks }: InspectedKernel, { name, path }: ModuleDependencies): boolean {
-  if (onNode.includes(name) || modules.some((module) => module.path.endsWith(`/${path}`))) return true
-  return path.startsWith('/') || hostLinks.some((link) => path.startsWith(`${link}/`))
 }
 
 function checkSignature({ name, signer, isSignedByCertificate }: InspectedModule, wish: CheckWish): CheckFinding {
@@ -152,16 +195,18 @@ function checkSignature({ name, signer, isSignedByCertificate }: InspectedModule
       `${name} ${signer === undefined ? 'is not signed' : 'carries no good signature of the certificate'}: sign it with kmm image sign`,
     )
   if (signer !== undefined)
-    return ok('signature', `${name} carries a signature by ${signer.commonName ?? 'somebody whom it does not name'}`)
+    return ok(
+      'signature',
+      `${name} carries a signature by ${shorten(signer.commonName) || 'somebody whom it does not name'}`,
+    )
   const words = `${name} is not signed, so a kernel under Secure Boot refuses it`
   return wish.needsSignature ? failed('signature', words) : warning('signature', words)
 }
 
-function checkFirmware(name: string, asked: readonly string[], present: readonly string[]): CheckFinding[] {
-  const missing = asked.filter((file) => !present.some((each) => each === file || each.startsWith(`${file}.`)))
+function checkFirmware(name: string, asked: readonly string[], present: ReadonlySet<string>): CheckFinding[] {
+  const missing = asked.filter((file) => !present.has(file))
   if (asked.length === 0) return []
   if (missing.length === 0)
     return [ok('firmware', `${name} may ask for ${asked.length} firmware files, and the image has them`)]
-  const shown = `${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ` and ${missing.length - 5} more` : ''}`
-  return [warning('firmware', `${name} may ask for firmware that the image does not have: ${shown}`)]
+  return [warning('firmware', `${name} may ask for firmware that the image does not have: ${list(missing, 5)}`)]
 }

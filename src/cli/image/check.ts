@@ -49,13 +49,15 @@ async function check(options: ImageCommandOptions, image: string, flags: CheckFl
       signal,
       ...certificate,
     })
-    return checkImage(inspected, {
+    const wish = {
       kernel,
       moduleName: flags.module,
       architecture: platform.architecture,
       dirName: dir,
       needsSignature: flags.requireSignature ?? false,
-    })
+      mayBeLoaded: false,
+    }
+    return checkImage(inspected, wish, signal)
   })
 }
 

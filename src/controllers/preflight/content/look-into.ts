@@ -46,9 +46,10 @@ function explain(error: unknown, signal: AbortSignal): ContentResult {
 }
 
 const join = (findings: readonly CheckFinding[]): string => {
-  const words = [...new Set(findings.map(({ message }) => cleanText(message, longestFinding)))]
-  const more = words.length > mostFindings ? ` and ${words.length - mostFindings} more` : ''
-  return `${words.slice(0, mostFindings).join('; ')}${more}`
+  const messages = [...new Set(findings.map(({ message }) => message))]
+  const words = messages.slice(0, mostFindings).map((message) => cleanText(message, longestFinding))
+  const more = messages.length > mostFindings ? ` and ${messages.length - mostFindings} more` : ''
+  return `${words.join('; ')}${more}`
 }
 
 /** Modules of the loading order besides the first: modprobe goes on without them. */
@@ -71,10 +72,16 @@ function checkFirmware({ firmware }: InspectedImage, { firmwarePath }: ContentWi
 }
 
 /** Says what was found, the worst first: that something is wrong, or what speaks for the image and what is to be thought of. */
-function judge(image: InspectedImage, wish: ContentWish, architecture: string | undefined): ContentResult {
+async function judge(
+  image: InspectedImage,
+  wish: ContentWish,
+  architecture: string | undefined,
+  signal: AbortSignal,
+): Promise<ContentResult> {
   const { kernel, dirName, moduleNames } = wish
-  const asked = { kernel, dirName, architecture, moduleName: moduleNames[0], needsSignature: false }
-  const findings = [...checkImage(image, asked), ...listMissing(image, wish), ...checkFirmware(image, wish)]
+  const asked = { kernel, dirName, architecture, moduleName: moduleNames[0], needsSignature: false, mayBeLoaded: true }
+  const checked = await checkImage(image, asked, signal)
+  const findings = [...checked, ...listMissing(image, wish), ...checkFirmware(image, wish)]
   const failed = findings.filter(({ verdict }) => verdict === 'failed')
   if (failed.length > 0) return { kind: 'wrong', message: join(failed) }
   const warnings = findings.filter(({ verdict }) => verdict === 'warning')
@@ -100,7 +107,7 @@ async function lookFor(
     workFolder: temporaryFolder,
     signal,
   })
-  return judge(inspected, wish, architecture)
+  return judge(inspected, wish, architecture, signal)
 }
 
 /** What is wrong for one architecture is wrong. */
