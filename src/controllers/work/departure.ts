@@ -4,6 +4,7 @@ import { listKernelModules } from '../cluster/kernel-modules.ts'
 import { findInKernel, type LoadedItem } from '../cluster/module-on-node.ts'
 import { isAwayTaint, listUntoleratedTaints } from '../cluster/toleration.ts'
 import type { ObservedModule, ObservedNode } from './observed.ts'
+import { mayHaveLoaded } from './settle.ts'
 
 /** What is to become of something that is in the kernel and is not what the plan names. */
 export type Departure =
@@ -55,7 +56,7 @@ function listNeeded(module: ObservedModule, observed: ObservedNode): string[] {
   const loaded = findInKernel(module, observed.node)
   if (entry === undefined) return decideAlone(module, observed).kind === 'unload' ? [] : namesOf(loaded)
   // A load may have done its work unheard; not one that fails because another version is there.
-  const mayBeIn = loaded !== undefined || (workers.length > 0 && reported?.reason !== 'OtherVersionLoaded')
+  const mayBeIn = loaded !== undefined || (workers.some(mayHaveLoaded) && reported?.reason !== 'OtherVersionLoaded')
   return mayBeIn ? [...namesOf(entry), ...namesOf(loaded)] : []
 }
 
@@ -80,6 +81,22 @@ export function decideDeparture(module: ObservedModule, observed: ObservedNode):
   return unload
 }
 
+/** Why an unload must not begin yet: a pod that has loaded nothing so far could load meanwhile what is being unloaded. */
+export function findIncoming(module: ObservedModule, loaded: LoadedItem, observed: ObservedNode): Held | undefined {
+  if (module.workers.some(({ intent }) => intent.action === 'Unload')) return undefined
+  const names = namesOf(loaded)
+  const pod = observed.modules
+    .filter((other) => other !== module)
+    .flatMap(({ workers }) => workers)
+    .find(
+      (worker) =>
+        worker.intent.action === 'Load' &&
+        !mayHaveLoaded(worker) &&
+        namesOf(worker.intent).some((name) => names.includes(name)),
+    )
+  return pod && hold('ModuleClaimed', `pod ${pod.podName}, which would load it again, is deleted first`)
+}
+
 /** Why a Module that is never unloaded must not be loaded yet: the plan is about to say something else of it. */
 export function findNewerPlan({ entry, answer, policy }: ObservedModule): Held | undefined {
   if (entry === undefined || policy !== 'Never' || answer === undefined || answer.kind === 'keep') return undefined
@@ -101,7 +118,7 @@ function isBeingUnloaded(module: ObservedModule, observed: ObservedNode): boolea
 /** Why a Module must not be loaded yet: another one that has one of its kernel modules is being unloaded. */
 export function findHandOver(module: ObservedModule, observed: ObservedNode): Held | undefined {
   // A worker that is at it already fails for as long as another version is there, and is counted on by nobody.
-  if (module.workers.length > 0) return undefined
+  if (module.workers.some(mayHaveLoaded)) return undefined
   const names = namesOf(module.entry)
   const other = observed.modules.find(
     (each) =>

@@ -1,7 +1,7 @@
 import { sameKernelState } from '../../api/module-config.ts'
 import { cutTrailingPlus } from '../../kernel/kernel-version.ts'
 import { findInKernel, isLoadedAsWanted, type LoadedItem } from '../cluster/module-on-node.ts'
-import { decideDeparture, type Departure, findHandOver, findNewerPlan } from './departure.ts'
+import { decideDeparture, type Departure, findHandOver, findIncoming, findNewerPlan } from './departure.ts'
 import type { ObservedModule, ObservedNode } from './observed.ts'
 import { intentOf, type WorkerIntent } from './worker-intent.ts'
 
@@ -22,6 +22,8 @@ function unloadGoal(loaded: LoadedItem, module: ObservedModule, observed: Observ
   const departure = decideDeparture(module, observed)
   if (departure.kind === 'leave') return { ...departure, loaded }
   if (departure.kind === 'hold') return departure
+  const incoming = findIncoming(module, loaded, observed)
+  if (incoming) return incoming
   const { operatorNamespace } = observed
   const podNamespace = module.namespaceTerminating ? operatorNamespace : module.namespace
   return { kind: 'run', intent: { ...intentOf('Unload', loaded), podNamespace } }

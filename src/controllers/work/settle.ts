@@ -85,6 +85,12 @@ function mayHaveStarted({ state, intent }: Worker): boolean {
   }
 }
 
+/** A worker that may have put its module into the kernel, as far as anybody knows. */
+export function mayHaveLoaded(worker: Worker): boolean {
+  if (worker.intent.action !== 'Load') return false
+  return worker.state.kind === 'succeeded' || mayHaveStarted(worker)
+}
+
 /**
  * The status entry to leave behind when a worker is given up: one that has started may have loaded or unloaded its
  * module, so the entry says "may be in the kernel" until another worker reports.

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { cordoned } from '../../../test/builders/node.ts'
 import { buildItem, buildLoaded, buildModuleConfig } from '../../../test/builders/node-modules-config.ts'
 import {
+  buildFailure,
   buildReported,
   buildWorkerState,
   decideWork,
@@ -183,6 +184,23 @@ describe('two Modules with one kernel module', () => {
     expect(act(going, b).types).toEqual(['recordLeft'])
     const failing = { ...b, reported: { ...buildReported({ reason: 'OtherVersionLoaded' }), name: 'b' } }
     expect(act(going, failing).types).toEqual(['createPod'])
+  })
+
+  it.each<[string, WorkerState]>([
+    ['has not started', pending],
+    [
+      'fails before it loads anything',
+      { kind: 'failed', failed: buildFailure({ reason: 'ImageNotFound', modules: [] }) },
+    ],
+  ])('do not count on a load that %s: its pod goes before the unload begins', (_title, state) => {
+    const b: WorkParts = { entry: buildItem(item('b')), workers: [buildWorkerState(loadIntent(item('b')), state)] }
+    const first = act(going, b)
+    expect([first.types, first.reasons]).toEqual([['deletePod'], ['ModuleClaimed', 'WorkerRunning']])
+    const leaving = [buildWorkerState(loadIntent(item('b')), state, { deleting: true })]
+    expect(act(going, { ...b, workers: leaving }).types).toEqual([])
+    const { types, actions } = act(going, { ...b, workers: [] })
+    expect(types).toEqual(['createPod'])
+    expect(findAction(actions, 'createPod').intent.action).toBe('Unload')
   })
 
   it('do not replace it under each other', () => {
