@@ -1,17 +1,17 @@
 import { nodeModulesConfigFinalizer } from '../../api/finalizers.ts'
 import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
 import { nodeModulesConfigs } from '../../api/resources.ts'
-import { assertNever, hasCode } from '../../errors/error.ts'
-import type { KubeClient, Patch } from '../../kube/client.ts'
-import { nodes, pods } from '../../kube/core-resources.ts'
+import { assertNever, describeError, hasCode } from '../../errors/error.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import { pods } from '../../kube/core-resources.ts'
 import { type EventInput, recordEvent } from '../../kube/events.ts'
 import { defineResource } from '../../kube/resource.ts'
 import type { ExecuteContext } from '../../runtime/reconciler.ts'
 import type { Caches } from '../cluster/caches.ts'
-import type { NodeView } from '../cluster/node-view.ts'
 import type { Action } from './action.ts'
 import { releaseFinalizer } from '../cluster/release-finalizer.ts'
 import { createWorkerPod } from './create-worker-pod.ts'
+import { labelNode } from './label-node.ts'
 import type { Refusal } from './observed.ts'
 import { shortHash } from './worker-name.ts'
 import type { WorkerSettings } from './worker-pod.ts'
@@ -25,6 +25,8 @@ export interface WorkTools {
   settings: WorkerSettings
   /** Refused worker pods by `node namespace/name`; written here, read by `observe`. */
   refusals: Map<string, Refusal>
+  /** Writes a line into the log. */
+  warn: (message: string) => void
 }
 
 type ActionOf<T extends Action['type']> = Extract<Action, { type: T }>
@@ -40,35 +42,22 @@ async function writeStatus(
   tools.caches.nodeModulesConfigs.written(answer)
 }
 
-const pointerTo = (label: string): string => `/metadata/labels/${label.replaceAll('~', '~0').replaceAll('/', '~1')}`
-
-/** What was true of one boot must not be said of the next, which may begin meanwhile: the API server compares them. */
-function makeLabelPatch({ labels, bootId }: ActionOf<'labelNode'>, present: NodeView['labels'] = {}): Patch {
-  if (bootId === undefined) return { type: 'merge', body: { metadata: { labels } } }
-  const isFirst = Object.keys(present).length === 0
-  const body = [
-    { op: 'test', path: '/status/nodeInfo/bootID', value: bootId },
-    ...(isFirst ? [{ op: 'add', path: '/metadata/labels', value: {} }] : []),
-    ...Object.entries(labels).map(([label, value]) => ({ op: 'add', path: pointerTo(label), value })),
-  ]
-  return { type: 'json', body }
-}
-
-async function labelNode(
-  action: ActionOf<'labelNode'>,
-  { client, caches }: WorkTools,
-  signal: AbortSignal,
-): Promise<void> {
-  const key = { name: action.node }
-  const patch = makeLabelPatch(action, caches.nodes.get(key)?.labels)
-  caches.nodes.written(await client.patch(nodes, key, patch, { signal }))
+/** Where events are refused (by a quota, a policy, a role), only the log is told: nothing else waits for it. */
+async function tell(event: EventInput, { client, warn }: WorkTools, signal: AbortSignal): Promise<void> {
+  try {
+    await recordEvent(client, event, signal)
+  } catch (error) {
+    if (!hasCode(error, 'Forbidden', 'Invalid')) throw error
+    warn(
+      `event ${event.reason} of node ${event.regarding.name} was refused: ${event.message} (${describeError(error)})`,
+    )
+  }
 }
 
 async function recordLoadEvent(action: ActionOf<'recordEvent'>, tools: WorkTools, signal: AbortSignal): Promise<void> {
   const module = `${action.namespace}/${action.name}`
   const verb = action.reason === 'ModuleLoaded' ? 'loaded into' : 'unloaded from'
-  await recordEvent(
-    tools.client,
+  await tell(
     {
       name: `${action.node.name}.${action.podUid}`,
       regarding: { apiVersion: 'v1', kind: 'Node', name: action.node.name, uid: action.node.uid },
@@ -77,6 +66,7 @@ async function recordLoadEvent(action: ActionOf<'recordEvent'>, tools: WorkTools
       message: `Module ${module} ${verb} the kernel`,
       annotations: { module },
     },
+    tools,
     signal,
   )
 }
@@ -84,7 +74,7 @@ async function recordLoadEvent(action: ActionOf<'recordEvent'>, tools: WorkTools
 /** One event for each NodeModulesConfig and Module, however often it is told. */
 async function recordVanished(
   { node, config, namespace, name, message }: ActionOf<'recordVanished'>,
-  { client }: WorkTools,
+  tools: WorkTools,
   signal: AbortSignal,
 ): Promise<void> {
   const module = `${namespace}/${name}`
@@ -96,13 +86,13 @@ async function recordVanished(
     message,
     annotations: { module },
   }
-  await recordEvent(client, event, signal)
+  await tell(event, tools, signal)
 }
 
 /** One event for each NodeModulesConfig, boot and image. */
 async function recordLeft(
   { node, config, loaded, why }: ActionOf<'recordLeft'>,
-  { client }: WorkTools,
+  tools: WorkTools,
   signal: AbortSignal,
 ): Promise<void> {
   const module = `${loaded.namespace}/${loaded.name}`
@@ -116,7 +106,7 @@ async function recordLeft(
     message: `Module ${module} is released, and ${certainty}stays in the kernel until the next boot: ${why}`,
     annotations: { module },
   }
-  await recordEvent(client, event, signal)
+  await tell(event, tools, signal)
 }
 
 async function deletePod(

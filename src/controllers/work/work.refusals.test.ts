@@ -53,7 +53,8 @@ const createAction = (intent: WorkerIntent, refusedAttempts = 0, hash = 'the has
 })
 
 function makeTools(): WorkTools & { refusals: Map<string, Refusal> } {
-  return { client: sandbox.client, caches: fillCaches({}), settings: workerSettings, refusals: new Map() }
+  const warn = (): void => undefined
+  return { client: sandbox.client, caches: fillCaches({}), settings: workerSettings, refusals: new Map(), warn }
 }
 
 const intentIn = (namespace: string): WorkerIntent => loadIntent({ namespace, serviceAccountName: 'loader' })

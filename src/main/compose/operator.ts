@@ -163,7 +163,7 @@ function createNodeRunners(shared: Shared, registryText: string): Runner[] {
       imageSource: config.worker.imageSource,
       refusals,
     },
-    { client, caches, settings, refusals },
+    { client, caches, settings, refusals, warn: (message) => shared.logger.warn({}, message) },
   )
   return [
     addRunner(createPlanController(sources, { client, caches, claims: shared.claims }), shared, lock),
