@@ -1,11 +1,13 @@
-import { mkdtemp, readdir, readFile, realpath, rm } from 'node:fs/promises'
-import { join, posix, relative, sep } from 'node:path'
+import { mkdtemp, readdir, readFile, realpath, rm, stat } from 'node:fs/promises'
+import { basename, join, posix, relative, sep } from 'node:path'
 import { type ModuleDependencies, parseModulesBuiltin, parseModulesDep } from '../kmod/dependencies.ts'
 import { parseModuleFileName } from '../kmod/module-name.ts'
 import type { SigningCertificate } from '../kmod/signature-key.ts'
 import { extractImage } from '../oci/extract.ts'
 import type { Platform } from '../oci/manifest.ts'
+import { type InspectLimits, InspectMeter } from './inspect-limits.ts'
 import { type InspectedModule, inspectModule } from './inspect-module.ts'
+import { createPauses } from './pauses.ts'
 import type { ImagePlace } from './select-image.ts'
 import { signedByLabel } from './signed-label.ts'
 
@@ -23,6 +25,7 @@ export interface InspectOptions {
   certificate?: SigningCertificate
   /** A folder for temporary files. */
   workFolder: string
+  limits?: Partial<InspectLimits>
   signal: AbortSignal
 }
 
@@ -55,9 +58,10 @@ export interface InspectedImage {
   firmware: string[]
 }
 
-/** Looks into a kmod image: extracts its modules and firmware to a temporary folder, reads them, and removes them. Throws as a pull does. */
+/** Looks into a kmod image: extracts its modules and firmware to a temporary folder, reads them, and removes them. Throws as a pull does, also for what is larger than its limits. */
 export async function inspectImage(options: InspectOptions): Promise<InspectedImage> {
   const { source, platform, signal } = options
+  const meter = new InspectMeter(options.limits)
   const image = await source.registry.resolveImage(source.reference, platform, signal)
   const pinned = { ...source.reference, digest: image.digest }
   const config = await source.registry.readConfig(pinned, image, signal)
@@ -69,12 +73,13 @@ export async function inspectImage(options: InspectOptions): Promise<InspectedIm
       open: (stop: AbortSignal) => source.registry.openBlob(pinned, descriptor, stop),
     }))
     const hostLink = options.kernel === undefined ? {} : { hostLink: `/host/lib/modules/${options.kernel}` }
-    await extractImage({ layers, destination: root, wanted: listWanted(options), ...hostLink, signal })
+    const limits = { bytes: meter.limits.bytes }
+    await extractImage({ layers, destination: root, wanted: listWanted(options), ...hostLink, limits, signal })
     return {
       digest: image.digest,
       layers: image.layers.length,
       signedBy: config.labels[signedByLabel],
-      kernels: await inspectKernels(root, options),
+      kernels: await inspectKernels(root, options, meter),
       firmware: await listFiles(root, options.firmwarePath),
     }
   } finally {
@@ -93,13 +98,13 @@ function nameKernel(kernel: string): string[] {
   return [...new Set([kernel, kernel.replace(/\+$/, '')])]
 }
 
-async function inspectKernels(root: string, options: InspectOptions): Promise<InspectedKernel[]> {
+async function inspectKernels(root: string, options: InspectOptions, meter: InspectMeter): Promise<InspectedKernel[]> {
   const { kernel, dirName } = options
   const folder = join(root, posix.join('/', dirName, 'lib/modules'))
   const releases = kernel === undefined ? await listFolders(folder) : nameKernel(kernel)
   const kernels: InspectedKernel[] = []
   for (const release of releases) {
-    const found = await inspectKernel(root, release, options)
+    const found = await inspectKernel(root, release, options, meter)
     if (found !== undefined) kernels.push(found)
   }
   return kernels
@@ -133,12 +138,12 @@ async function findInside(root: string, path: string): Promise<string | undefine
 async function inspectKernel(
   root: string,
   release: string,
-  { dirName, certificate }: InspectOptions,
+  options: InspectOptions,
+  meter: InspectMeter,
 ): Promise<InspectedKernel | undefined> {
-  const folder = await findInside(root, join(root, posix.join('/', dirName, 'lib/modules', release)))
+  const folder = await findInside(root, join(root, posix.join('/', options.dirName, 'lib/modules', release)))
   if (folder === undefined) return undefined
-  const entries = await readdir(folder, { withFileTypes: true, recursive: true }).catch(() => [])
-  const index = await readInside(root, join(folder, 'modules.dep'))
+  const index = await readIndex(root, join(folder, 'modules.dep'), meter)
   const kernel: InspectedKernel = {
     release,
     modules: [],
@@ -146,8 +151,22 @@ async function inspectKernel(
     hostLinks: [],
     dependencies: index === '' ? undefined : parseModulesDep(index),
     hasBinaryIndex: (await findInside(root, join(folder, 'modules.dep.bin'))) !== undefined,
-    builtin: parseModulesBuiltin(await readInside(root, join(folder, 'modules.builtin'))),
+    builtin: parseModulesBuiltin(await readIndex(root, join(folder, 'modules.builtin'), meter)),
   }
+  await inspectFiles({ root, folder, kernel, meter }, options)
+  kernel.modules.sort((left, right) => (left.path < right.path ? -1 : 1))
+  return kernel
+}
+
+/** Many modules are small: so many are read before others have their turn. */
+const stepsOfModule = 250
+
+async function inspectFiles(
+  { root, folder, kernel, meter }: { root: string; folder: string; kernel: InspectedKernel; meter: InspectMeter },
+  { certificate, signal }: InspectOptions,
+): Promise<void> {
+  const pause = createPauses(signal)
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true }).catch(() => [])
   for (const entry of entries) {
     if (entry.isDirectory()) continue
     const path = join(entry.parentPath, entry.name)
@@ -156,14 +175,18 @@ async function inspectKernel(
     if (inside === undefined) {
       kernel.hostLinks.push(relative(folder, path))
       if (name !== undefined) kernel.onNode.push(name)
-    } else if (name !== undefined)
-      kernel.modules.push(await inspectModule(inside, { name, path: `/${relative(root, path)}` }, certificate))
+    } else if (name !== undefined) {
+      const named = { name, path: `/${relative(root, path)}` }
+      kernel.modules.push(await inspectModule(inside, named, { certificate, meter }))
+    }
+    await pause(stepsOfModule)
   }
-  kernel.modules.sort((left, right) => (left.path < right.path ? -1 : 1))
-  return kernel
 }
 
-async function readInside(root: string, path: string): Promise<string> {
+async function readIndex(root: string, path: string, meter: InspectMeter): Promise<string> {
   const inside = await findInside(root, path)
-  return inside === undefined ? '' : readFile(inside, 'utf8').catch(() => '')
+  if (inside === undefined) return ''
+  const { size } = await stat(inside)
+  meter.checkIndex(basename(path), size)
+  return readFile(inside, 'utf8').catch(() => '')
 }

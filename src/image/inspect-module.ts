@@ -1,9 +1,11 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { describeError, hasCode } from '../errors/error.ts'
 import { decompressModule, detectCompression, type ModuleCompression } from '../kmod/compression.ts'
+import { readElf } from '../kmod/elf.ts'
 import { type ModuleInfo, readModuleInfo } from '../kmod/modinfo.ts'
 import type { SigningCertificate } from '../kmod/signature-key.ts'
 import { describeSignatureOwner, isModuleSignedBy, type SignatureOwner } from '../kmod/signature-sign.ts'
+import type { InspectMeter } from './inspect-limits.ts'
 
 /** A module file of an image and what it says of itself. All of it is hostile text. */
 export interface InspectedModule {
@@ -22,19 +24,30 @@ export interface InspectedModule {
   isSignedByCertificate: boolean | undefined
 }
 
-/** Reads a module file that was extracted from an image. Never throws ModuleFileInvalid: what is wrong is in the result. */
+/**
+ * Reads a module file that was extracted from an image. Never throws ModuleFileInvalid: what is wrong is in the result. Throws LimitExceeded
+ * where the modules of the image are too much in all.
+ */
 export async function inspectModule(
   file: string,
   named: Pick<InspectedModule, 'name' | 'path'>,
-  certificate: SigningCertificate | undefined,
+  { certificate, meter }: { certificate: SigningCertificate | undefined; meter: InspectMeter },
 ): Promise<InspectedModule> {
+  const { moduleBytes } = meter.limits
+  const base = { ...named, compression: 'none' as const, signer: undefined, isSignedByCertificate: undefined }
+  const { size } = await stat(file)
+  if (size > moduleBytes)
+    return { ...base, info: undefined, problem: `the module file is larger than ${moduleBytes} bytes` }
   const data = await readFile(file)
-  const base = { ...named, compression: detectCompression(data), signer: undefined, isSignedByCertificate: undefined }
+  const compression = detectCompression(data)
   try {
-    const plain = await decompressModule(data)
+    const plain = await decompressModule(data, moduleBytes)
+    meter.addModule(plain.byteLength)
     const info = readModuleInfo(plain)
+    meter.addInfo(readElf(plain).findSection('.modinfo')?.byteLength ?? 0)
     return {
       ...base,
+      compression,
       info,
       problem: undefined,
       signer: info.signature && (describeSignatureOwner(info.signature.signature) ?? unknownOwner),
@@ -42,7 +55,7 @@ export async function inspectModule(
     }
   } catch (error) {
     if (!hasCode(error, 'ModuleFileInvalid')) throw error
-    return { ...base, info: undefined, problem: describeError(error) }
+    return { ...base, compression, info: undefined, problem: describeError(error) }
   }
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
 import xz from 'xz-decompress'
@@ -16,6 +17,9 @@ const magics: readonly { kind: ModuleCompression; bytes: readonly number[] }[] =
   { kind: 'xz', bytes: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00] },
   { kind: 'zstd', bytes: [0x28, 0xb5, 0x2f, 0xfd] },
 ]
+
+/** The xz decoder works in this thread: after so much, other work has its turn. */
+const bytesOfTurn = 4 * 1024 * 1024
 
 const gunzip = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.gunzip)
 
@@ -56,7 +60,7 @@ async function decompress(kind: ModuleCompression, data: Uint8Array, limitBytes:
 async function decompressXz(data: Uint8Array, limitBytes: number): Promise<Uint8Array> {
   const reader = new xz.XzReadableStream(streamOf(data)).getReader()
   const chunks: Uint8Array[] = []
-  let length = 0
+  let [length, unrested] = [0, 0]
   for (let next = await reader.read(); !next.done; next = await reader.read()) {
     length += next.value.byteLength
     if (length > limitBytes) {
@@ -64,6 +68,10 @@ async function decompressXz(data: Uint8Array, limitBytes: number): Promise<Uint8
       throw moduleFileInvalid(`is larger than ${limitBytes} bytes when decompressed`)
     }
     chunks.push(next.value)
+    unrested += next.value.byteLength
+    if (unrested < bytesOfTurn) continue
+    unrested = 0
+    await nextTurn()
   }
   return Buffer.concat(chunks, length)
 }

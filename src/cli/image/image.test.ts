@@ -116,6 +116,14 @@ describe('kmm image inspect', () => {
     expect(String(error)).toMatch(/plain HTTP.* give --insecure,/)
   })
 
+  it('reads no modules.dep that is larger than any', async () => {
+    await fixture.push([[prebuilt('kmm_demo.ko'), file(`${folder}/modules.dep`, 'x'.repeat(8 * 1024 ** 2 + 1))]])
+    await expect(run('inspect', image())).rejects.toMatchObject({
+      code: 'LimitExceeded',
+      message: expect.stringContaining('its modules.dep has 8388609 bytes, more than the 8388608 that are read'),
+    })
+  })
+
   it('follows no link of the image out of it', async () => {
     await fixture.push([
       [
