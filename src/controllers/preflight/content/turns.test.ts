@@ -46,4 +46,23 @@ describe('turns', () => {
     await expect(failing).rejects.toThrow('no')
     expect(woken).toEqual(['ns/c'])
   })
+
+  it('let three keys work at once over all namespaces, and what may wait comes last', async () => {
+    const woken: string[] = []
+    const turns = createTurns((key) => void woken.push(key))
+    const holds = ['a', 'b', 'c'].map((namespace) => ({ namespace, ...hold() }))
+    const running = holds.map(({ namespace, work }) => turns.take(`${namespace}/x`, work))
+    let ran = 0
+    const count = (): Promise<void> => Promise.resolve(void ran++)
+    await turns.take('d/later', count, true)
+    await turns.take('d/now', count)
+    await turns.take('a/now', count)
+    expect(ran).toBe(0)
+    for (const [at, { end }] of holds.entries()) {
+      end()
+      await running[at]
+    }
+    expect(woken[0]).toBe('d/now')
+    expect(woken.toSorted()).toEqual(['a/now', 'd/later', 'd/now'])
+  })
 })
