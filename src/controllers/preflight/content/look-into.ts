@@ -22,6 +22,8 @@ export interface LookTools extends RegistryTools {
 
 /** A registry that gives layers slower than this is taken for one that does not answer. */
 const longestMs = 120_000
+/** Three times what a distribution's whole kernel takes, debug builds aside. */
+const limits = { bytes: 1024 ** 3, moduleBytes: 256 * 1024 ** 2 }
 const mostFindings = 5
 const longestFinding = 300
 
@@ -34,15 +36,23 @@ const reasons: Partial<Record<ErrorCode, Reason>> = {
   RegistryUnreachable: 'RegistryUnreachable',
   ConfigurationInvalid: 'RegistryUnauthorized',
   ReferenceInvalid: 'ImageNotFound',
-  OutOfSpace: 'OutOfSpace',
 }
 
+const isFull = (error: unknown): boolean =>
+  error instanceof Error && ['OutOfSpace', 'ENOSPC', 'EDQUOT'].includes(String((error as NodeJS.ErrnoException).code))
+
+const fullMessage =
+  'no space is left for its modules in the temporary folder of the operator: free some on the node where the operator runs, or give its pod more'
+
 function explain(error: unknown, signal: AbortSignal): ContentResult {
-  if (signal.aborted || !(error instanceof KmmError)) throw error
-  if (faults.has(error.code)) return { kind: 'wrong', message: cleanText(describeError(error), longestFinding * 2) }
-  const reason = reasons[error.code]
-  if (reason === undefined) throw error
-  return { kind: 'unknown', reason, message: cleanText(describeError(error), longestFinding * 2) }
+  // What is neither ours nor the system's is a defect, which the log is to tell.
+  const isExpected = error instanceof KmmError || (error instanceof Error && 'syscall' in error)
+  if (signal.aborted || !isExpected) throw error
+  if (isFull(error)) return { kind: 'unknown', reason: 'OutOfSpace', message: fullMessage }
+  const message = cleanText(describeError(error), longestFinding * 2)
+  const code = error instanceof KmmError ? error.code : 'Internal'
+  if (faults.has(code)) return { kind: 'wrong', message }
+  return { kind: 'unknown', reason: reasons[code] ?? 'ImageUnknown', message }
 }
 
 const join = (findings: readonly CheckFinding[]): string => {
@@ -105,6 +115,7 @@ async function lookFor(
     kernel,
     ...(firmwarePath === undefined ? {} : { firmwarePath }),
     workFolder: temporaryFolder,
+    limits,
     signal,
   })
   return judge(inspected, wish, architecture, signal)
