@@ -66,9 +66,17 @@ export const daemonSetsByModule = 'module'
 /** Modules by each kernel module that they ask for, as the kernel spells it. */
 export const modulesByKernelModule = 'kernelModule'
 
-/** The kernel modules that a Module asks for, as the kernel spells them. */
-export const kernelModulesOf = ({ spec }: Module): string[] =>
-  spec?.moduleLoader ? listKernelModules(spec.moduleLoader.container.modprobe) : []
+const kernelModules = new WeakMap<Module, readonly string[]>()
+
+/** The kernel modules that a Module asks for, as the kernel spells them; remembered, as each node asks for them. */
+export function kernelModulesOf(module: Module): readonly string[] {
+  const known = kernelModules.get(module)
+  if (known) return known
+  const loader = module.spec?.moduleLoader
+  const listed = loader ? listKernelModules(loader.container.modprobe) : []
+  kernelModules.set(module, listed)
+  return listed
+}
 
 /** DeviceClasses by the Module (`namespace/name`) in their labels. */
 export const deviceClassesByModule = 'module'

@@ -6,7 +6,7 @@ import { answerMapping } from '../cluster/answer-mapping.ts'
 import { type Caches, kernelModulesOf, moduleKeyOfPod, modulesByKernelModule, podsByNode } from '../cluster/caches.ts'
 import { getImagesConfig } from '../cluster/images-config.ts'
 import { defined } from '../cluster/defined.ts'
-import { listKernelModules } from '../cluster/kernel-modules.ts'
+import { findHolders } from '../cluster/kernel-module-holders.ts'
 import type { LostConfigs } from '../cluster/lost-configs.ts'
 import { findOnNode } from '../cluster/module-on-node.ts'
 import { modulesOfConfig } from '../cluster/modules-of-config.ts'
@@ -55,14 +55,14 @@ function observeCandidate(
 
 /** Keys of the other Modules that ask for one of these kernel modules on the node, or have it there. */
 function listRivals(key: string, names: readonly string[], { node, config }: NodeAndConfig, caches: Caches): string[] {
-  const asking = names
-    .flatMap((name) => caches.modules.byIndex(modulesByKernelModule, name))
-    .filter(({ spec }) => matchesSelector(node.labels, spec?.selector ?? {}))
-    .map(keyOf)
-  const having = [...(config?.spec?.modules ?? []), ...(config?.status?.modules ?? [])]
-    .filter((item) => item.config && listKernelModules(item.config.modprobe).some((name) => names.includes(name)))
-    .map((item) => `${item.namespace}/${item.name}`)
-  return [...new Set([...asking, ...having])].filter((other) => other !== key).sort()
+  const rivals = new Set<string>()
+  for (const name of names) {
+    for (const module of caches.modules.byIndex(modulesByKernelModule, name))
+      if (matchesSelector(node.labels, module.spec?.selector ?? {})) rivals.add(keyOf(module))
+    for (const holder of config ? findHolders(config, name) : []) rivals.add(holder)
+  }
+  rivals.delete(key)
+  return [...rivals].sort()
 }
 
 /** Reads one Module for one node, and its rivals there. */
