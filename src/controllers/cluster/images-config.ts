@@ -11,6 +11,9 @@ export function findPreflight({ metadata }: Metadata): { name: string; uid: stri
   return owners.find(({ kind, controller }) => kind === 'PreflightValidation' && controller === true)
 }
 
+/** False where images are made to see that they can be, and go nowhere. */
+export const isPushed = ({ spec }: Pick<ModuleImagesConfig, 'spec'>): boolean => spec?.pushBuiltImage !== false
+
 /** The Module whose images a ModuleImagesConfig is about: its owner, or the one that a preflight names; else that of its name. */
 export function findModule({ metadata }: Metadata): ModuleIdentity {
   const { namespace, name, annotations = {}, ownerReferences = [] } = metadata

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { ImageStatus, ModuleImagesConfig, ModuleImageSpec } from '../../api/module-images-config.ts'
+import type { ImageStatus, ModuleImageSpec } from '../../api/module-images-config.ts'
 import { defined } from '../cluster/defined.ts'
+import { isPushed } from '../cluster/images-config.ts'
 import type { ImageAction, ImageDecision, NewJob } from './action.ts'
 import { collect } from './collect.ts'
 import type { Reason } from '../../errors/reason.ts'
@@ -48,9 +49,6 @@ export const formatInputsHash = ({ type, inputs }: Pick<Stage, 'type' | 'inputs'
 /** True when an attempt with this hash was made from those inputs, whichever image it signed and whatever triggered it. */
 export const isMadeFrom = (hash: string, stage: Pick<Stage, 'type' | 'inputs'>): boolean =>
   hash.startsWith(`${formatInputsHash(stage)}-`)
-
-/** False where an image is made to see that it can be, and goes nowhere. */
-const isPushed = ({ spec }: ModuleImagesConfig): boolean => spec?.pushBuiltImage !== false
 
 /**
  * What one attempt is told by: the inputs, and then the rest: what is signed, how the pod is run, whether it pushes, the trigger. Pods of another
@@ -275,7 +273,7 @@ class Attempts {
 
   /** Why no pod can be made now. */
   #findHold(): Hold | undefined {
-    const { spec, facts, settings, foreignJobs, sharedJobs, freeSlots } = this.#observed
+    const { spec, facts, foreignJobs, sharedJobs, freeSlots } = this.#observed
     const [shared] = sharedJobs
     const refusal = facts.refusals.get(spec.image)
     if (refusal?.hash === this.#hash && refusal.untilMs > this.#nowMs) {
@@ -283,11 +281,15 @@ class Attempts {
       return { fields, why: refusal.message, untilMs: refusal.untilMs }
     }
     if (foreignJobs.some(isAtWork)) return this.#queue('a pod of the operator that was here before is at work')
-    if (shared) return this.#queue(`pod ${shared.name} of another Module makes the same image`)
+    if (shared) return this.#queue(`pod ${shared.name} of ${shared.maker} makes the same image`)
     if (this.#stage.type === 'SignImage' || freeSlots > 0) return undefined
-    return this.#queue(
-      `job.build.maxConcurrent of the operator's configuration allows ${settings.maxConcurrentBuilds} build pods at once`,
-    )
+    return this.#queue(this.#describeFullness())
+  }
+
+  #describeFullness(): string {
+    const { settings, isSlotKept } = this.#observed
+    const aside = isSlotKept ? ', and images that nodes wait for go first' : ''
+    return `job.build.maxConcurrent of the operator's configuration allows ${settings.maxConcurrentBuilds} build pods at once${aside}`
   }
 
   #queue(cause: string): Hold {

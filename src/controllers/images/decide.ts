@@ -1,11 +1,13 @@
 import type { ImageStatus, ModuleImagesConfig, ModuleImageSpec } from '../../api/module-images-config.ts'
 import type { Decision, Wait } from '../../runtime/reconciler.ts'
+import { isPushed } from '../cluster/images-config.ts'
 import { sameJson } from '../cluster/same-json.ts'
 import type { Action, ImageAction, ImageDecision } from './action.ts'
 import { decideImage } from './decide-image.ts'
 import { type InputsFact, isActive } from './job/job.ts'
 import { formatInputsKey } from './job/read-inputs.ts'
 import type { ImagesSettings, ObservedImages } from './observed.ts'
+import { countFreeSlots, isSlotKept } from './slots.ts'
 import { fitStatuses, stateOf } from './status.ts'
 
 /** What the status says of an image; where an upstream operator wrote it, in its words. */
@@ -20,7 +22,7 @@ function findPresent(
 }
 
 /** True when nothing more will be done for an image unless something changes. */
-function isOver({ phase, retryAt }: ImageStatus, { build, sign }: ModuleImageSpec, isPushed: boolean): boolean {
+function isOver({ phase, retryAt }: ImageStatus, { build, sign }: ModuleImageSpec, pushes: boolean): boolean {
   switch (phase) {
     case 'Exists':
     case 'Ready':
@@ -31,18 +33,17 @@ function isOver({ phase, retryAt }: ImageStatus, { build, sign }: ModuleImageSpe
     case 'Failed':
       return retryAt === undefined
     case 'Built':
-      return !isPushed
+      return !pushes
     default:
       return false
   }
 }
 
 /** True when every image has been looked at for the trigger, and made where it was missing (mission). */
-function isTriggerDone({ spec }: ModuleImagesConfig, decisions: readonly ImageDecision[]): boolean {
-  const isPushed = spec?.pushBuiltImage !== false
-  return (spec?.images ?? []).every((image, index) => {
+function isTriggerDone(config: ModuleImagesConfig, decisions: readonly ImageDecision[]): boolean {
+  return (config.spec?.images ?? []).every((image, index) => {
     const decision = decisions[index]
-    return decision !== undefined && isOver(decision.status, image, isPushed)
+    return decision !== undefined && isOver(decision.status, image, isPushed(config))
   })
 }
 
@@ -73,10 +74,10 @@ function findInputs({ config, facts }: ObservedImages, spec: ModuleImageSpec): I
 }
 
 function decideImages(observed: ObservedImages, nowMs: number, settings: ImagesSettings): ImageDecision[] {
-  const { config, facts, jobs, activeBuilds, startedAtMs, isDoubted } = observed
+  const { config, facts, jobs, startedAtMs, isDoubted } = observed
   const trigger = config.spec?.imageRebuildTriggerGeneration
   const foreignJobs = jobs.filter(({ hash }) => hash === '')
-  let freeSlots = settings.maxConcurrentBuilds - activeBuilds
+  let freeSlots = countFreeSlots(config, observed, settings.maxConcurrentBuilds)
   return (config.spec?.images ?? []).map((spec) => {
     const decision = decideImage(
       {
@@ -89,6 +90,7 @@ function decideImages(observed: ObservedImages, nowMs: number, settings: ImagesS
         sharedJobs: observed.sharedJobs.filter(({ image }) => image === spec.image),
         relatives: observed.relatives.filter(({ image }) => image === spec.image),
         freeSlots,
+        isSlotKept: isSlotKept(config, observed, settings.maxConcurrentBuilds),
         foreignJobs,
         trigger,
         triggered: trigger !== config.status?.imageRebuildTriggerGeneration,

@@ -23,8 +23,9 @@ import type { InputsResult } from './job/job.ts'
 import { findJobSources } from './job/job-sources.ts'
 import { formatInputsKey, readInputs } from './job/read-inputs.ts'
 import { formatAccess } from './lookup.ts'
-import { countActiveBuilds, listSharedJobs } from './observe.ts'
+import { listSharedJobs } from './observe.ts'
 import { createFacts, type Facts } from './observed.ts'
+import { countFreeSlots, observeSlots } from './slots.ts'
 
 const resource = defineResource<ModuleImagesConfig>(moduleImagesConfigs)
 
@@ -126,7 +127,8 @@ async function makeJob(action: ActionOf<'createJob'>, tools: ImagesTools, contex
   const { config, image, job } = action
   const { refusals } = factsOf(config, tools)
   if (job.type === 'SignImage') return createJob(action, { ...tools, refusals }, context)
-  if (countActiveBuilds(tools) >= tools.maxConcurrentBuilds) return tools.wake(keyOf(config))
+  const freeSlots = countFreeSlots(config, observeSlots(config, tools), tools.maxConcurrentBuilds)
+  if (freeSlots <= 0) return tools.wake(keyOf(config))
   const slot = `${keyOf(config)} ${image.image}`
   tools.creating.add(slot)
   try {

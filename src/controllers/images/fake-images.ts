@@ -14,7 +14,7 @@ import {
 } from './job/job.ts'
 import { formatInputsKey } from './job/read-inputs.ts'
 import { formatAccess } from './lookup.ts'
-import { type CheckResult, createFacts, type ImagesSettings, type ObservedImages } from './observed.ts'
+import { type CheckResult, createFacts, type ImagesSettings, type ObservedImages, type SharedJob } from './observed.ts'
 
 /** Settings as they are unless the administrator says otherwise. */
 export const usualSettings: ImagesSettings = {
@@ -34,6 +34,7 @@ export function makeObserved(config: ModuleImagesConfig, more: Partial<ObservedI
     sharedJobs: [],
     relatives: [],
     activeBuilds: 0,
+    isAwaited: false,
     startedAtMs: 0,
     isDoubted: false,
     ...more,
@@ -59,8 +60,10 @@ export class FakeImages {
   readonly signatures = new Map<string, InspectionResult>()
   jobs: Job[] = []
   activeElsewhere = 0
-  /** Of other Modules, for the same image. */
-  sharedJobs: Job[] = []
+  /** A Module's own image waits for its turn, and this one is of a preflight. */
+  isAwaited = false
+  /** Of others, for the same image. */
+  sharedJobs: SharedJob[] = []
   /** Of a preflight of the same Module. */
   relatives: ImageStatus[] = []
   /** What the operator did, in order. */
@@ -118,11 +121,11 @@ export class FakeImages {
   }
 
   decide(): { actions: readonly Action[]; waits: readonly Wait[] } {
-    const { config, jobs, sharedJobs, relatives, startedAtMs, isDoubted } = this
+    const { config, jobs, sharedJobs, relatives, startedAtMs, isDoubted, isAwaited } = this
     const activeBuilds = this.activeElsewhere + jobs.filter((job) => job.type === 'BuildImage' && isAtWork(job)).length
     const facts = this.#facts
     return decide(
-      { config, facts, jobs, sharedJobs, relatives, activeBuilds, startedAtMs, isDoubted },
+      { config, facts, jobs, sharedJobs, relatives, activeBuilds, startedAtMs, isDoubted, isAwaited },
       this.nowMs,
       this.settings,
     )

@@ -63,7 +63,7 @@ describe('an image that others may make, too', () => {
   it('waits while a pod of another Module makes it, and uses what comes of that', () => {
     const world = start()
     const shared = new FakeImages([{ image, kernelVersion, build }])
-    Object.assign(shared, { inputs: built, sharedJobs: [world.pod] })
+    Object.assign(shared, { inputs: built, sharedJobs: [{ ...world.pod, maker: 'another Module' }] })
     shared.settle()
     expect(shared.status).toMatchObject({ phase: 'Missing', reason: 'JobQueued' })
     expect(shared.status?.message).toContain(`pod ${world.pod.name} of another Module makes the same image`)

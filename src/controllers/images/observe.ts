@@ -4,11 +4,12 @@ import type { PreflightValidation } from '../../api/preflight-validation.ts'
 import type { ReportReason } from '../../errors/reason.ts'
 import { formatKey, parseKey } from '../../kube/object.ts'
 import { type Caches, imagesByModule, podsByJobType, podsByModule } from '../cluster/caches.ts'
-import { findModule, findPreflight } from '../cluster/images-config.ts'
+import { findModule, findPreflight, isPushed } from '../cluster/images-config.ts'
 import type { PodView } from '../cluster/pod-view.ts'
 import { jobOfPod } from './job/job-of-pod.ts'
 import { isAtWork, type Job, jobTypes } from './job/job.ts'
-import { createFacts, type Facts, type ObservedImages } from './observed.ts'
+import { createFacts, type Facts, type ObservedImages, type SharedJob } from './observed.ts'
+import { observeSlots, type SlotUse } from './slots.ts'
 
 /** What `images` reads from. */
 export interface ImagesSources {
@@ -61,19 +62,32 @@ function listJobs(config: ModuleImagesConfig, caches: Caches): Job[] {
     .flatMap((pod) => jobOfPod(pod, caches.nodes.get({ name: pod.nodeName })) ?? [])
 }
 
+type JobCaches = Pick<Caches, 'pods' | 'nodes' | 'moduleImagesConfigs'>
+
+function findMaker({ ownerUids }: PodView, config: ModuleImagesConfig, caches: JobCaches): SharedJob['maker'] {
+  const module = formatKey(findModule(config))
+  const configs = caches.moduleImagesConfigs.list()
+  const owner = configs.find(({ metadata }) => ownerUids.includes(metadata.uid ?? ''))
+  if (owner === undefined) return 'another Module'
+  if (findPreflight(owner) !== undefined) return 'a preflight'
+  return formatKey(findModule(owner)) === module ? 'the Module itself' : 'another Module'
+}
+
 /**
- * Pods at work of other Modules in the namespace that make one of the images, too. Other namespaces are other people's: what they
- * do holds nobody up.
+ * Pods at work of other ModuleImagesConfigs in the namespace that make one of the images, too. Other namespaces are other people's: what
+ * they do holds nobody up. Nor does a pod that pushes nothing, where something is to be pushed.
  */
-export function listSharedJobs(config: ModuleImagesConfig, caches: Pick<Caches, 'pods' | 'nodes'>): Job[] {
+export function listSharedJobs(config: ModuleImagesConfig, caches: JobCaches): SharedJob[] {
   const { namespace } = config.metadata
   const images = new Set(config.spec?.images?.map(({ image }) => image))
   const others = jobTypes
     .flatMap((type) => caches.pods.byIndex(podsByJobType, type))
     .filter((pod) => pod.namespace === namespace && !isOwned(pod, config))
-  return others
-    .flatMap((pod) => jobOfPod(pod, caches.nodes.get({ name: pod.nodeName })) ?? [])
-    .filter((job) => images.has(job.image) && job.hash !== '' && isAtWork(job))
+  return others.flatMap((pod) => {
+    const job = jobOfPod(pod, caches.nodes.get({ name: pod.nodeName }))
+    if (job === undefined || !images.has(job.image) || job.hash === '' || !isAtWork(job)) return []
+    return isPushed(config) && !job.isPushed ? [] : [{ ...job, maker: findMaker(pod, config, caches) }]
+  })
 }
 
 /** What is known of images where somebody else asks for them on behalf of the same Module. */
@@ -84,16 +98,7 @@ function listRelatives(config: ModuleImagesConfig, { moduleImagesConfigs }: Cach
     .flatMap(({ status }) => status?.images ?? [])
 }
 
-/** Build pods of all Modules that still take room. */
-export function countActiveBuilds({ caches, creating }: Pick<ImagesSources, 'caches' | 'creating'>): number {
-  const seen = caches.pods.byIndex(podsByJobType, 'BuildImage').flatMap((pod) => {
-    const job = jobOfPod(pod, caches.nodes.get({ name: pod.nodeName }))
-    // One that cannot start takes no room from those that can.
-    const isStuck = job?.state.kind === 'pending' && job.state.message !== ''
-    return job !== undefined && isAtWork(job) && !isStuck ? [job] : []
-  })
-  return seen.length + creating.size
-}
+const noBuilds: SlotUse = { activeBuilds: 0, isAwaited: false }
 
 /** Reads a ModuleImagesConfig, its pods, and what this process has found out about its images. */
 export function observe(key: string, sources: ImagesSources): ObservedImages | undefined {
@@ -108,7 +113,7 @@ export function observe(key: string, sources: ImagesSources): ObservedImages | u
     jobs: listJobs(config, caches),
     relatives: listRelatives(config, caches),
     sharedJobs: makes ? listSharedJobs(config, caches) : [],
-    activeBuilds: makes ? countActiveBuilds(sources) : 0,
+    ...(makes ? observeSlots(config, sources) : noBuilds),
     startedAtMs,
     isDoubted: isConfigDoubted(config, caches),
   }

@@ -1,6 +1,7 @@
 import type { ImageStatus, ModuleImagesConfig, ModuleImageSpec } from '../../api/module-images-config.ts'
 import type { ImageSource } from '../../api/operator-config.ts'
 import type { InputsFact, InspectionFact, Job, JobRefusal } from './job/job.ts'
+import type { SlotUse } from './slots.ts'
 
 /** What the registry said at the last check of an image. */
 export type CheckResult =
@@ -63,18 +64,22 @@ export function forget(facts: Facts, { config, jobs }: Pick<ObservedImages, 'con
   for (const said of facts.announced) if (!uids.has(said.slice(0, said.indexOf(' ')))) facts.announced.delete(said)
 }
 
+/** A pod for the same image that is not of this ModuleImagesConfig. */
+export interface SharedJob extends Job {
+  /** Whose it is. */
+  maker: 'a preflight' | 'the Module itself' | 'another Module'
+}
+
 /** What `images` sees of one ModuleImagesConfig. */
-export interface ObservedImages {
+export interface ObservedImages extends SlotUse {
   config: ModuleImagesConfig
   facts: Readonly<Facts>
   /** Build and sign pods of the ModuleImagesConfig. */
   jobs: readonly Job[]
-  /** Pods at work of other Modules in the namespace that make one of the images, too. */
-  sharedJobs: readonly Job[]
+  /** Pods at work of other ModuleImagesConfigs in the namespace that make one of the images, too. */
+  sharedJobs: readonly SharedJob[]
   /** What is known of the same images where a preflight asks for them, or the Module itself. */
   relatives: readonly ImageStatus[]
-  /** How many build pods of all Modules are not done. */
-  activeBuilds: number
   startedAtMs: number
   /** Workers fail with something that a new image under the same name could mend. */
   isDoubted: boolean
@@ -105,12 +110,14 @@ export interface ObservedImage {
   inputs: InputsFact | undefined
   /** Pods of this image. */
   jobs: readonly Job[]
-  /** Pods at work of other Modules that make this image: one at a time is enough. */
-  sharedJobs: readonly Job[]
+  /** Pods at work of other ModuleImagesConfigs that make this image: one at a time is enough. */
+  sharedJobs: readonly SharedJob[]
   /** What is known of this image where a preflight asks for it, or the Module itself. */
   relatives: readonly ImageStatus[]
   /** How many build pods may be made now. */
   freeSlots: number
+  /** One more would be free, and is kept for what nodes wait for. */
+  isSlotKept: boolean
   /** Pods that an upstream operator made, for this image or another of the Module: nothing is made while one of them runs. */
   foreignJobs: readonly Job[]
   trigger: number | undefined
