@@ -1,6 +1,7 @@
 import type { ImageStatus } from '../../api/module-images-config.ts'
 import { assertNever } from '../../errors/error.ts'
 import { defined } from '../cluster/defined.ts'
+import { findPreflight } from '../cluster/images-config.ts'
 import { hasPushed, isAtWork } from './job/job.ts'
 import { findCheck } from './lookup.ts'
 import type { Check, ObservedImage } from './observed.ts'
@@ -53,10 +54,10 @@ function unknownSince(present: ImageStatus | undefined, nowMs: number): number {
 
 /**
  * True where the operator cannot look at an image and need not: the kubelet fetches it, with credentials, mirrors and
- * certificates that perhaps only the node has.
+ * certificates that perhaps only the node has. For a preflight no node fetches anything: there the registry's answer is what counts.
  */
-const isLeftToKubelet = ({ settings, spec }: ObservedImage, { reason }: UnknownResult): boolean =>
-  settings.imageSource === 'volume' && reason !== 'ImageInvalid' && !spec.sign
+const isLeftToKubelet = ({ config, settings, spec }: ObservedImage, { reason }: UnknownResult): boolean =>
+  settings.imageSource === 'volume' && reason !== 'ImageInvalid' && !spec.sign && findPreflight(config) === undefined
 
 function leaveToKubelet(observed: ObservedImage, { attempts }: Check, message: string, nowMs: number): ImageStatus {
   const words = `${message}; the kubelet fetches it (worker.imageSource: volume) and decides`

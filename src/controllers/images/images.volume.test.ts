@@ -9,12 +9,29 @@ const image = 'registry.example/kmod:1'
 const spec = { image, kernelVersion: '6.1.0' }
 const known: ImageStatus = { ...spec, phase: 'Exists', digest: 'sha256:1', since: '1970-01-01T00:00:00Z' }
 
+const preflight = {
+  apiVersion: 'kmm.sigs.x-k8s.io/v1beta2',
+  kind: 'PreflightValidation',
+  name: 'next',
+  uid: 'uid-next',
+  controller: true,
+}
+
 /** What is written of the image where the kubelet fetches it, after this answer of the registry. */
-function writtenOf(result: CheckResult, present?: ImageStatus, isDoubted = false): ImageStatus | undefined {
+function writtenOf(
+  result: CheckResult,
+  present?: ImageStatus,
+  { isDoubted = false, isPreflight = false } = {},
+): ImageStatus | undefined {
   const config: ModuleImagesConfig = {
     apiVersion: 'kmm.sigs.x-k8s.io/v1beta1',
     kind: 'ModuleImagesConfig',
-    metadata: { namespace: 'ns', name: 'mod', resourceVersion: '1' },
+    metadata: {
+      namespace: 'ns',
+      name: 'mod',
+      resourceVersion: '1',
+      ...(isPreflight ? { ownerReferences: [preflight] } : {}),
+    },
     spec: { images: [spec], pushBuiltImage: true },
     ...(present === undefined ? {} : { status: { images: [present], imagesStates: [{ image, status: 'Exists' }] } }),
   }
@@ -41,6 +58,26 @@ describe('an image that the kubelet fetches', () => {
     },
   )
 
+  it.each(['RegistryUnreachable', 'RegistryUnauthorized'] as const)(
+    'is not left to it for a preflight, for which it fetches nothing: %s',
+    (reason) => {
+      const written = writtenOf({ kind: 'unknown', reason, message: 'who?' }, undefined, { isPreflight: true })
+      expect(written).toMatchObject({ phase: 'Unknown', reason, message: 'who?' })
+    },
+  )
+
+  it('is no longer left to it for a preflight where it was', () => {
+    const left: ImageStatus = {
+      ...spec,
+      phase: 'Unverified',
+      reason: 'ImageUnverified',
+      message: 'the kubelet decides',
+    }
+    const answer = { kind: 'unknown', reason: 'RegistryUnauthorized', message: 'who?' } as const
+    const written = writtenOf(answer, left, { isPreflight: true })
+    expect(written).toMatchObject({ phase: 'Unverified', reason: 'RegistryUnauthorized', message: 'who?' })
+  })
+
   it('stays missing where the registry says that it does not exist', () => {
     expect(writtenOf({ kind: 'missing', message: 'no such tag' })?.phase).toBe('Missing')
   })
@@ -54,7 +91,7 @@ describe('an image that the kubelet fetches', () => {
   })
 
   it('loses a digest that nobody can verify any more when nodes fail with it', () => {
-    expect(writtenOf(away, known, true)).toMatchObject({ phase: 'Unverified' })
-    expect(writtenOf(away, known, true)).not.toHaveProperty('digest')
+    expect(writtenOf(away, known, { isDoubted: true })).toMatchObject({ phase: 'Unverified' })
+    expect(writtenOf(away, known, { isDoubted: true })).not.toHaveProperty('digest')
   })
 })

@@ -76,7 +76,6 @@ describe('what is said of an image', () => {
     ],
     ['of a registry that is away', plain, { phase: 'Unknown', reason: 'RegistryUnreachable' }, ['InProgress', notYet]],
     ['of a registry long away', plain, { phase: 'Unverified', reason: 'RegistryUnreachable' }, ['InProgress', notYet]],
-    ['left to the kubelet', plain, { phase: 'Unverified', reason: 'ImageUnverified' }, ['InProgress', notYet]],
     ['of which nothing is known', plain, { phase: 'Unknown' }, ['InProgress', notYet]],
     ['seen by the Go operator alone', plain, { phase: 'Exists' }, ['InProgress', notYet]],
     ['there, and not looked into', plain, { phase: 'Exists', digest }, ['InProgress', notYet]],
