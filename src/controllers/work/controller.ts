@@ -2,17 +2,30 @@ import { parseUnloadPolicy, type UnloadPolicy } from '../../api/annotations.ts'
 import type { Module } from '../../api/module.ts'
 import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
 import { isSameForNodes } from '../cluster/same-for-nodes.ts'
-import { configsByModule } from '../cluster/caches.ts'
+import { type Caches, configsByModule } from '../cluster/caches.ts'
 import type { Controller } from '../cluster/controller.ts'
 import type { Action } from './action.ts'
 import { decide } from './decide.ts'
 import { execute, type WorkTools } from './execute.ts'
-import { observe, type WorkSources } from './observe.ts'
+import { nodeOfRefusal, observe, type WorkSources } from './observe.ts'
 import type { ObservedNode, ObservedStranded } from './observed.ts'
 
-/** What was refused in a namespace may be accepted now: it is tried at once, however often it was refused. */
-function forgetRefusals(namespace: string, refusals: WorkTools['refusals']): void {
-  for (const [key, refusal] of refusals) if (refusal.podNamespace === namespace) refusals.delete(key)
+/** What was refused in a namespace may be accepted now: it is tried at once, however often it was refused. Answers on which nodes. */
+function forgetRefusals(namespace: string, refusals: WorkTools['refusals']): string[] {
+  const forgotten = [...refusals].filter(([, refusal]) => refusal.podNamespace === namespace).map(([key]) => key)
+  for (const key of forgotten) refusals.delete(key)
+  return forgotten.map(nodeOfRefusal)
+}
+
+/** The nodes whose NodeModulesConfigs name a Module of the namespace: namespaces come and go all the time, and most have none. */
+function listNodesOf(namespace: string, { nodeModulesConfigs }: Pick<Caches, 'nodeModulesConfigs'>): string[] {
+  const isOfIt = (item: { namespace: string }): boolean => item.namespace === namespace
+  const names = ({ spec, status }: NodeModulesConfig): boolean =>
+    [spec?.modules, status?.modules, status?.workers].some((items) => items?.some(isOfIt))
+  return nodeModulesConfigs
+    .list()
+    .filter(names)
+    .map(({ metadata }) => metadata.name)
 }
 
 const policyOf = (module: Module | undefined): UnloadPolicy => parseUnloadPolicy(module?.metadata.annotations)
@@ -60,9 +73,11 @@ export function createWorkController(
         for (const config of caches.nodeModulesConfigs.byIndex(configsByModule, key)) wake(config.metadata.name)
       })
       caches.namespaces.onChange(({ key, before, after }) => {
-        if (before?.podSecurity !== after?.podSecurity) forgetRefusals(key, tools.refusals)
-        else if (before?.terminating === after?.terminating) return
-        for (const config of caches.nodeModulesConfigs.list()) wake(config.metadata.name)
+        const isNewLevel = before?.podSecurity !== after?.podSecurity
+        if (!isNewLevel && before?.terminating === after?.terminating) return
+        // A worker may be refused in another namespace than its Module's.
+        const refused = isNewLevel ? forgetRefusals(key, tools.refusals) : []
+        for (const node of new Set([...refused, ...listNodesOf(key, caches)])) wake(node)
       })
     },
   }

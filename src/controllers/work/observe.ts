@@ -38,6 +38,9 @@ export interface WorkSources {
 export const refusalKey = (nodeName: string, namespace: string, name: string): string =>
   `${nodeName} ${namespace}/${name}`
 
+/** The node in the key of a refusal. */
+export const nodeOfRefusal = (key: string): string => key.slice(0, key.indexOf(' '))
+
 interface NodePods {
   workers: readonly Worker[]
   plugins: readonly PodView[]

@@ -70,3 +70,24 @@ describe('a node whose plan names a Module is looked at again', () => {
     expect(tell('OnDelete')).toEqual([])
   })
 })
+
+describe('a namespace that comes, terminates or goes', () => {
+  const namespaceOf = (name: string, version: string, phase = 'Active') => ({
+    metadata: { name, uid: `uid-${name}`, resourceVersion: version },
+    status: { phase },
+  })
+
+  /** It comes, it terminates, it is gone. */
+  function live(name: string): (caches: Caches) => void {
+    return (caches) => {
+      caches.namespaces.written(namespaceOf(name, '1'))
+      caches.namespaces.written(namespaceOf(name, '2', 'Terminating'))
+      caches.namespaces.deleted({ name }, `uid-${name}`)
+    }
+  }
+
+  it('wakes the nodes that have a Module of it, and no others', () => {
+    expect(listWoken([], live('ns'))).toEqual(['n1', 'n1', 'n1'])
+    expect(listWoken([], live('ci-4711'))).toEqual([])
+  })
+})
