@@ -46,20 +46,24 @@ function chooseWanted({ labels, version }: ObservedModule): string {
   return isOffered || labels.worker === '' ? labels.module : labels.worker
 }
 
-function waitForVersion({ namespace, name, labels, version }: ObservedModule): Wait {
+function waitForVersion({ namespace, name, labels, version, pinned }: ObservedModule): Wait {
   const what = `the node asks for version ${labels.module} of ${namespace}/${name}, which has version ${version}`
-  const message = `${what}; version ${labels.worker} stays until the Module has the one that is asked for`
+  const message = `${what}; version ${pinned ?? labels.worker} stays until the Module has the one that is asked for`
   return { reason: 'VersionDiffers', message }
 }
 
 /** What is never unloaded stays, and its pods with it; the next boot finds the version that is wanted allowed. */
 function waitForReboot(module: ObservedModule): NextLabels | undefined {
-  const { namespace, name, labels, pinned } = module
+  const { namespace, name, labels, pinned, version } = module
   const wanted = chooseWanted(module)
-  if (pinned === undefined || wanted === '' || wanted === pinned) return undefined
+  if (pinned === undefined || wanted === '') return undefined
+  const next = { worker: wanted, schedule: labels.schedule }
+  // An upgrade that is given up before the reboot has changed nothing but this label.
+  if (wanted === pinned) return labels.worker === wanted ? undefined : next
+  if (wanted !== version) return { ...next, wait: waitForVersion(module) }
   const what = `version ${pinned} of ${namespace}/${name} is loaded, and its unload policy Never forbids to unload it`
   const message = `${what}; reboot the node to have version ${wanted}`
-  return { worker: wanted, schedule: labels.schedule, wait: { reason: 'UnloadForbidden', message } }
+  return { ...next, wait: { reason: 'UnloadForbidden', message } }
 }
 
 /**

@@ -387,10 +387,10 @@ describe('under the policy Never', () => {
     ready: true,
     cordoned: false,
   }
-  const decidePinned = (world: World, pinned: string) =>
+  const decidePinned = (world: World, pinned: string, version = '2') =>
     decide({
       node: buildNode({ labels: world.labels }),
-      modules: [{ ...observe(world, { version: '2', claim: 'ordered' }), pinned }],
+      modules: [{ ...observe(world, { version, claim: 'ordered' }), pinned }],
     })
 
   it('allows the version that is asked for, leaves what is loaded with its pods, and waits for the reboot', () => {
@@ -405,6 +405,21 @@ describe('under the policy Never', () => {
     ])
     const allowed = { ...loaded, labels: { ...loaded.labels, [workerKey]: '2' } }
     expect(decidePinned(allowed, '1').actions).toEqual([])
+  })
+
+  it('leaves the pods alone where Module and label go back before the reboot', () => {
+    const back = { ...loaded, labels: { [moduleKey]: '1', [workerKey]: '2', [scheduleKey]: '1' } }
+    const { actions, waits } = decidePinned(back, '1', '1')
+    expect([actions.map(({ labels }) => labels), waits]).toEqual([[{ [workerKey]: '1' }], []])
+    const rest = { ...back, labels: { ...back.labels, [workerKey]: '1' } }
+    expect(decidePinned(rest, '1', '1')).toEqual({ actions: [], waits: [] })
+  })
+
+  it('promises no version that the Module does not have', () => {
+    const back = { ...loaded, labels: { ...loaded.labels, [workerKey]: '2' } }
+    const message =
+      'the node asks for version 2 of ns/mod, which has version 1; version 1 stays until the Module has the one that is asked for'
+    expect(decidePinned(back, '1', '1')).toEqual({ actions: [], waits: [{ reason: 'VersionDiffers', message }] })
   })
 
   it('goes on as ever once the version is loaded, or nobody asks for one', () => {
