@@ -92,8 +92,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'two Modules get one kernel module',
     file: 'src/controllers/plan/answer.ts',
-    text: "if (answer.kind !== 'want') return answer\n  return answerClaim(",
-    replacement: 'if (answer.kind !== undefined) return answer\n  return answerClaim(',
+    text: "if (answer.kind !== 'want') return answer\n  const claim = answerClaim(",
+    replacement: 'if (answer.kind !== undefined) return answer\n  const claim = answerClaim(',
     caughtBy: ['two-versions', 'unload-unasked', 'converges'],
   },
   {

@@ -138,6 +138,6 @@ function answerAlone(observed: ObservedCandidate, node: NodeView): Answer {
 export function answerModule(observed: ObservedModule, node: NodeView): Answer {
   const answer = answerAlone(observed, node)
   if (answer.kind !== 'want') return answer
-  const claim = answerClaim(observed, node, answer.item, (rival) => answerAlone(rival, node).kind === 'want')
+  const claim = answerClaim(observed, node, answer.item, (rival) => answerAlone(rival, node))
   return claim ? keepWhatIsLoaded(claim, observed, node) : answer
 }

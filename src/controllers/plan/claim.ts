@@ -21,25 +21,63 @@ interface Claim {
   kernelModule: string
 }
 
-/** Who has, or will have, a kernel module that the Module would be new to. */
-function findHolder(
-  observed: ObservedModule,
-  names: readonly string[],
-  node: NodeView,
-  isWanted: (rival: ObservedCandidate) => boolean,
-): Claim | undefined {
-  for (const holder of observed.rivals) {
-    const held = listHeld(holder, node)
+/** What is said of a candidate as if it had the node's kernel for itself. */
+type AnswerAlone = (candidate: ObservedCandidate) => Answer
+
+/** All that may have to share the node's kernel. */
+interface Contest {
+  candidates: readonly ObservedCandidate[]
+  node: NodeView
+  answerAlone: AnswerAlone
+  /** Whether each candidate comes, as far as that is worked out. */
+  coming: Map<ObservedCandidate, boolean>
+}
+
+/** Another one that has one of these kernel modules. */
+function findHaving(own: ObservedCandidate, names: readonly string[], contest: Contest): Claim | undefined {
+  for (const holder of contest.candidates) {
+    if (holder === own) continue
+    const held = listHeld(holder, contest.node)
     const kernelModule = names.find((name) => held.has(name))
     if (kernelModule !== undefined) return { holder, kernelModule }
   }
+  return undefined
+}
+
+/** True for a candidate that comes now: wanted, and in nobody's shadow. Asks only about older ones, and so ends. */
+function isComing(candidate: ObservedCandidate, contest: Contest): boolean {
+  const known = contest.coming.get(candidate)
+  if (known !== undefined) return known
+  const answer = contest.answerAlone(candidate)
+  const comes =
+    answer.kind === 'want' &&
+    findHolder(candidate, splitNames(candidate, answer.item, contest.node).fresh, contest) === undefined
+  contest.coming.set(candidate, comes)
+  return comes
+}
+
+/** Who has, or will have, a kernel module that the Module would be new to. */
+function findHolder(own: ObservedCandidate, names: readonly string[], contest: Contest): Claim | undefined {
+  const having = findHaving(own, names, contest)
+  if (having) return having
   // Nobody has it yet: of those who could have it at once, the oldest gets it.
-  for (const holder of observed.rivals.filter((rival) => identify(rival) < identify(observed))) {
+  for (const holder of contest.candidates.filter((rival) => identify(rival) < identify(own))) {
     const asked = holder.module ? kernelModulesOf(holder.module) : []
     const kernelModule = names.find((name) => asked.includes(name))
-    if (kernelModule !== undefined && isWanted(holder)) return { holder, kernelModule }
+    if (kernelModule !== undefined && isComing(holder, contest)) return { holder, kernelModule }
   }
   return undefined
+}
+
+/** The kernel modules that it asks for: those that would be new to it, and those that it has. */
+function splitNames(
+  own: ObservedCandidate,
+  item: NodeModuleItem,
+  node: NodeView,
+): { fresh: readonly string[]; present: readonly string[] } {
+  const held = listHeld(own, node)
+  const names = listKernelModules(item.config.modprobe)
+  return { fresh: names.filter((name) => !held.has(name)), present: names.filter((name) => held.has(name)) }
 }
 
 const advice = 'delete one of the two Modules, or select different nodes'
@@ -59,30 +97,25 @@ function keepShared(
 }
 
 /**
- * One kernel module is for one Module on a node: that which has it there, else the oldest that can have it. `isWanted` tells
- * whether a rival could come by itself. Where two have it already (as Modules taken over from the Go operator may), both stay.
+ * One kernel module is for one Module on a node: that which has it there, else the oldest that can have it. `answerAlone`
+ * tells whether a rival could come by itself. Where two have it already (as Modules taken over from the Go operator may),
+ * both stay.
  */
 export function answerClaim(
   observed: ObservedModule,
   node: NodeView,
   item: NodeModuleItem,
-  isWanted: (rival: ObservedCandidate) => boolean,
+  answerAlone: AnswerAlone,
 ): Answer | undefined {
   if (observed.rivals.length === 0) return undefined
-  const own = listHeld(observed, node)
-  const names = listKernelModules(item.config.modprobe)
-  const fresh = names.filter((name) => !own.has(name))
-  const claim = findHolder(observed, fresh, node, isWanted)
+  const contest = { candidates: [observed, ...observed.rivals], node, answerAlone, coming: new Map() }
+  const { fresh, present } = splitNames(observed, item, node)
+  const claim = findHolder(observed, fresh, contest)
   if (claim) {
     const { holder, kernelModule } = claim
     const message = `kernel module ${kernelModule} is that of Module ${holder.namespace}/${holder.name} on this node; ${advice}`
     return { kind: 'keep', reason: 'ModuleClaimed', message }
   }
-  const shared = findHolder(
-    observed,
-    names.filter((name) => own.has(name)),
-    node,
-    () => false,
-  )
+  const shared = findHaving(observed, present, contest)
   return shared && keepShared(observed, node, item, shared)
 }

@@ -53,14 +53,27 @@ function observeCandidate(
   return { ...identity, module, mapping, image }
 }
 
-/** Keys of the other Modules that ask for one of these kernel modules on the node, or have it there. */
+/**
+ * Who asks for one of these kernel modules on the node, or for one that such a Module asks for, and so on; and the kernel
+ * modules that are asked for so.
+ */
+function listAsking(names: readonly string[], node: NodeView, caches: Caches): [Set<string>, Set<string>] {
+  const asking = new Set<string>()
+  const contested = new Set(names)
+  // A set goes on over what is added to it on the way.
+  for (const name of contested)
+    for (const module of caches.modules.byIndex(modulesByKernelModule, name)) {
+      if (!matchesSelector(node.labels, module.spec?.selector ?? {})) continue
+      asking.add(keyOf(module))
+      for (const also of kernelModulesOf(module)) contested.add(also)
+    }
+  return [asking, contested]
+}
+
+/** Keys of the other Modules that ask for one of these kernel modules on the node, or have it there, and of their rivals. */
 function listRivals(key: string, names: readonly string[], { node, config }: NodeAndConfig, caches: Caches): string[] {
-  const rivals = new Set<string>()
-  for (const name of names) {
-    for (const module of caches.modules.byIndex(modulesByKernelModule, name))
-      if (matchesSelector(node.labels, module.spec?.selector ?? {})) rivals.add(keyOf(module))
-    for (const holder of config ? findHolders(config, name) : []) rivals.add(holder)
-  }
+  const [rivals, contested] = listAsking(names, node, caches)
+  for (const name of contested) for (const holder of config ? findHolders(config, name) : []) rivals.add(holder)
   rivals.delete(key)
   return [...rivals].sort()
 }

@@ -28,7 +28,7 @@ export interface ObservedCandidate {
 
 /** The same with those that it may have to share the node's kernel with. */
 export interface ObservedModule extends ObservedCandidate {
-  /** Other Modules of the node that ask for a kernel module that it asks for, or have one. */
+  /** Other Modules of the node that ask for a kernel module that it asks for, or have one; and the rivals of these. */
   rivals: readonly ObservedCandidate[]
 }
 

@@ -218,6 +218,33 @@ describe('two Modules that ask for one kernel module', () => {
     expect(tell({ modules: [a, kept] })).toEqual({ a: 'want', b: 'keep FinalizerMissing' })
   })
 
+  describe('and a third one', () => {
+    const third = buildModule({ name: 'c', container: topOnly, ...late })
+    const oldest = buildModule({ name: 'd', container: topOnly, ...at('2028-01-01T00:00:00Z') })
+    const having = { entries: [buildItem(item('c', topOnly))] }
+
+    it('do not wait for one that itself waits for the third', () => {
+      const claimed = { b: 'keep ModuleClaimed', a: 'want' }
+      expect(tell({ modules: [a, b, third], config: having })).toEqual({ ...claimed, c: 'want' })
+      expect(tell({ modules: [a, b, oldest] })).toEqual({ ...claimed, d: 'want' })
+    })
+
+    it('wait where the third one waits, too', () => {
+      expect(tell({ modules: [a, b, third] })).toEqual({
+        a: 'keep ModuleClaimed',
+        b: 'want',
+        c: 'keep ModuleClaimed',
+      })
+    })
+
+    it('wait for one that waits for the third no longer', () => {
+      const config = { loaded: [buildLoaded(item('c', topOnly))] }
+      const claimed = { b: 'keep ModuleClaimed', a: 'want', c: 'release ModuleDeleted' }
+      expect(tell({ modules: [a, b, markDeleted(third)], config })).toEqual(claimed)
+      expect(tell({ modules: [a, b, markDeleted(third)] })).toMatchObject({ b: 'want', a: 'keep ModuleClaimed' })
+    })
+  })
+
   it('wait for one that goes until it is unloaded, and no longer', () => {
     const going = markDeleted(b)
     const config = { loaded: [buildLoaded(item('b', ordered))] }
