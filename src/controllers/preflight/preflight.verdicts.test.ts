@@ -66,6 +66,37 @@ describe('what is said of an image', () => {
       ['InProgress', notYet],
     ],
     ['refused its pod', made, { phase: 'Failed', reason: 'JobPodRefused', retryAt: before }, ['Failure', notMade]],
+    [
+      'made from something damaged, once',
+      made,
+      {
+        phase: 'Failed',
+        reason: 'ImageInvalid',
+        message: 'no gzip; attempt 2 of 3 follows',
+        pod: 'x',
+        retryAt: before,
+      },
+      ['InProgress', notYet],
+    ],
+    [
+      'made from something damaged, for good',
+      made,
+      { phase: 'Failed', reason: 'ImageInvalid', message: 'no gzip; tried 3 times', pod: 'x' },
+      ['Failure', notMade],
+    ],
+    [
+      'to be signed, and the image to sign is damaged',
+      signed,
+      { phase: 'Failed', reason: 'ImageInvalid', message: 'the image to sign: no manifest', retryAt: before },
+      ['Failure', notMade],
+    ],
+    [
+      'to be signed in its place, once more',
+      made,
+      { phase: 'Failed', reason: 'ImageInvalid', digest, pod: 'x', retryAt: before },
+      ['InProgress', notYet],
+    ],
+    ['there and damaged', made, { phase: 'Failed', reason: 'ImageInvalid', digest }, ['Failure', unfit]],
     ['unsigned', made, { phase: 'Failed', reason: 'ExistsUnsigned', digest }, ['Failure', unfit]],
     ['broken', plain, { phase: 'Unknown', reason: 'ImageInvalid', message: 'no manifest' }, ['Failure', unfit]],
     [

@@ -38,16 +38,20 @@ function miss({ build, sign }: ModuleImageSpec, details: string): Verdict {
 /** Reasons that nothing but a change by somebody ends, though it is tried again. */
 const hopeless: ReadonlySet<string> = new Set<Reason>(['UnsignedImageMissing', 'BuilderUnavailable', 'JobPodRefused'])
 
-/** Reasons of an image that is in the registry. */
-const unusable: ReadonlySet<string> = new Set<Reason>(['ExistsUnsigned', 'ImageInvalid'])
+/** An image that is in the registry, and stays as it is. Without a digest, what is invalid is what it would be made from. */
+const isUnusable = ({ reason, digest, retryAt }: ImageStatus): boolean =>
+  reason === 'ExistsUnsigned' || (reason === 'ImageInvalid' && digest !== undefined && retryAt === undefined)
+
+/** It is tried again in vain. An image to sign that its registry shows to be damaged needs no pod to be judged. */
+const isHopeless = ({ reason = '', pod }: ImageStatus): boolean =>
+  hopeless.has(reason) || (reason === 'ImageInvalid' && pod === undefined)
 
 const describe = ({ image, message = '' }: ImageStatus): string => (message === '' ? image : nameImage(image, message))
 
 /** A failure after which it is tried again is not the end. */
 function judgeFailed(spec: ModuleImageSpec, status: ImageStatus): Verdict {
-  const { reason = '', retryAt } = status
-  if (unusable.has(reason)) return refuse(describe(status))
-  if (retryAt === undefined || hopeless.has(reason)) return miss(spec, describe(status))
+  if (isUnusable(status)) return refuse(describe(status))
+  if (status.retryAt === undefined || isHopeless(status)) return miss(spec, describe(status))
   return goOn(describe(status))
 }
 
