@@ -72,7 +72,10 @@ function answerImage(image: ImageFact, resolved: ResolvedKernel, present: boolea
   }
 }
 
-/** By this label an administrator consents: an upgrade ends on a cordoned node, too, so that it can be uncordoned. */
+/**
+ * By this label an administrator consents: an upgrade ends on a cordoned node, too, so that it can be uncordoned. Not so under
+ * the policy OnTaint: there the cordon releases before anybody asks.
+ */
 function isAskedFor({ metadata, spec }: Module, node: NodeView): boolean {
   const version = spec?.moduleLoader?.container.version ?? ''
   return version !== '' && node.labels[getModuleVersionLabelName(metadata.namespace, metadata.name)] === version
