@@ -35,6 +35,8 @@ const freshAfterQueueMs = 2_000
 /** How soon a build that waits for others is looked at again. */
 const queuePauseMs = 5_000
 
+const signedAfterPush = 'it is signed only where pushBuiltImage is true, because what is signed comes from a registry'
+
 /** A pod that has told all that it will: an earlier attempt, or a failed one of another stage. */
 const isStale = (job: Job, isMine: boolean): boolean =>
   !isActive(job) && !job.deleting && job.hash !== '' && (isMine || job.state.kind === 'failed')
@@ -174,8 +176,10 @@ class Attempts {
 
   /** It was to be made and not to be pushed. */
   #finish(): ImageDecision {
-    const { jobs } = this.#observed
-    const message = `it can be ${words[this.#stage.type].participle}; it was not pushed, as was asked for`
+    const { jobs, spec } = this.#observed
+    const isUnsigned = spec.sign !== undefined && this.#stage.type === 'BuildImage'
+    const aside = isUnsigned ? `; ${signedAfterPush}` : ''
+    const message = `it can be ${words[this.#stage.type].participle}; it was not pushed, as was asked for${aside}`
     const collected = collect(this.#observed, jobs, this.#nowMs)
     return { status: this.#say({ phase: 'Built', message, inputs: this.#hash }), ...collected }
   }

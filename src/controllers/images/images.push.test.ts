@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { build, buildOf, start } from './fake-images.ts'
+import { build, buildOf, built, start } from './fake-images.ts'
 
 const unsure = { kind: 'read', build: { ...buildOf('b1'), unresolved: ['base:1'] } } as const
 
@@ -18,5 +18,26 @@ describe('a build of which nobody knows whether its base is another by now', () 
     world.change({ pushBuiltImage: !pushBuiltImage }).settle()
     expect(world.jobs).not.toContainEqual(pod)
     expect(world.jobs.map(({ isPushed }) => isPushed)).toEqual([!pushBuiltImage])
+  })
+})
+
+describe('what was made to see that it can be', () => {
+  const sign = { keySecret: { name: 'key' }, certSecret: { name: 'cert' } }
+  const inputs = { ...built, sign: { hash: 's1'.repeat(32), setup: 'setup', certificate: 'c1'.repeat(32) } }
+  const later = 'it is signed only where pushBuiltImage is true'
+
+  it('was only built, where it is to be signed, too, and says so', () => {
+    const world = start({ build, sign }, inputs).change({ pushBuiltImage: false }).settle()
+    const state = { kind: 'succeeded', digest: '', finishedAtMs: world.nowMs } as const
+    expect(world.replace(world.pod, { state }).settle().status?.message).toContain(later)
+  })
+
+  it('was signed, where what is signed is there, and says nothing else', () => {
+    const world = start({ build, sign }, inputs)
+    world.end({ digest: 'sha256:un' }).change({ pushBuiltImage: false }).settle()
+    expect(world.pod.type).toBe('SignImage')
+    const state = { kind: 'succeeded', digest: '', finishedAtMs: world.nowMs } as const
+    const { status } = world.replace(world.pod, { state }).settle()
+    expect([status?.phase, status?.message]).toEqual(['Built', 'it can be signed; it was not pushed, as was asked for'])
   })
 })

@@ -70,14 +70,8 @@ function judgeUnseen(status: ImageStatus): Verdict {
 }
 
 /** What was built is in no registry. */
-function judgeBuilt(spec: ModuleImageSpec, status: ImageStatus, isPushed: boolean): Verdict {
-  if (isPushed) return goOn(describe(status))
-  const isSigned = spec.build !== undefined && spec.sign !== undefined
-  const aside = isSigned
-    ? '; it is signed only where pushBuiltImage is true, because what is signed comes from a registry'
-    : ''
-  return succeed(`${describe(status)}${aside}`)
-}
+const judgeBuilt = (status: ImageStatus, isPushed: boolean): Verdict =>
+  isPushed ? goOn(describe(status)) : succeed(describe(status))
 
 /** What an image's status means for a preflight; undefined for one that exists, whose content is to be judged. */
 export function judgeImage(spec: ModuleImageSpec, status: ImageStatus, isPushed: boolean): Verdict | undefined {
@@ -90,7 +84,7 @@ export function judgeImage(spec: ModuleImageSpec, status: ImageStatus, isPushed:
     case 'Failed':
       return judgeFailed(spec, status)
     case 'Built':
-      return judgeBuilt(spec, status, isPushed)
+      return judgeBuilt(status, isPushed)
     case 'Unknown':
     case 'Unverified':
       return judgeUnseen(status)
