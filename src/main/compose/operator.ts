@@ -132,6 +132,7 @@ function createPreflightRunners(shared: Shared, registryText: string): Runner[] 
     temporaryFolder,
     settings: parseRegistrySettings(registryText),
     tokens: createTokenCache(),
+    ...(shared.openRegistry === undefined ? {} : { openRegistry: shared.openRegistry }),
     warn: (message) => logger.warn({}, message),
     now: () => clock.now(),
     onFact: (name) => {
