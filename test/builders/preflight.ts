@@ -78,6 +78,6 @@ export function buildFact(
   const wish = findWish(config, module, nextKernel)
   if (wish === undefined) throw new Error('there is nothing to see in the image')
   const { namespace, name } = config.metadata
-  const fact = { key: formatWish(wish, config), result, atMs: 0, attempts: 0, wasKnown }
+  const fact = { key: formatWish(wish, config), architectures: ['amd64'], result, atMs: 0, attempts: 0, wasKnown }
   return new Map([[`${namespace}/${name}`, fact]])
 }

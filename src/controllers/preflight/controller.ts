@@ -1,22 +1,13 @@
-import type { Module } from '../../api/module.ts'
-import type { PreflightValidation } from '../../api/preflight-validation.ts'
 import type { Controller } from '../cluster/controller.ts'
 import { findPreflight } from '../cluster/images-config.ts'
 import { type Action, decide } from './decide.ts'
 import { execute, type PreflightTools } from './execute.ts'
 import { observe, type PreflightSources } from './observe.ts'
 import type { ObservedPreflight, Refusal } from './observed.ts'
+import { isSame } from './same.ts'
 
 /** The status is written at most once a second, so it need not be worked out more often. */
 const paceMs = 1_000
-
-/** What is found out about a Module is written into its status: that concerns no preflight. */
-function isSame(before: Module | PreflightValidation | undefined, after: typeof before): boolean {
-  if (before === undefined || after === undefined) return false
-  const { uid, generation, deletionTimestamp } = before.metadata
-  const { metadata } = after
-  return uid === metadata.uid && generation === metadata.generation && deletionTimestamp === metadata.deletionTimestamp
-}
 
 /** What the controller is made of besides what it makes itself. */
 export interface PreflightOptions {

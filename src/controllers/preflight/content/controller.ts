@@ -1,13 +1,15 @@
 import type { ModuleImagesConfig } from '../../../api/module-images-config.ts'
-import { keyOf, parseKey } from '../../../kube/object.ts'
+import { keyOf } from '../../../kube/object.ts'
 import { type Caches, imagesByModule, imagesByPreflight } from '../../cluster/caches.ts'
 import type { Controller } from '../../cluster/controller.ts'
 import { findModule, findPreflight } from '../../cluster/images-config.ts'
+import { isSame } from '../same.ts'
 import { decide, type LookAction } from './decide.ts'
 import { lookInto, type LookTools } from './look-into.ts'
 import type { ContentFact, ContentResult, ObservedContent } from './observed.ts'
+import { mayChangeArchitectures, observe, type Standing } from './observe.ts'
 import { createTurns, type Turns } from './turns.ts'
-import { findWish, formatWish } from './wish.ts'
+import { formatWish } from './wish.ts'
 
 /** What the content of images is looked at with. */
 export interface ContentTools extends Omit<LookTools, 'signal' | 'caches'> {
@@ -19,50 +21,56 @@ export interface ContentTools extends Omit<LookTools, 'signal' | 'caches'> {
   onFact: (preflight: string) => void
 }
 
-function observe(key: string, { caches, facts }: ContentTools): ObservedContent | undefined {
-  const { namespace = '', name } = parseKey(key)
-  const config = caches.moduleImagesConfigs.get({ namespace, name })
-  const owner = config && findPreflight(config)
-  if (config === undefined || owner === undefined) return undefined
-  const preflight = caches.preflightValidations.get({ name: owner.name })
-  const module = caches.modules.get(findModule(config))
-  if (preflight?.metadata.uid !== owner.uid || preflight.metadata.deletionTimestamp !== undefined) return undefined
-  if (module === undefined) return undefined
-  return { config, module, wish: findWish(config, module, preflight.spec.kernelVersion), fact: facts.get(key) }
+/** How often nobody could look before, in a row. */
+function countAttempts(
+  before: ContentFact | undefined,
+  { key, architectures }: Pick<ContentFact, 'key' | 'architectures'>,
+): number {
+  if (before?.key !== key || before.architectures.join() !== architectures.join()) return 0
+  return before.attempts
 }
 
 /** Writes down what was seen. */
-function remember({ config, wish }: LookAction, result: ContentResult, tools: ContentTools): void {
+function remember({ config, wish, architectures }: LookAction, result: ContentResult, tools: ContentTools): void {
   const { caches, facts, now, onFact } = tools
   // It may be gone by now.
   if (caches.moduleImagesConfigs.get(config.metadata)?.metadata.uid !== config.metadata.uid) return
   const [configKey, key] = [keyOf(config), formatWish(wish, config)]
   const before = facts.get(configKey)
-  const attempts = result.kind === 'unknown' ? (before?.key === key ? before.attempts : 0) + 1 : 0
+  const attempts = result.kind === 'unknown' ? countAttempts(before, { key, architectures }) + 1 : 0
   const wasKnown = before?.wasKnown === true || (before !== undefined && before.result.kind !== 'unknown')
-  facts.set(configKey, { key, result, atMs: now(), attempts, wasKnown })
+  facts.set(configKey, { key, architectures, result, atMs: now(), attempts, wasKnown })
   const preflight = findPreflight(config)
   if (preflight !== undefined) onFact(preflight.name)
 }
 
+interface Watched extends ContentTools {
+  turns: Turns
+  standing: Map<string, Standing>
+}
+
 /** Calls `add` with the ModuleImagesConfigs of preflights that a change concerns. */
-function watch({ caches, facts }: ContentTools, turns: Turns, add: (key: string) => void): void {
-  caches.moduleImagesConfigs.onChange(({ key, after }) => {
-    if (after === undefined) {
-      facts.delete(key)
-      turns.giveUp(key)
-    } else if (findPreflight(after) !== undefined) add(key)
-  })
+function watch({ caches, facts, turns, standing }: Watched, add: (key: string) => void): void {
+  const isOfPreflight = (config: ModuleImagesConfig): boolean => findPreflight(config) !== undefined
   const addAll = (configs: readonly ModuleImagesConfig[]): void => {
-    for (const config of configs) if (findPreflight(config) !== undefined) add(keyOf(config))
+    for (const config of configs.filter(isOfPreflight)) add(keyOf(config))
   }
+  caches.moduleImagesConfigs.onChange(({ key, after }) => {
+    if (after !== undefined) return addAll([after])
+    facts.delete(key)
+    standing.delete(key)
+    turns.giveUp(key)
+  })
   caches.modules.onChange(({ key, before, after }) => {
-    if (after === undefined || before?.metadata.generation === after.metadata.generation) return
-    addAll(caches.moduleImagesConfigs.byIndex(imagesByModule, key))
+    if (after !== undefined && !isSame(before, after)) addAll(caches.moduleImagesConfigs.byIndex(imagesByModule, key))
   })
   caches.preflightValidations.onChange(({ before, after }) => {
-    if (after === undefined || before?.metadata.generation === after.metadata.generation) return
+    if (after === undefined || isSame(before, after)) return
     addAll(caches.moduleImagesConfigs.byIndex(imagesByPreflight, after.metadata.uid ?? ''))
+  })
+  caches.nodes.onChange((change) => {
+    const configs = caches.moduleImagesConfigs.list().filter(isOfPreflight)
+    addAll(configs.filter((config) => mayChangeArchitectures(change, config, caches.modules.get(findModule(config)))))
   })
 }
 
@@ -73,26 +81,28 @@ export function createContentController(tools: ContentTools): Controller<Observe
     for (const each of wakers) each(key)
   }
   const turns = createTurns(wake)
+  const standing = new Map<string, Standing>()
   return {
     reconciler: {
       name: 'preflight-content',
-      observe: (key) => observe(key, tools),
+      observe: (key) => observe(key, { ...tools, standing }),
       decide(observed, nowMs) {
         turns.giveUp(keyOf(observed.config))
         return decide(observed, nowMs)
       },
       async execute(action, { signal }) {
         const key = keyOf(action.config)
-        await turns.take(key, async () => {
+        const look = async (): Promise<void> => {
           remember(action, await lookInto(action.wish, action, { ...tools, signal }), tools)
           wake(key)
-        })
+        }
+        await turns.take(key, look, action.mayWait)
       },
     },
     concurrency: 16,
     watch(add) {
       wakers.push(add)
-      watch(tools, turns, add)
+      watch({ ...tools, turns, standing }, add)
     },
   }
 }

@@ -47,7 +47,7 @@ async function look(parts: Partial<LookTools>): Promise<ContentResult> {
     signal: new AbortController().signal,
     ...parts,
   }
-  return lookInto(wish, { config, module }, tools)
+  return lookInto(wish, { config, architectures: ['amd64'] }, tools)
 }
 
 const systemError = (code: string): Error => Object.assign(new Error(`${code}: it failed`), { code, syscall: 'write' })

@@ -1,5 +1,4 @@
 import type { ModuleImagesConfig } from '../../../api/module-images-config.ts'
-import type { Module } from '../../../api/module.ts'
 import { describeError, type ErrorCode, KmmError } from '../../../errors/error.ts'
 import type { Reason } from '../../../errors/reason.ts'
 import { checkImage, type CheckFinding } from '../../../image/check-image.ts'
@@ -7,11 +6,11 @@ import { inspectImage, type InspectedImage } from '../../../image/inspect-image.
 import { cleanText } from '../../../kmod/clean-text.ts'
 import { parseReference } from '../../../oci/reference.ts'
 import type { Registry } from '../../../oci/registry.ts'
-import { listArchitectures } from '../../cluster/architectures.ts'
 import type { Caches } from '../../cluster/caches.ts'
 import { findJobSources } from '../../images/job/job-sources.ts'
 import { readPullCredentials, type RegistryTools, withRegistry } from '../../images/read-credentials.ts'
 import type { ContentResult, ContentWish } from './observed.ts'
+import { findKernel } from './wish.ts'
 
 /** What images are looked into with. */
 export interface LookTools extends RegistryTools {
@@ -134,21 +133,19 @@ function merge(results: readonly ContentResult[]): ContentResult {
  */
 export async function lookInto(
   wish: ContentWish,
-  { config, module }: { config: ModuleImagesConfig; module: Module },
+  { config, architectures }: { config: ModuleImagesConfig; architectures: readonly string[] },
   tools: LookTools,
 ): Promise<ContentResult> {
   const deadline = AbortSignal.timeout(longestMs)
   const signal = AbortSignal.any([tools.signal, deadline])
   const [spec] = config.spec?.images ?? []
-  const kernelVersion = spec?.kernelVersion ?? wish.kernel
-  const known = listArchitectures(kernelVersion, module, tools.caches)
-  const architectures = known.length === 0 ? [undefined] : known
   try {
-    const sources = findJobSources(config, { kernelVersion }, tools.caches)
+    const sources = findJobSources(config, { kernelVersion: findKernel(config, wish) }, tools.caches)
     const { credentials } = await readPullCredentials(sources, { ...tools, signal })
     return await withRegistry({ credentials, tls: spec?.registryTLS }, tools, async (registry) => {
       const results: ContentResult[] = []
-      for (const each of architectures) results.push(await lookFor(registry, wish, each, { ...tools, signal }))
+      for (const each of architectures.length === 0 ? [undefined] : architectures)
+        results.push(await lookFor(registry, wish, each, { ...tools, signal }))
       return merge(results)
     })
   } catch (error) {

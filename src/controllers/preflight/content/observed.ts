@@ -27,6 +27,8 @@ export type ContentResult =
 export interface ContentFact {
   /** The wish, as `formatWish` writes it: it says nothing of another. */
   key: string
+  /** For which it was looked; with others it is looked again, and this stands until then. */
+  architectures: readonly string[]
   result: ContentResult
   atMs: number
   /** How many looks in a row ended without an answer. */
@@ -42,4 +44,8 @@ export interface ObservedContent {
   /** Undefined while there is no image to look into. */
   wish: ContentWish | undefined
   fact: ContentFact | undefined
+  /** Of the nodes that the image is for, as they name them; empty where nobody knows. */
+  architectures: readonly string[]
+  /** Until when (epoch) a result of before the operator's start need not be looked at again; undefined where none stands. */
+  standingUntilMs: number | undefined
 }

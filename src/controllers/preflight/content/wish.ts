@@ -27,7 +27,11 @@ export function findWish(config: ModuleImagesConfig, module: Module, kernel: str
   return { image, digest, kernel, dirName: dirNameOf(modprobe), moduleNames: listModuleNames(modprobe), firmwarePath }
 }
 
-/** A text that differs with everything that a look depends on: the wish, and how the registry is asked. */
+/** The kernel for which the image is, as the ModuleImagesConfig has it. */
+export const findKernel = ({ spec }: ModuleImagesConfig, wish: ContentWish): string =>
+  spec?.images?.[0]?.kernelVersion ?? wish.kernel
+
+/** A text that differs with everything that the result of a look is shown for: the wish, and how the registry is asked. */
 export function formatWish(wish: ContentWish, config: ModuleImagesConfig): string {
   const [image] = config.spec?.images ?? []
   return JSON.stringify([wish, image === undefined ? '' : formatAccess(config, image)])
