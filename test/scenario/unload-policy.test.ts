@@ -119,11 +119,13 @@ describe('the policy OnTaint', () => {
     async () => {
       const scene = await openLoaded('away', withPolicy('OnTaint'))
       const { history } = scene.kernel
+      const countTaints = (): number => cluster.view.nodes.get({ name: scene.name })?.spec?.taints?.length ?? 0
       await scene.node.setReady(false)
-      await scene.until('it is released', () => planned(scene).length === 0)
-      await scene.untilUnlabelled()
+      await scene.until('it is tainted', () => countTaints() > 0)
       await scene.node.setReady(true)
+      await scene.until('it is tainted no more', () => countTaints() === 0)
       await scene.untilReady()
+      expect(planned(scene)).toHaveLength(1)
       expect([scene.kernel.history, scene.pods.Unload.size, scene.pods.Load.size]).toEqual([history, 0, 1])
     },
     120_000 * patience,

@@ -9,7 +9,7 @@ import type { MappingAnswer } from '../cluster/answer-mapping.ts'
 import { nameImage, standImage } from '../cluster/image-standing.ts'
 import { findInKernel } from '../cluster/module-on-node.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
-import { findUntoleratedTaint, internalTolerations } from '../cluster/toleration.ts'
+import { findUntoleratedTaint, isAwayTaint, internalTolerations } from '../cluster/toleration.ts'
 import { describeVanished } from '../cluster/vanished.ts'
 import type { Answer } from './answered.ts'
 import { answerClaim } from './claim.ts'
@@ -28,12 +28,18 @@ function describeTaint({ spec }: Module, node: NodeView): string | undefined {
   return `the node has the taint ${taint.key}:${taint.effect}, which the Module does not tolerate`
 }
 
+/** Under OnTaint a taint releases; those of a node that does not answer go as soon as it does, before anything could. */
+function describeReleasingTaint(module: Module, node: NodeView): string | undefined {
+  if (parseUnloadPolicy(module.metadata.annotations) !== 'OnTaint') return undefined
+  return describeTaint(module, { ...node, taints: node.taints.filter((taint) => !isAwayTaint(taint)) })
+}
+
 /** The closed list of what releases a Module. */
 function answerRelease(module: Module, node: NodeView, mapping: MappingAnswer): Answer | undefined {
   if (module.metadata.deletionTimestamp !== undefined) return release('ModuleDeleted', 'the Module is being deleted')
   if (!matchesSelector(node.labels, module.spec?.selector ?? {}))
     return release('SelectorMismatch', "the node's labels do not match spec.selector")
-  const taint = parseUnloadPolicy(module.metadata.annotations) === 'OnTaint' ? describeTaint(module, node) : undefined
+  const taint = describeReleasingTaint(module, node)
   if (taint !== undefined) return release('NodeTainted', `${taint}, and its unload policy is OnTaint`)
   // A node that has only just come does not say its kernel yet.
   if (mapping.kind === 'none' && node.kernelVersion !== '') {

@@ -83,6 +83,13 @@ describe('a taint', () => {
     ['under a policy that is none', withPolicy('ontaint'), { taints: [cordoned] }, 'want'],
     ['under Never', withPolicy('Never'), { taints: [cordoned] }, 'want'],
     ['under OnTaint', withPolicy('OnTaint'), { taints: [cordoned] }, 'release NodeTainted'],
+    ['of a node that does not answer', withPolicy('OnTaint'), taint('node.kubernetes.io/unreachable'), 'want'],
+    [
+      'next to that of a node that does not answer',
+      withPolicy('OnTaint'),
+      { taints: [{ key: 'node.kubernetes.io/not-ready', value: '', effect: 'NoExecute' }, cordoned] },
+      'release NodeTainted',
+    ],
     ['of effect NoExecute', withPolicy('OnTaint'), taint('gone', 'NoExecute'), 'release NodeTainted'],
     ['of effect PreferNoSchedule', withPolicy('OnTaint'), taint('rather', 'PreferNoSchedule'), 'want'],
     ['of pressure', withPolicy('OnTaint'), taint('node.kubernetes.io/disk-pressure'), 'want'],
