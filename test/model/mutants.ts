@@ -105,38 +105,10 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['converges'],
   },
   {
-    name: 'a module is planned before its Module carries the finalizer',
-    file: 'src/controllers/plan/answer.ts',
-    text: 'if (!module.metadata?.finalizers?.includes(moduleFinalizer))',
-    replacement: 'if (module.metadata === undefined)',
-    caughtBy: ['deleted-loaded'],
-  },
-  {
-    name: 'a node that lost its NodeModulesConfig keeps its labels',
-    file: 'src/controllers/work/observe.ts',
-    text: 'const isLabelled = node !== undefined && Object.entries(node.labels).some(isReadyLabel)',
-    replacement: 'const isLabelled = node !== undefined && node.name === undefined',
-    caughtBy: ['converges', 'ready-label'],
-  },
-  {
     name: 'pods of the device plugin are never let go',
     file: 'src/controllers/workloads/decide.ts',
     text: 'pod.deleting && pod.finalizers.includes(nodeLabelerFinalizer)',
     replacement: 'pod.deleting && pod.finalizers.includes(nodeLabelerFinalizer) && pod.uid === undefined',
     caughtBy: ['converges'],
-  },
-  {
-    name: 'the answer of a write is forgotten',
-    file: 'src/kube/cache-state.ts',
-    text: 'written: (object) => state.notify(applyWritten(state, object)),',
-    replacement: 'written: (object) => state.notify(object === undefined ? applyWritten(state, object) : []),',
-    caughtBy: ['two-versions', 'unload-ready', 'deleted-loaded', 'converges'],
-  },
-  {
-    name: 'old news overwrite newer ones',
-    file: 'src/kube/cache-state.ts',
-    text: 'if ((held && isOlder(versionOf(raw), held.resourceVersion)) || state.tombstones.covers(raw)) return []',
-    replacement: 'if (held === undefined && state.tombstones.covers(raw)) return []',
-    caughtBy: ['two-versions', 'unload-ready', 'ready-absent', 'deleted-loaded', 'converges'],
   },
 ]

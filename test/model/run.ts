@@ -21,7 +21,7 @@ const longestRestMs = 90 * 60_000
 const lookEveryMs = 30_000
 /** At rest everything stays for so long, and then the operator writes nothing for as long again. */
 const quietMs = 8 * 60_000
-const mostEvents = 400_000
+const mostEvents = 60_000
 const traceLength = 4_000
 
 /** Pauses between steps: some things happen at once, some long after. */
@@ -109,7 +109,7 @@ class Run {
 class Stop extends Error {}
 
 /** Plays one seeded run. */
-export async function playSeed(seed: number, onEnd: (world: World) => void = () => undefined): Promise<RunResult> {
+export async function playSeed(seed: number): Promise<RunResult> {
   const run = new Run(seed)
   let text = ''
   try {
@@ -118,7 +118,6 @@ export async function playSeed(seed: number, onEnd: (world: World) => void = () 
     if (!(error instanceof Stop)) throw error
     text = run.failure ? '' : `more than ${mostEvents} events`
   }
-  onEnd(run.world)
   const { failure } = run
   const rule = failure?.rule ?? (text === '' ? undefined : 'converges')
   return {
