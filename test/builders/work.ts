@@ -41,7 +41,6 @@ export function observeWork(parts: WorkParts = {}): ObservedNode {
         pluginWords: '',
         vanished: false,
         policy: 'OnDelete',
-        tolerations: [],
         namespaceTerminating: false,
         ...(entry ? { entry } : {}),
         ...(loaded ? { loaded } : {}),

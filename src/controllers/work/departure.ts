@@ -2,7 +2,6 @@ import { sameKernelState } from '../../api/module-config.ts'
 import type { Reason } from '../../errors/reason.ts'
 import { listKernelModules } from '../cluster/kernel-modules.ts'
 import { findInKernel, type LoadedItem } from '../cluster/module-on-node.ts'
-import { isAwayTaint, listUntoleratedTaints } from '../cluster/toleration.ts'
 import type { ObservedModule, ObservedNode } from './observed.ts'
 import { mayHaveLoaded } from './settle.ts'
 
@@ -20,29 +19,24 @@ const unload: Departure = { kind: 'unload' }
 const hold = (reason: Reason, message: string): Held => ({ kind: 'hold', reason, message })
 
 /** Why a Module that the plan does not name is not to go after all; the plan is about to say so. */
-function findNewerIntent({ answer, tolerations }: ObservedModule, { node }: ObservedNode): Departure | undefined {
+function findNewerIntent({ answer }: ObservedModule): Departure | undefined {
   switch (answer?.kind) {
     case 'want':
       return hold('NodeModulesConfigPending', 'the plan is about to name it again')
     case 'keep':
       return hold(answer.reason, answer.message)
-    case 'release':
-      // The node answers again before the cluster takes its taints away: with them the reason goes, too.
-      if (answer.reason === 'NodeTainted' && listUntoleratedTaints(node, tolerations).every(isAwayTaint))
-        return hold('NodeNotReady', answer.message)
-      return undefined
     default:
       return undefined
   }
 }
 
 /** As if no other Module had anything to do with it. */
-function decideAlone(module: ObservedModule, observed: ObservedNode): Departure {
+function decideAlone(module: ObservedModule): Departure {
   if (module.entry !== undefined)
     return module.policy === 'Never'
       ? hold('UnloadForbidden', 'what is loaded stays until the next boot: its unload policy is Never')
       : unload
-  const newer = findNewerIntent(module, observed)
+  const newer = findNewerIntent(module)
   if (newer) return newer
   return module.policy === 'Never' ? { kind: 'leave', why: 'its unload policy is Never' } : unload
 }
@@ -54,7 +48,7 @@ const namesOf = (item: { config: LoadedItem['config'] } | undefined): string[] =
 function listNeeded(module: ObservedModule, observed: ObservedNode): string[] {
   const { entry, workers, reported } = module
   const loaded = findInKernel(module, observed.node)
-  if (entry === undefined) return decideAlone(module, observed).kind === 'unload' ? [] : namesOf(loaded)
+  if (entry === undefined) return decideAlone(module).kind === 'unload' ? [] : namesOf(loaded)
   // A load may have done its work unheard; not one that fails because another version is there.
   const mayBeIn = loaded !== undefined || (workers.some(mayHaveLoaded) && reported?.reason !== 'OtherVersionLoaded')
   return mayBeIn ? [...namesOf(entry), ...namesOf(loaded)] : []
@@ -65,7 +59,7 @@ function listNeeded(module: ObservedModule, observed: ObservedNode): string[] {
  * modprobe takes along what it finds unused, so that a part cannot be unloaded safely.
  */
 export function decideDeparture(module: ObservedModule, observed: ObservedNode): Departure {
-  const alone = decideAlone(module, observed)
+  const alone = decideAlone(module)
   if (alone.kind !== 'unload') return alone
   const names = namesOf(findInKernel(module, observed.node))
   for (const other of observed.modules) {

@@ -12,7 +12,6 @@ import { modulesOfConfig } from '../cluster/modules-of-config.ts'
 import type { NodeView } from '../cluster/node-view.ts'
 import { describePluginPods } from '../cluster/plugin-words.ts'
 import { isPluginPod, isWorkerPod, type PodView } from '../cluster/pod-view.ts'
-import { internalTolerations } from '../cluster/toleration.ts'
 import { answerModule } from '../plan/answer.ts'
 import { type NodeAndConfig, observeModule as observeForPlan, recallStatus } from '../plan/observe.ts'
 import { isReadyLabel } from './labels.ts'
@@ -82,13 +81,12 @@ function observeIntent(
   key: string,
   { isNamed, ...where }: NodeAndConfig & { isNamed: boolean },
   sources: WorkSources,
-): Pick<ObservedModule, 'answer' | 'policy' | 'tolerations'> {
+): Pick<ObservedModule, 'answer' | 'policy'> {
   const { namespace = '', name } = parseKey(key)
   const module = sources.caches.modules.get({ namespace, name })
   const policy = parseUnloadPolicy(module?.metadata.annotations)
-  const tolerations = [...(module?.spec?.tolerations ?? []), ...internalTolerations]
-  if (module === undefined || (isNamed && policy !== 'Never')) return { policy, tolerations }
-  return { policy, tolerations, answer: answerModule(observeForPlan(key, where, sources), where.node) }
+  if (module === undefined || (isNamed && policy !== 'Never')) return { policy }
+  return { policy, answer: answerModule(observeForPlan(key, where, sources), where.node) }
 }
 
 function observeModule(

@@ -1,5 +1,4 @@
 import type { UnloadPolicy } from '../../api/annotations.ts'
-import type { Toleration } from '../../api/core.generated.ts'
 import type {
   NodeModuleItem,
   NodeModuleStatusItem,
@@ -49,8 +48,6 @@ export interface ObservedModule {
    */
   answer?: Answer
   policy: UnloadPolicy
-  /** Taints that keep the Module off a node are others than these. */
-  tolerations: readonly Toleration[]
   /** The Module's namespace is going away, or gone: no pod can be made there. */
   namespaceTerminating: boolean
 }

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { cordoned } from '../../../test/builders/node.ts'
 import { buildItem, buildLoaded, buildModuleConfig } from '../../../test/builders/node-modules-config.ts'
 import {
   buildFailure,
@@ -43,15 +42,6 @@ describe('an unload that has not begun', () => {
     const workers = [buildWorkerState(unloadIntent(), pending)]
     const { actions } = decideWork({ loaded: buildLoaded(), answer, workers })
     expect(typesOf(actions)).toEqual(['deletePod'])
-  })
-
-  it('does not begin for taints that go with the silence of the node', () => {
-    const answer = released('NodeTainted')
-    const tainted = (taints: (typeof cordoned)[]) =>
-      decideWork({ loaded: buildLoaded(), answer, policy: 'OnTaint', node: { taints } })
-    expect(tainted([away]).actions).toEqual([])
-    expect(tainted([away]).waits).toMatchObject([{ reason: 'NodeNotReady' }])
-    expect(typesOf(tainted([away, cordoned]).actions)).toEqual(['createPod'])
   })
 
   it('begins on such a node for every other reason', () => {
