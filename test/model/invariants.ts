@@ -28,6 +28,11 @@ const withdrawnWithinMs = 90_000
 /** The API server learns of a boot only when the kubelet tells it. */
 const bootKnownWithinMs = 10_000
 
+/** Whoever decides may not have heard yet of a pod that is so young. */
+const newsMs = 5_000
+
+const createdMs = ({ metadata }: ApiObject): number => Date.parse(metadata.creationTimestamp ?? '')
+
 const keys = moduleNames.map(keyOfDesign)
 
 const readyLabel = (key: string): string => {
@@ -135,10 +140,12 @@ export class Invariants implements Witness {
     const present = machine.kernel.modules.get(config.modprobe.moduleName ?? '')
     if (present && present.owner !== owner && !mayBeLeft(this.#world, present.owner, machine))
       this.#fail('unload-unasked', `${what}, and it is ${present.owner}'s`)
-    const sinceMs = Date.parse(pod.metadata.creationTimestamp ?? '') - staleMs
+    const sinceMs = createdMs(pod) - staleMs
     if (!pair.asked && pair.askedUntilMs < sinceMs) this.#fail('unload-unasked', `${what}, and nobody asks for that`)
     if (hasLabel(machine.node, owner)) this.#fail('unload-ready', `${what} while the node is labelled ready`)
-    const plugin = this.#world.store.list(pods).find((each) => isPluginPod(each, machine.name, owner))
+    const plugin = this.#world.store
+      .list(pods)
+      .find((each) => isPluginPod(each, machine.name, owner) && createdMs(each) + newsMs < createdMs(pod))
     if (plugin) this.#fail('unload-plugin', `${what} while ${plugin.metadata.name} is on the node`)
   }
 

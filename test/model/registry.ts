@@ -12,6 +12,8 @@ export class ModelRegistry {
   readonly #time: VirtualTime
   readonly #chance: Chance
   reachable = true
+  /** Some name means another image than before: that is found out within the hour. */
+  hasMoved = false
 
   constructor(time: VirtualTime, chance: Chance) {
     this.#time = time
@@ -20,6 +22,7 @@ export class ModelRegistry {
 
   /** Pushes an image, or another one under its name. */
   push(image: string, build: number): void {
+    if (this.#tags.has(image)) this.hasMoved = true
     this.#tags.set(image, `sha256:${createHash('sha256').update(`${image} ${build}`).digest('hex')}`)
     this.#lost.delete(image)
   }
