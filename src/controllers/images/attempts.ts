@@ -79,6 +79,10 @@ export const buildStage = (build: BuildInputs, target: string): Stage => ({
   setup: build.setup,
 })
 
+/** It is told that the pod went without a word: the next attempt is about to be made, or there is none. */
+const isGone = ({ phase, reason, pod }: ImageStatus): boolean =>
+  phase === 'Failed' && reason === 'JobPodLost' && pod === undefined
+
 /** What keeps a pod from being made now. */
 interface Hold {
   /** What is said where there was no attempt before. */
@@ -134,7 +138,7 @@ class Attempts {
   #begin(): ImageDecision {
     const { present, settings } = this.#observed
     if (present === undefined || present.inputs !== this.#hash) return this.#create(1)
-    if (present.phase === words[this.#stage.type].phase) return this.#goOn(present)
+    if (present.phase === words[this.#stage.type].phase || isGone(present)) return this.#goOn(present)
     if (present.phase === 'Built' && !this.#isPushed) return this.#finish()
     const wasLast = present.pod === undefined && (present.attempts ?? 0) >= settings.maxAttempts
     // Who deletes a failed pod asks for another attempt (upstream's documentation).
@@ -143,7 +147,12 @@ class Attempts {
 
   /** The pod of the present attempt has gone without a word. */
   #goOn({ attempts = 0 }: ImageStatus): ImageDecision {
-    if (attempts < this.#observed.settings.maxAttempts) return this.#create(attempts + 1)
+    const { maxAttempts } = this.#observed.settings
+    if (attempts < maxAttempts) {
+      const text = 'the pod that worked on it was gone before anybody saw what became of it'
+      const message = `${text}; attempt ${attempts + 1} of ${maxAttempts} follows`
+      return this.#create(attempts + 1, this.#say({ ...this.#fail('JobPodLost', message), attempts }))
+    }
     const message = `${attempts} times the pod that worked on it was gone before anybody saw what became of it; change what it is made from, or spec.imageRebuildTriggerGeneration, to try again`
     return { status: this.#say({ ...this.#fail('JobPodLost', message), attempts }), actions: [] }
   }

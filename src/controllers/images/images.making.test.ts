@@ -187,6 +187,21 @@ describe('an image that is built', () => {
     const world = start({ build }, built)
     world.lose(world.pod).settle()
     expect(world.pod.attempt).toBe(2)
+    expect(world.status?.lastFailure).toBe(
+      'JobPodLost: the pod that worked on it was gone before anybody saw what became of it',
+    )
+  })
+
+  it('counts on when its pods go without a word again and again, and ends', () => {
+    const world = start({ build }, built)
+    const tried = Array.from({ length: usualSettings.maxAttempts - 1 }, () => {
+      world.lose(world.pod).settle()
+      return world.pod.attempt
+    })
+    expect(tried).toEqual([2, 3, 4, 5])
+    world.lose(world.pod).settle()
+    expect([world.podCount, world.status?.reason, world.status?.attempts]).toEqual([5, 'JobPodLost', 5])
+    expect(world.advance(60 * minute).podCount).toBe(5)
   })
 
   it('tells that the registry does not have what was pushed', () => {
