@@ -1,5 +1,5 @@
 import type { Event as CoreEvent } from 'kubernetes-types/core/v1.js'
-import { hasCode } from '../errors/error.ts'
+import { describeError, hasCode } from '../errors/error.ts'
 import type { KubeClient } from './client.ts'
 import { events } from './core-resources.ts'
 
@@ -71,5 +71,23 @@ export async function recordEvent(client: KubeClient, event: EventInput, signal?
     await client.create(events, buildEvent(event), signal ? { signal } : {})
   } catch (error) {
     if (!hasCode(error, 'AlreadyExists')) throw error
+  }
+}
+
+/** What telling of something needs. */
+export interface TellTools {
+  client: KubeClient
+  /** Writes a line into the log. */
+  warn: (message: string) => void
+}
+
+/** Records an Event; where events are refused (by a quota, a policy, a role) only the log is told: nothing else waits for it. */
+export async function tell(event: EventInput, { client, warn }: TellTools, signal: AbortSignal): Promise<void> {
+  try {
+    await recordEvent(client, event, signal)
+  } catch (error) {
+    if (!hasCode(error, 'Forbidden', 'Invalid')) throw error
+    const { kind, name } = event.regarding
+    warn(`event ${event.reason} of ${kind} ${name} was refused: ${event.message} (${describeError(error)})`)
   }
 }

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { type ErrorCode, KmmError } from '../errors/error.ts'
 import type { WatchEvent } from './client.ts'
 import { leases, namespaces, nodes, pods } from './core-resources.ts'
-import { recordEvent } from './events.ts'
+import { recordEvent, tell } from './events.ts'
 import { createKubeClient, type HttpKubeClient, type KubeClientOptions } from './http-client.ts'
 import type { RequestOutcome } from './transport.ts'
 
@@ -476,6 +476,25 @@ describe('events', () => {
     const input = { name: 'e', regarding, type: 'Warning', reason: 'R', message: 'm' } as const
     await recordEvent(client, input)
     expect((await failure(recordEvent(client, input))).code).toBe('Forbidden')
+  })
+
+  it('tells the log of an Event that is refused, and throws what may pass', async () => {
+    const answers = [
+      { status: 403, reason: 'Forbidden', message: 'exceeded quota' },
+      { status: 500, reason: 'InternalError' },
+    ]
+    const { client } = await startRig((_, response) => {
+      const { status = 500, ...said } = answers.shift() ?? {}
+      json(response, status, { kind: 'Status', ...said })
+    })
+    const regarding = { apiVersion: 'v1', kind: 'Pod', name: 'p', namespace: 'ns' }
+    const input = { name: 'e', regarding, type: 'Warning', reason: 'R', message: 'm' } as const
+    const said: string[] = []
+    const tools = { client, warn: (line: string) => void said.push(line) }
+    const { signal } = new AbortController()
+    await tell(input, tools, signal)
+    expect(said).toEqual([expect.stringMatching(/^event R of Pod p was refused: m \(.*exceeded quota/)])
+    expect((await failure(tell(input, tools, signal))).code).toBe('ServerError')
   })
 })
 

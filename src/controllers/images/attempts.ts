@@ -79,9 +79,9 @@ export const buildStage = (build: BuildInputs, target: string): Stage => ({
   setup: build.setup,
 })
 
-/** It is told that the pod went without a word: the next attempt is about to be made, or there is none. */
-const isGone = ({ phase, reason, pod }: ImageStatus): boolean =>
-  phase === 'Failed' && reason === 'JobPodLost' && pod === undefined
+/** Its pod went without a word: it was at work when it was last seen, or that is told already. */
+const isInterrupted = ({ phase, reason, pod }: ImageStatus, { type }: Stage): boolean =>
+  phase === words[type].phase || (phase === 'Failed' && reason === 'JobPodLost' && pod === undefined)
 
 /** What keeps a pod from being made now. */
 interface Hold {
@@ -138,7 +138,7 @@ class Attempts {
   #begin(): ImageDecision {
     const { present, settings } = this.#observed
     if (present === undefined || present.inputs !== this.#hash) return this.#create(1)
-    if (present.phase === words[this.#stage.type].phase || isGone(present)) return this.#goOn(present)
+    if (isInterrupted(present, this.#stage)) return this.#goOn(present)
     if (present.phase === 'Built' && !this.#isPushed) return this.#finish()
     const wasLast = present.pod === undefined && (present.attempts ?? 0) >= settings.maxAttempts
     // Who deletes a failed pod asks for another attempt (upstream's documentation).

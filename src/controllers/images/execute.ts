@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { ModuleImagesConfig, ModuleImagesConfigStatus } from '../../api/module-images-config.ts'
 import { moduleImagesConfigs } from '../../api/resources.ts'
 import { assertNever } from '../../errors/error.ts'
-import { recordEvent } from '../../kube/events.ts'
+import { tell } from '../../kube/events.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { keyOf } from '../../kube/object.ts'
 import { defineResource } from '../../kube/resource.ts'
@@ -148,8 +148,7 @@ async function announce(
   const suffix = createHash('sha256').update(`${job.uid} ${event.reason}`).digest('hex').slice(0, 10)
   // A Module that is gone needs to hear nothing.
   if (module !== undefined)
-    await recordEvent(
-      tools.client,
+    await tell(
       {
         name: `${name}.${suffix}`,
         regarding: {
@@ -163,6 +162,7 @@ async function announce(
         reason: event.reason,
         message: event.message,
       },
+      tools,
       signal,
     )
   factsOf(config, tools).announced.add(`${job.uid} ${event.reason}`)

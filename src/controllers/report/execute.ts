@@ -5,7 +5,7 @@ import { modules as modulesResource } from '../../api/resources.ts'
 import { assertNever } from '../../errors/error.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { namespaces } from '../../kube/core-resources.ts'
-import { recordEvent } from '../../kube/events.ts'
+import { tell } from '../../kube/events.ts'
 import { keyOf } from '../../kube/object.ts'
 import { defineResource } from '../../kube/resource.ts'
 import type { ExecuteContext } from '../../runtime/reconciler.ts'
@@ -20,6 +20,8 @@ export interface ReportTools {
   caches: Caches
   /** When each Module's status was last written (epoch); written here, read by `observe`. */
   lastWrites: Map<string, number>
+  /** Writes a line into the log. */
+  warn: (message: string) => void
 }
 
 type ActionOf<T extends Action['type']> = Extract<Action, { type: T }>
@@ -87,7 +89,7 @@ async function writeStatus(
 
 async function recordFailure(
   { module, reason, message }: ActionOf<'recordFailure'>,
-  { client }: ReportTools,
+  tools: ReportTools,
   signal: AbortSignal,
 ): Promise<void> {
   const { namespace, name, uid = '', generation = 0, resourceVersion = '' } = module.metadata
@@ -95,8 +97,7 @@ async function recordFailure(
     .update(`${uid} ${generation} ${reason} ${resourceVersion}`)
     .digest('hex')
     .slice(0, 10)
-  await recordEvent(
-    client,
+  await tell(
     {
       name: `${name}.${hash}`,
       regarding: { apiVersion: 'kmm.sigs.x-k8s.io/v1beta1', kind: 'Module', namespace, name, uid },
@@ -104,6 +105,7 @@ async function recordFailure(
       reason,
       message,
     },
+    tools,
     signal,
   )
 }

@@ -1,10 +1,10 @@
 import { nodeModulesConfigFinalizer } from '../../api/finalizers.ts'
 import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
 import { nodeModulesConfigs } from '../../api/resources.ts'
-import { assertNever, describeError, hasCode } from '../../errors/error.ts'
+import { assertNever, hasCode } from '../../errors/error.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { pods } from '../../kube/core-resources.ts'
-import { type EventInput, recordEvent } from '../../kube/events.ts'
+import { type EventInput, tell } from '../../kube/events.ts'
 import { defineResource } from '../../kube/resource.ts'
 import type { ExecuteContext } from '../../runtime/reconciler.ts'
 import type { Caches } from '../cluster/caches.ts'
@@ -40,18 +40,6 @@ async function writeStatus(
   const body = { metadata: { resourceVersion }, status: { modules, workers: workers.length === 0 ? null : workers } }
   const answer = await tools.client.patch(configs, { name }, { type: 'merge', body }, { subresource: 'status', signal })
   tools.caches.nodeModulesConfigs.written(answer)
-}
-
-/** Where events are refused (by a quota, a policy, a role), only the log is told: nothing else waits for it. */
-async function tell(event: EventInput, { client, warn }: WorkTools, signal: AbortSignal): Promise<void> {
-  try {
-    await recordEvent(client, event, signal)
-  } catch (error) {
-    if (!hasCode(error, 'Forbidden', 'Invalid')) throw error
-    warn(
-      `event ${event.reason} of node ${event.regarding.name} was refused: ${event.message} (${describeError(error)})`,
-    )
-  }
 }
 
 async function recordLoadEvent(action: ActionOf<'recordEvent'>, tools: WorkTools, signal: AbortSignal): Promise<void> {

@@ -103,7 +103,7 @@ describe('an event that the API server refuses', () => {
       const said: string[] = []
       const warn = (message: string): number => said.push(message)
       await execute(action, makeTools({ client: refusing(code), warn }), context)
-      expect(said).toEqual([expect.stringMatching(/^event Module\w+ of node n1 was refused: .*exceeded quota/)])
+      expect(said).toEqual([expect.stringMatching(/^event Module\w+ of Node n1 was refused: .*exceeded quota/)])
     }
   })
 

@@ -177,12 +177,13 @@ function createModuleRunners(shared: Shared): Runner[] {
   const { caches, client, claims } = shared
   const resolver = createMappingResolver()
   const lastWrites = new Map<string, number>()
+  const warn = (message: string): void => shared.logger.warn({}, message)
   const refusals = createDeviceClassRefusals()
   const sources = { caches, resolver, lastWrites, claims, refusals }
   return [
     addRunner(createWantedImagesController(caches, resolver, client), shared),
     addRunner(createWorkloadsController({ caches, client, refusals }), shared),
-    addRunner(createReportController(sources, { client, caches, lastWrites }), shared),
+    addRunner(createReportController(sources, { client, caches, lastWrites, warn }), shared),
   ]
 }
 
