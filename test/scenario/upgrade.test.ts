@@ -128,11 +128,22 @@ it('unloads in order when the label is withdrawn, and leaves nothing behind', as
   expect(rollout.record.take()).toEqual(leaving('1'))
 })
 
+/** From now on the scene's device plugin pods take ten minutes to end; the answer ends that for those to come. */
+function keepPlugins({ name }: Scene): () => void {
+  const labels = { 'kmm.node.kubernetes.io/role': 'device-plugin' }
+  return cluster.sandbox.rules.add({ match: { namespace: name, labels }, terminationMs: 600_000 })
+}
+
+/** Deletes the device plugin's pod as an administrator does who waits no longer. */
+async function forcePlugin({ name }: Scene, { plugins }: Rollout): Promise<void> {
+  const key = { namespace: name, name: plugins[0]?.metadata?.name ?? '' }
+  await cluster.sandbox.client.delete(pods, key, { gracePeriodSeconds: 0 })
+}
+
 it('waits for a device plugin that will not end, and tells on the Module', async () => {
   const scene = await Scene.open(cluster, 'up-stubborn')
   const [first, second] = await pushVersions(scene)
-  const role = { 'kmm.node.kubernetes.io/role': 'device-plugin' }
-  const free = cluster.sandbox.rules.add({ match: { namespace: scene.name, labels: role }, terminationMs: 600_000 })
+  const free = keepPlugins(scene)
   const rollout = await start(scene, first)
   await rollout.release('2', second)
   await rollout.ask('2')
@@ -148,8 +159,7 @@ it('waits for a device plugin that will not end, and tells on the Module', async
     0,
     'False',
   ])
-  const key = { namespace: scene.name, name: rollout.plugins[0]?.metadata?.name ?? '' }
-  await cluster.sandbox.client.delete(pods, key, { gracePeriodSeconds: 0 })
+  await forcePlugin(scene, rollout)
   await rollout.untilRunning('2')
   free()
 })
@@ -171,8 +181,7 @@ it('gives up no version for one that the Module does not have, and tells so with
 it('unloads nothing when its administrator goes back on the decision while the device plugin still ends', async () => {
   const scene = await Scene.open(cluster, 'up-back')
   const [first, second] = await pushVersions(scene)
-  const role = { 'kmm.node.kubernetes.io/role': 'device-plugin' }
-  const free = cluster.sandbox.rules.add({ match: { namespace: scene.name, labels: role }, terminationMs: 600_000 })
+  const free = keepPlugins(scene)
   const rollout = await start(scene, first)
   await rollout.release('2', second)
   await rollout.ask('2')
@@ -180,8 +189,7 @@ it('unloads nothing when its administrator goes back on the decision while the d
   await rollout.ask('1')
   await rollout.untilTold('VersionDiffers')
   free()
-  const key = { namespace: scene.name, name: rollout.plugins[0]?.metadata?.name ?? '' }
-  await cluster.sandbox.client.delete(pods, key, { gracePeriodSeconds: 0 })
+  await forcePlugin(scene, rollout)
   await rollout.untilRunning('1')
   expect([scene.kernel.insertions('kmm_demo'), scene.kernel.removals('kmm_demo')]).toEqual([1, 0])
 })
