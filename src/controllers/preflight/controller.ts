@@ -4,7 +4,7 @@ import { type Action, decide } from './decide.ts'
 import { execute, type PreflightTools } from './execute.ts'
 import { observe, type PreflightSources } from './observe.ts'
 import type { ObservedPreflight, Refusal } from './observed.ts'
-import { isSame } from './same.ts'
+import { isSameWish } from '../cluster/same-wish.ts'
 
 /** The status is written at most once a second, so it need not be worked out more often. */
 const paceMs = 1_000
@@ -51,11 +51,11 @@ export function createPreflightController(options: PreflightOptions): Controller
       options.onFact(nudge)
       caches.preflightValidations.onChange(({ key, before, after }) => {
         if (after === undefined) forget(before?.metadata.uid ?? '')
-        if (isSame(before, after)) nudge(key)
+        if (isSameWish(before, after)) nudge(key)
         else wake(key)
       })
       caches.modules.onChange(({ before, after }) => {
-        if (isSame(before, after)) return
+        if (isSameWish(before, after)) return
         for (const { metadata } of caches.preflightValidations.list()) nudge(metadata.name)
       })
       caches.moduleImagesConfigs.onChange(({ key, before, after }) => {

@@ -9,6 +9,7 @@ import { configsByModule, kernelModulesOf, moduleKeyOfDaemonSet, modulesByKernel
 import { watchDra } from '../cluster/watch-dra.ts'
 import { type Action, decide } from './decide.ts'
 import { execute, type ReportTools } from './execute.ts'
+import { isSameWish } from '../cluster/same-wish.ts'
 import { observe, type ReportSources } from './observe.ts'
 import type { ObservedEmptyNamespace, ObservedReport } from './observed.ts'
 
@@ -17,13 +18,8 @@ const paceMs = 1_000
 
 /** What the operator writes into the status itself asks for nothing new at once. */
 function isOwnNews(before: Module | undefined, after: Module | undefined): boolean {
-  if (before === undefined || after === undefined) return false
-  const { generation, deletionTimestamp, finalizers } = before.metadata
-  return (
-    generation === after.metadata.generation &&
-    deletionTimestamp === after.metadata.deletionTimestamp &&
-    JSON.stringify(finalizers) === JSON.stringify(after.metadata.finalizers)
-  )
+  const listFinalizers = (module: Module | undefined): string => JSON.stringify(module?.metadata.finalizers)
+  return isSameWish(before, after) && listFinalizers(before) === listFinalizers(after)
 }
 
 /** Tells how each Module stands, and holds and frees its finalizer; its key is the Module. */

@@ -3,6 +3,7 @@ import type { KubeClient } from '../../kube/client.ts'
 import type { Caches } from '../cluster/caches.ts'
 import type { Controller } from '../cluster/controller.ts'
 import type { NodeView } from '../cluster/node-view.ts'
+import { isSameWish } from '../cluster/same-wish.ts'
 import { isPluginPod } from '../cluster/pod-view.ts'
 import { type Action, decide } from './decide.ts'
 import { execute } from './execute.ts'
@@ -31,7 +32,7 @@ export function createUpgradeController(caches: Caches, client: KubeClient): Con
       })
       caches.modules.onChange(({ before, after }) => {
         const named = after ?? before
-        if (named === undefined || (before && after && sameForUpgrade(before, after))) return
+        if (named === undefined || (before && after && isSameForUpgrade(before, after))) return
         const { namespace, name } = named.metadata
         const isNamed = (node: NodeView): boolean =>
           listVersionedModules(node).some((each) => each.namespace === namespace && each.name === name)
@@ -41,8 +42,7 @@ export function createUpgradeController(caches: Caches, client: KubeClient): Con
   }
 }
 
-const sameForUpgrade = ({ metadata: before }: Module, { metadata: after }: Module): boolean =>
-  before.uid === after.uid &&
-  before.generation === after.generation &&
-  before.deletionTimestamp === after.deletionTimestamp &&
-  JSON.stringify(before.annotations) === JSON.stringify(after.annotations)
+/** The annotations have the unload policy. */
+const isSameForUpgrade = (before: Module, after: Module): boolean =>
+  isSameWish(before, after) &&
+  JSON.stringify(before.metadata.annotations) === JSON.stringify(after.metadata.annotations)

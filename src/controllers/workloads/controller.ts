@@ -1,3 +1,4 @@
+import { isSameWish } from '../cluster/same-wish.ts'
 import { keyOf } from '../../kube/object.ts'
 import { moduleKeyOfDaemonSet, moduleKeyOfPod } from '../cluster/caches.ts'
 import type { Controller } from '../cluster/controller.ts'
@@ -30,12 +31,7 @@ export function createWorkloadsController(tools: WorkloadsTools): Controller<Obs
       watchDra(caches, nudge)
       caches.modules.onChange(({ key, before, after }) => {
         if (after === undefined) refusals.delete(key)
-        if (
-          before?.metadata.generation === after?.metadata.generation &&
-          before?.metadata.deletionTimestamp === after?.metadata.deletionTimestamp
-        )
-          return
-        wake(key)
+        if (!isSameWish(before, after)) wake(key)
       })
       caches.daemonSets.onChange(({ before, after }) => {
         for (const daemonSet of [before, after]) if (daemonSet) nudge(moduleKeyOfDaemonSet(daemonSet))

@@ -3,7 +3,7 @@ import { keyOf } from '../../../kube/object.ts'
 import { type Caches, imagesByModule, imagesByPreflight } from '../../cluster/caches.ts'
 import type { Controller } from '../../cluster/controller.ts'
 import { findModule, findPreflight } from '../../cluster/images-config.ts'
-import { isSame } from '../same.ts'
+import { isSameWish } from '../../cluster/same-wish.ts'
 import { decide, type LookAction } from './decide.ts'
 import { lookInto, type LookTools } from './look-into.ts'
 import type { ContentFact, ContentResult, ObservedContent } from './observed.ts'
@@ -62,10 +62,11 @@ function watch({ caches, facts, turns, standing }: Watched, add: (key: string) =
     turns.giveUp(key)
   })
   caches.modules.onChange(({ key, before, after }) => {
-    if (after !== undefined && !isSame(before, after)) addAll(caches.moduleImagesConfigs.byIndex(imagesByModule, key))
+    if (after !== undefined && !isSameWish(before, after))
+      addAll(caches.moduleImagesConfigs.byIndex(imagesByModule, key))
   })
   caches.preflightValidations.onChange(({ before, after }) => {
-    if (after === undefined || isSame(before, after)) return
+    if (after === undefined || isSameWish(before, after)) return
     addAll(caches.moduleImagesConfigs.byIndex(imagesByPreflight, after.metadata.uid ?? ''))
   })
   caches.nodes.onChange((change) => {
