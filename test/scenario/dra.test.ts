@@ -246,10 +246,12 @@ it(
     expect(dra.class(classOf(scene))).toEqual(adopted)
     const created = Date.parse(String(first?.metadata?.creationTimestamp))
     await scene.until('a second has gone by', () => Date.now() > created + 1_100)
-    await client.create(daemonSets, upstreamDaemonSet(scene, uid))
-    await scene.until('the duplicate is seen', () => driversOf(scene).length === 2)
-    await scene.until('the duplicate is gone', () => driversOf(scene).length === 1)
-    expect(driversOf(scene)[0]?.metadata?.name).toBe(first?.metadata?.name)
+    const duplicate = await client.create(daemonSets, upstreamDaemonSet(scene, uid))
+    const isOfDuplicate = ({ verb, resource, name }: Cluster['sandbox']['writes'][number]): boolean =>
+      verb === 'delete' && resource === 'daemonsets' && name === duplicate.metadata?.name
+    await scene.until('the duplicate is deleted', () => cluster.sandbox.writes.some(isOfDuplicate))
+    const names = (): unknown[] => driversOf(scene).map(({ metadata }) => metadata?.name)
+    await scene.until('the first alone is left', () => isEqualJson(names(), [first?.metadata?.name]))
   },
   timeoutMs,
 )
