@@ -146,12 +146,14 @@ class Attempts {
   }
 
   /** The pod of the present attempt has gone without a word. */
-  #goOn({ attempts = 0 }: ImageStatus): ImageDecision {
+  #goOn({ attempts = 0, phase, retryAt }: ImageStatus): ImageDecision {
     const { maxAttempts } = this.#observed.settings
     if (attempts < maxAttempts) {
       const text = 'the pod that worked on it was gone before anybody saw what became of it'
       const message = `${text}; attempt ${attempts + 1} of ${maxAttempts} follows`
-      return this.#create(attempts + 1, this.#say({ ...this.#fail('JobPodLost', message), attempts }))
+      const since = (phase === 'Failed' ? retryAt : undefined) ?? formatTime(this.#nowMs)
+      const told = { ...this.#fail('JobPodLost', message), attempts, retryAt: since }
+      return this.#create(attempts + 1, this.#say(told))
     }
     const message = `${attempts} times the pod that worked on it was gone before anybody saw what became of it; change what it is made from, or spec.imageRebuildTriggerGeneration, to try again`
     return { status: this.#say({ ...this.#fail('JobPodLost', message), attempts }), actions: [] }

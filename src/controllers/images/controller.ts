@@ -29,7 +29,7 @@ export function createImagesController(
   const wake = (key: string): void => {
     for (const each of wakers) each(key)
   }
-  const { caches, startedAtMs } = tools
+  const { caches, startedAtMs, now } = tools
   const facts = new Map<string, Facts>()
   const creating = new Set<string>()
   const inspecting = createKeyedLock()
@@ -37,7 +37,7 @@ export function createImagesController(
   return {
     reconciler: {
       name: 'images',
-      observe: (key) => observe(key, { caches, facts, creating, startedAtMs }),
+      observe: (key) => observe(key, { caches, facts, creating, startedAtMs, now }),
       decide(observed, nowMs) {
         forget(observed.facts, observed, nowMs)
         return decide(observed, nowMs, settings)

@@ -71,6 +71,8 @@ function listSharedPods({ inputs }: FakeImages) {
 }
 
 describe('a build for a preflight', () => {
+  let nowMs = 0
+
   /** What becomes of the build with so many others at work. */
   function ask({ most, active, isAwaited = false, isPreflight = true }: Asked) {
     const world = new FakeImages([{ image, kernelVersion: '6.1.0-1-amd64', build }], { pushBuiltImage: false })
@@ -110,17 +112,46 @@ describe('a build for a preflight', () => {
     expect(world.status?.message).toContain('allows 4 build pods at once, and images that nodes wait for go first')
   })
 
+  /** Whether one sees that what another one asks for waits for a turn. */
+  function see(asker: ModuleImagesConfig, { metadata, ...rest }: ModuleImagesConfig, image: ImageStatus): boolean {
+    const status = { images: [image], imagesStates: [] }
+    const seen = { ...rest, metadata: { ...metadata, resourceVersion: '1' }, status }
+    const caches = fillCaches({ moduleImagesConfigs: [seen] })
+    return observeSlots(asker, { caches, creating: new Set(), now: () => nowMs }).isAwaited
+  }
+
   it('sees who waits for a turn: Modules’ own images, not those of other preflights', () => {
-    const images: ImageStatus[] = [{ ...jobSpec, phase: 'Missing', reason: 'JobQueued' }]
-    const waiting = ({ metadata, ...rest }: ModuleImagesConfig): ModuleImagesConfig => ({
-      ...rest,
-      metadata: { ...metadata, resourceVersion: '1' },
-      status: { images, imagesStates: [] },
-    })
+    const queued: ImageStatus = { ...jobSpec, phase: 'Missing', reason: 'JobQueued' }
     const [asker, other] = [ofPreflight('dry', false), ofPreflight('other', false)]
-    const see = (config: ModuleImagesConfig, seen: ModuleImagesConfig): boolean =>
-      observeSlots(config, { caches: fillCaches({ moduleImagesConfigs: [waiting(seen)] }), creating: new Set() })
-        .isAwaited
-    expect([see(asker, jobConfig), see(asker, other), see(jobConfig, named('other'))]).toEqual([true, false, false])
+    expect([see(asker, jobConfig, queued), see(asker, other, queued), see(jobConfig, named('other'), queued)]).toEqual([
+      true,
+      false,
+      false,
+    ])
+  })
+
+  it.each([
+    ['failed', (world: FakeImages) => world.end({ reason: 'BuildFailed' })],
+    ['was lost', (world: FakeImages) => world.lose(world.pod)],
+  ])('sees that an image whose first attempt %s waits for its next', (_what, spoil) => {
+    const world = new FakeImages([{ image, kernelVersion: '6.1.0-1-amd64', build }])
+    Object.assign(world, { inputs: built, settings: { ...world.settings, maxConcurrentBuilds: 1 } })
+    world.settle()
+    world.activeElsewhere = 1
+    const isAwaited = (): boolean => {
+      const { status } = world
+      if (status === undefined) throw new Error('there is no status')
+      nowMs = world.nowMs
+      return see(ofPreflight('dry', false), jobConfig, status)
+    }
+    expect(isAwaited()).toBe(false)
+    spoil(world).settle()
+    world.advance(60_000)
+    expect(world.status?.message).toContain('waits for its turn')
+    expect([isAwaited(), world.podCount]).toEqual([true, 1])
+    expect(world.status).toHaveProperty('retryAt')
+    const { status } = world
+    world.advance(60_000)
+    expect(world.status).toEqual(status)
   })
 })

@@ -19,6 +19,7 @@ export interface ImagesSources {
   /** Build pods that are being made this moment, and that the cache does not show yet. */
   creating: ReadonlySet<string>
   startedAtMs: number
+  now: () => number
 }
 
 /** Failures of workers that end when somebody pushes a better image under the same name. */

@@ -1,4 +1,4 @@
-import type { ModuleImagesConfig } from '../../api/module-images-config.ts'
+import type { ImageStatus, ModuleImagesConfig } from '../../api/module-images-config.ts'
 import { type Caches, podsByJobType } from '../cluster/caches.ts'
 import { findPreflight } from '../cluster/images-config.ts'
 import { jobOfPod } from './job/job-of-pod.ts'
@@ -9,6 +9,7 @@ export interface SlotSources {
   caches: Pick<Caches, 'pods' | 'nodes' | 'moduleImagesConfigs'>
   /** Build pods that are being made this moment, and that the cache does not show yet. */
   creating: ReadonlySet<string>
+  now: () => number
 }
 
 /** How the room for build pods is taken, as one ModuleImagesConfig sees it. */
@@ -30,13 +31,18 @@ function countActiveBuilds({ caches, creating }: SlotSources): number {
   return seen.length + creating.size
 }
 
-const isWaiting = (config: ModuleImagesConfig): boolean =>
-  findPreflight(config) === undefined && (config.status?.images?.some(({ reason }) => reason === 'JobQueued') ?? false)
+/** A first attempt that waits says so; a later one still tells of the one before, whose pause is over. */
+const isDue = ({ phase, reason, retryAt }: ImageStatus, nowMs: number): boolean =>
+  reason === 'JobQueued' || (phase === 'Failed' && retryAt !== undefined && Date.parse(retryAt) <= nowMs)
+
+const isWaiting = (config: ModuleImagesConfig, nowMs: number): boolean =>
+  findPreflight(config) === undefined && (config.status?.images?.some((image) => isDue(image, nowMs)) ?? false)
 
 /** Reads how the room for build pods is taken. */
 export function observeSlots(config: ModuleImagesConfig, sources: SlotSources): SlotUse {
   const isBehind = findPreflight(config) !== undefined
-  const isAwaited = isBehind && sources.caches.moduleImagesConfigs.list().some(isWaiting)
+  const nowMs = sources.now()
+  const isAwaited = isBehind && sources.caches.moduleImagesConfigs.list().some((each) => isWaiting(each, nowMs))
   return { activeBuilds: countActiveBuilds(sources), isAwaited }
 }
 
