@@ -66,6 +66,7 @@ export const operatorReasons = [
   'UnloadForbidden',
   'ModuleClaimed',
   'DevicePluginStillRunning',
+  'DaemonSetRefused',
   'DRAUnsupported',
   'DeviceClassConflict',
   'DeviceClassRefused',

@@ -5,7 +5,7 @@ import type { ImageStatus, ModuleImagesConfig } from '../../src/api/module-image
 import type { Condition, ModuleStatus } from '../../src/api/module.ts'
 import { type Action, decide } from '../../src/controllers/report/decide.ts'
 import { observe } from '../../src/controllers/report/observe.ts'
-import { createDeviceClassRefusals } from '../../src/controllers/cluster/device-class-refusals.ts'
+import { createWorkloadRefusals } from '../../src/controllers/cluster/refusals.ts'
 import { createMappingResolver } from '../../src/kernel/resolver.ts'
 import type { Decision } from '../../src/runtime/reconciler.ts'
 import { type ClusterObjects, fillCaches } from './caches.ts'
@@ -67,7 +67,7 @@ export function decideReport(
     caches,
     resolver: createMappingResolver(),
     lastWrites,
-    refusals: createDeviceClassRefusals(),
+    refusals: createWorkloadRefusals(),
     claims: { has: () => objects.claimed === true },
   })
   return observed ? decide(observed, nowMs) : { actions: [], waits: [] }

@@ -11,6 +11,7 @@ export function buildObserved(module: Module | undefined, daemonSets: readonly D
     name: 'mod',
     ...(module ? { module } : {}),
     daemonSets: { 'device-plugin': ofRole('device-plugin'), dra: ofRole('dra') },
+    refused: {},
     pods: [],
     nodes: [],
     dra: { kind: 'present' },

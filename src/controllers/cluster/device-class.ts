@@ -2,7 +2,7 @@ import { moduleNamespaceLabel, moduleNameLabel } from '../../api/labels.ts'
 import type { DeviceClassSpec, Module } from '../../api/module.ts'
 import type { DeviceClass } from '../../kube/device-class.ts'
 import { isEqualJson } from '../../kube/json.ts'
-import type { DeviceClassRefusal } from './device-class-refusals.ts'
+import type { DeviceClassRefusal } from './refusals.ts'
 
 /** How a DeviceClass that a Module lists stands in the cluster. */
 export type DeviceClassStanding =

@@ -8,6 +8,9 @@ export type PluginRole = 'device-plugin' | 'dra'
 /** Both; a Module has one of them at most. */
 export const pluginRoles: readonly PluginRole[] = ['device-plugin', 'dra']
 
+/** A role in words. */
+export const nameRole = (role: PluginRole): string => (role === 'dra' ? 'DRA driver' : 'device plugin')
+
 /** What the Module asks for in a role. */
 export function pluginOf({ spec }: Module, role: PluginRole): DevicePlugin | DRA | undefined {
   return role === 'dra' ? spec?.dra : spec?.devicePlugin

@@ -2,7 +2,7 @@ import { findUnknownPolicy, unloadPolicies, unloadPolicyAnnotation } from '../..
 import type { Module } from '../../api/module.ts'
 import type { Condition } from '../../api/condition.ts'
 import { describeImages, findConcern } from './images-condition.ts'
-import { describeDra } from './dra-words.ts'
+import { describeConcerns } from './concern-words.ts'
 import type { ObservedReport, ReportedNode } from './observed.ts'
 
 type Fields = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>
@@ -113,8 +113,9 @@ function standReady(observed: ObservedReport): Fields {
   const excluded = ofKind(nodes, 'excluded')
   const loaded = nodes.length - excluded.length
   if (module.spec?.moduleLoader && loaded === 0) return describeNowhere(nodes, excluded)
-  const dra = describeDra(observed.dra, 'failing') ?? describeDra(observed.dra, 'progressing')
-  if (dra) return notReady(dra)
+  const { concerns } = observed
+  const plugin = describeConcerns(concerns, 'failing') ?? describeConcerns(concerns, 'progressing')
+  if (plugin) return notReady(plugin)
   return describePlugin(observed) ?? describeLoaded(observed, loaded, excluded.length)
 }
 
@@ -124,8 +125,8 @@ function describeKind(observed: ObservedReport, type: 'Progressing' | 'Degraded'
   const isDeleted = observed.module.metadata.deletionTimestamp !== undefined
   const concern = isDeleted ? undefined : findConcern(observed, type === 'Progressing' ? 'making' : 'failing')
   if (concern) return { ...concern, type, status: 'True' }
-  const dra = isDeleted ? undefined : describeDra(observed.dra, kind)
-  if (dra) return { ...dra, type, status: 'True' }
+  const plugin = isDeleted ? undefined : describeConcerns(observed.concerns, kind)
+  if (plugin) return { ...plugin, type, status: 'True' }
   return { type, status: 'False', reason: 'AsExpected', message: '' }
 }
 

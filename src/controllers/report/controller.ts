@@ -50,7 +50,8 @@ export function createReportController(
     paceMs,
     watch(wake, nudge) {
       watchDra(caches, nudge)
-      sources.refusals.onChange(nudge)
+      sources.refusals.daemonSets.onChange(nudge)
+      sources.refusals.deviceClasses.onChange(nudge)
       caches.modules.onChange(({ key, before, after }) => {
         if (after === undefined) tools.lastWrites.delete(key)
         if (isOwnNews(before, after)) return nudge(key)

@@ -59,13 +59,13 @@ function decideFailures({ module, nodes, namespace }: ObservedReport): Action[] 
   })
 }
 
-/** A concern of DRA that the Module did not have before, told where no node says anything worse. */
-function decideDraFailure({ module, dra }: ObservedReport, status: ModuleStatus): Action[] {
+/** A concern of device plugin or driver that the Module did not have before, told where no node says anything worse. */
+function decidePluginFailure({ module, concerns }: ObservedReport, status: ModuleStatus): Action[] {
   const read = ({ conditions = [] }: ModuleStatus): Condition | undefined =>
     conditions.find(({ type }) => type === 'Degraded')
   const [now, before] = [read(status), read(module.status ?? {})]
   if (now === undefined || now.reason === before?.reason) return []
-  const isTold = dra.some((concern) => concern.kind === 'failing' && concern.reason === now.reason)
+  const isTold = concerns.some((concern) => concern.kind === 'failing' && concern.reason === now.reason)
   return isTold ? [{ type: 'recordFailure', module, reason: now.reason, message: now.message.slice(0, 1_000) }] : []
 }
 
@@ -79,7 +79,7 @@ function decideStatus(observed: ObservedReport, nowMs: number): Decision<Action>
     const message = `the status is written at most every ${statusIntervalMs / 1000} s`
     return { actions: [], waits: [{ reason: 'NodeModulesConfigPending', message, untilMs: dueMs }] }
   }
-  const failures = [...decideFailures(observed), ...decideDraFailure(observed, status)]
+  const failures = [...decideFailures(observed), ...decidePluginFailure(observed, status)]
   return { actions: [...failures, { type: 'writeStatus', module, status }], waits: [] }
 }
 

@@ -9,11 +9,11 @@ import { getImagesConfig } from '../cluster/images-config.ts'
 import type { Claims } from '../cluster/claims.ts'
 import { defined } from '../cluster/defined.ts'
 import { listDeviceClasses } from '../cluster/device-class.ts'
-import type { DeviceClassRefusals } from '../cluster/device-class-refusals.ts'
-import { type DraConcern, findDraConcerns } from '../cluster/dra-concerns.ts'
+import { findDaemonSetRefusal, type WorkloadRefusals } from '../cluster/refusals.ts'
+import { describeRefusedDaemonSet, findDraConcerns, type PluginConcern } from '../cluster/plugin-concerns.ts'
 import { findOnNode, isLoadedAsWanted } from '../cluster/module-on-node.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
-import { roleOfDaemonSet } from '../cluster/plugin-role.ts'
+import { pluginOf, pluginRoles, roleOfDaemonSet } from '../cluster/plugin-role.ts'
 import { isPluginTarget } from '../cluster/plugin-target.ts'
 import { findUntoleratedTaint, internalTolerations } from '../cluster/toleration.ts'
 import type { Wait } from '../../runtime/reconciler.ts'
@@ -32,7 +32,7 @@ export interface ReportSources {
   /** When each Module's status was last written (epoch), by `namespace/name`. */
   lastWrites: ReadonlyMap<string, number>
   claims: Pick<Claims, 'has'>
-  refusals: Pick<DeviceClassRefusals, 'get' | 'onChange'>
+  refusals: WorkloadRefusals
 }
 
 interface Located {
@@ -140,14 +140,21 @@ function isPluginExpected(node: NodeView, module: Module): boolean {
   return isPluginTarget(node, module)
 }
 
-function observeDra(module: Module, key: string, { caches, refusals }: ReportSources): DraConcern[] {
+function observeDra(module: Module, key: string, { caches, refusals }: ReportSources): PluginConcern[] {
   if (module.spec?.dra === undefined) return []
   const { deviceClasses } = caches
   const classes = listDeviceClasses(module, {
     find: (name) => deviceClasses.get({ name }),
-    findRefusal: (name) => refusals.get(key, name),
+    findRefusal: (name) => refusals.deviceClasses.get(key, name),
   })
   return findDraConcerns(deviceClasses.presence, classes)
+}
+
+function observeRefused(module: Module, { refusals }: ReportSources): PluginConcern[] {
+  return pluginRoles.flatMap((role) => {
+    const refusal = pluginOf(module, role) && findDaemonSetRefusal(module.metadata, role, refusals.daemonSets)
+    return refusal ? [describeRefusedDaemonSet(role, refusal)] : []
+  })
 }
 
 function observeNamespace(namespace: string, caches: Caches): ObservedEmptyNamespace | undefined {
@@ -174,7 +181,7 @@ export function observe(key: string, sources: ReportSources): ObservedReport | O
     nodes,
     ...(images ? { images } : {}),
     plugin: countPlugin(module, nodes, caches),
-    dra: observeDra(module, key, sources),
+    concerns: [...observeRefused(module, sources), ...observeDra(module, key, sources)],
     claimed: claims.has(key),
     ...(view ? { namespace: view } : {}),
     lastWriteMs: lastWrites.get(key) ?? 0,

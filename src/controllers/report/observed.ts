@@ -1,6 +1,6 @@
 import type { Module } from '../../api/module.ts'
 import type { ModuleImagesConfig } from '../../api/module-images-config.ts'
-import type { DraConcern } from '../cluster/dra-concerns.ts'
+import type { PluginConcern } from '../cluster/plugin-concerns.ts'
 import type { NamespaceView } from '../cluster/namespace-view.ts'
 import type { NodeStanding } from './classify.ts'
 
@@ -39,8 +39,8 @@ export interface ObservedReport {
   nodes: readonly ReportedNode[]
   images?: ModuleImagesConfig
   plugin: PluginCounts
-  /** What keeps the DRA driver that the Module asks for from being of use. */
-  dra: readonly DraConcern[]
+  /** What keeps the device plugin or DRA driver that the Module asks for from being of use, besides its pods. */
+  concerns: readonly PluginConcern[]
   /** A write is under way that puts the Module onto a node. */
   claimed: boolean
   namespace?: NamespaceView

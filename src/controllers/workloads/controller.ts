@@ -16,7 +16,8 @@ const paceMs = 200
 
 /** Runs device plugins and DRA drivers, and labels the nodes that they are ready on; its key is the Module. */
 export function createWorkloadsController(tools: WorkloadsTools): Controller<ObservedWorkloads, Action> {
-  const { caches, refusals } = tools
+  const { caches } = tools
+  const { daemonSets, deviceClasses } = tools.refusals
   return {
     reconciler: {
       name: 'workloads',
@@ -29,8 +30,10 @@ export function createWorkloadsController(tools: WorkloadsTools): Controller<Obs
     paceMs,
     watch(wake, nudge) {
       watchDra(caches, nudge)
+      // What was refused is to be tried again: nothing else may ever wake the Module.
+      for (const each of [daemonSets, deviceClasses]) each.onChange(nudge)
       caches.modules.onChange(({ key, before, after }) => {
-        if (after === undefined) refusals.delete(key)
+        if (after === undefined) for (const each of [daemonSets, deviceClasses]) each.delete(key)
         if (!isSameWish(before, after)) wake(key)
       })
       caches.daemonSets.onChange(({ before, after }) => {

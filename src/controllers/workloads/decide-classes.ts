@@ -1,7 +1,7 @@
 import type { DeviceClass } from '../../kube/device-class.ts'
 import type { Decision } from '../../runtime/reconciler.ts'
 import type { ListedDeviceClass } from '../cluster/device-class.ts'
-import { findDraConcerns } from '../cluster/dra-concerns.ts'
+import { findDraConcerns } from '../cluster/plugin-concerns.ts'
 import type { Action } from './decide.ts'
 import type { ObservedWorkloads } from './observed.ts'
 

@@ -3,7 +3,7 @@ import { nodeLabelerFinalizer } from '../../api/finalizers.ts'
 import { getSchedulePodVersionLabelName, getWorkerPodVersionLabelName } from '../../api/labels.ts'
 import type { DevicePlugin, Module } from '../../api/module.ts'
 import type { DeviceClass } from '../../kube/device-class.ts'
-import type { Decision } from '../../runtime/reconciler.ts'
+import type { Decision, Wait } from '../../runtime/reconciler.ts'
 import { type PluginRole, pluginOf, pluginRoles } from '../cluster/plugin-role.ts'
 import type { PodView } from '../cluster/pod-view.ts'
 import { buildDaemonSet, madeServiceAccountName, specHashAnnotation, versionOf } from './daemon-set.ts'
@@ -15,9 +15,9 @@ import { isAsWanted } from './same-daemon-set.ts'
 /** What `workloads` can do. */
 export type Action =
   | ({ type: 'labelNode' } & NodeLabels)
-  | { type: 'createServiceAccount'; module: Module; name: string }
-  | { type: 'createDaemonSet'; daemonSet: DaemonSet }
-  | { type: 'replaceDaemonSet'; present: DaemonSet; wanted: DaemonSet }
+  | { type: 'createServiceAccount'; module: Module; role: PluginRole; name: string }
+  | { type: 'createDaemonSet'; module: Module; role: PluginRole; daemonSet: DaemonSet }
+  | { type: 'replaceDaemonSet'; module: Module; role: PluginRole; present: DaemonSet; wanted: DaemonSet }
   | { type: 'deleteDaemonSet'; daemonSet: DaemonSet }
   | { type: 'createDeviceClass'; module: string; wanted: DeviceClass }
   | { type: 'replaceDeviceClass'; module: string; present: DeviceClass; wanted: DeviceClass }
@@ -57,9 +57,9 @@ function decideCurrent(order: Order, present: DaemonSet | undefined): Action[] {
   const { module, role, plugin } = order
   const account = chooseServiceAccount(order, present)
   const wanted = buildDaemonSet(module, { role, plugin, serviceAccountName: account.name })
-  const make: Action[] = account.make ? [{ type: 'createServiceAccount', module, name: account.name }] : []
-  if (present === undefined) return [...make, { type: 'createDaemonSet', daemonSet: wanted }]
-  return isAsWanted(present, wanted) ? [] : [...make, { type: 'replaceDaemonSet', present, wanted }]
+  const make: Action[] = account.make ? [{ type: 'createServiceAccount', module, role, name: account.name }] : []
+  if (present === undefined) return [...make, { type: 'createDaemonSet', module, role, daemonSet: wanted }]
+  return isAsWanted(present, wanted) ? [] : [...make, { type: 'replaceDaemonSet', module, role, present, wanted }]
 }
 
 const isDeleting = ({ metadata }: DaemonSet): boolean => metadata?.deletionTimestamp !== undefined
@@ -74,8 +74,14 @@ function isAwaited(version: string, { namespace, name, nodes }: ObservedWorkload
   return nodes.some(({ labels }) => keys.some((key) => labels[key] === version))
 }
 
-function decideDaemonSets(role: PluginRole, observed: ObservedWorkloads): Action[] {
-  const { namespace, name, module, daemonSets, dra } = observed
+/** Where one runs, or can: a driver that runs is left alone where the cluster cannot be asked, or has lost DRA. */
+function mayWrite(role: PluginRole, { dra, refused }: ObservedWorkloads, nowMs: number): boolean {
+  if (role === 'dra' && dra.kind !== 'present') return false
+  return nowMs >= (refused[role]?.untilMs ?? 0)
+}
+
+function decideDaemonSets(role: PluginRole, observed: ObservedWorkloads, nowMs: number): Action[] {
+  const { namespace, name, module, daemonSets } = observed
   const live = daemonSets[role].filter((daemonSet) => !isDeleting(daemonSet))
   const drop = (daemonSet: DaemonSet): Action => ({ type: 'deleteDaemonSet', daemonSet })
   // What a vanished Module left is collected through its owner references.
@@ -89,10 +95,16 @@ function decideDaemonSets(role: PluginRole, observed: ObservedWorkloads): Action
   const isIdle = (daemonSet: DaemonSet): boolean =>
     (daemonSet.status?.desiredNumberScheduled ?? 0) === 0 && !isAwaited(versionIn(daemonSet), observed)
   const idle = live.filter((daemonSet) => !isCurrent(daemonSet) && isIdle(daemonSet))
-  // A driver that runs is left alone where the cluster cannot be asked, or has lost DRA.
-  const isPossible = role !== 'dra' || dra.kind === 'present'
-  const make = isPossible ? decideCurrent({ module, role, plugin }, current) : []
+  const make = mayWrite(role, observed, nowMs) ? decideCurrent({ module, role, plugin }, current) : []
   return [...make, ...duplicates.map(drop), ...idle.map(drop)]
+}
+
+function waitForRefused({ module, refused }: ObservedWorkloads, nowMs: number): Wait[] {
+  return pluginRoles.flatMap((role) => {
+    const refusal = refused[role]
+    if (refusal === undefined || nowMs >= refusal.untilMs || !module || !pluginOf(module, role)) return []
+    return [{ reason: 'DaemonSetRefused', message: refusal.message, untilMs: refusal.untilMs }]
+  })
 }
 
 /**
@@ -106,9 +118,9 @@ export function decide(observed: ObservedWorkloads, nowMs: number): Decision<Act
     actions: [
       ...decideNodeLabels(observed).map((change): Action => ({ type: 'labelNode', ...change })),
       ...released.map(({ pod }): Action => ({ type: 'releasePod', pod })),
-      ...pluginRoles.flatMap((role) => decideDaemonSets(role, observed)),
+      ...pluginRoles.flatMap((role) => decideDaemonSets(role, observed, nowMs)),
       ...classes.actions,
     ],
-    waits: classes.waits,
+    waits: [...waitForRefused(observed, nowMs), ...classes.waits],
   }
 }

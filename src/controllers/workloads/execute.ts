@@ -7,7 +7,8 @@ import { daemonSets, nodes, serviceAccounts } from '../../kube/core-resources.ts
 import { type DeviceClass, deviceClasses } from '../../kube/device-class.ts'
 import type { ExecuteContext } from '../../runtime/reconciler.ts'
 import type { Caches } from '../cluster/caches.ts'
-import type { DeviceClassRefusals } from '../cluster/device-class-refusals.ts'
+import type { WorkloadRefusals } from '../cluster/refusals.ts'
+import { defined } from '../cluster/defined.ts'
 import { releaseFinalizer } from '../cluster/release-finalizer.ts'
 import type { Action } from './decide.ts'
 
@@ -15,10 +16,10 @@ import type { Action } from './decide.ts'
 export interface WorkloadsTools {
   client: KubeClient
   caches: Caches
-  refusals: DeviceClassRefusals
+  refusals: WorkloadRefusals
 }
 
-/** How soon a DeviceClass that was refused is tried again. */
+/** How soon what was refused is tried again. */
 const refusedForMs = 300_000
 
 type ActionOf<T extends Action['type']> = Extract<Action, { type: T }>
@@ -33,12 +34,32 @@ async function labelNode(
   caches.nodes.written(await client.patch(nodes, { name: node }, { type: 'merge', body }, { signal }))
 }
 
+type PluginAction = ActionOf<'createServiceAccount' | 'createDaemonSet' | 'replaceDaemonSet'>
+
+/** True for an answer that says no to what is asked for, remembered for the next pass and the Module's status. */
+function noteRefusal(
+  { module, role }: PluginAction,
+  error: unknown,
+  { refusals }: WorkloadsTools,
+  nowMs: number,
+): boolean {
+  if (!hasCode(error, 'Invalid', 'Forbidden')) return false
+  const { namespace, name, uid, generation } = module.metadata
+  refusals.daemonSets.set(`${namespace}/${name}`, role, {
+    module: defined({ uid, generation }),
+    message: describeError(error),
+    untilMs: nowMs + refusedForMs,
+  })
+  return true
+}
+
 /** An account of that name that exists already, whoever made it, is used. */
 async function createServiceAccount(
-  { module, name }: ActionOf<'createServiceAccount'>,
-  client: KubeClient,
-  signal: AbortSignal,
+  action: ActionOf<'createServiceAccount'>,
+  tools: WorkloadsTools,
+  { signal, nowMs }: ExecuteContext,
 ): Promise<void> {
+  const { module, name } = action
   const { namespace, name: moduleName, uid } = module.metadata
   const owner = {
     apiVersion: 'kmm.sigs.x-k8s.io/v1beta1',
@@ -53,18 +74,17 @@ async function createServiceAccount(
     metadata: { namespace, name, ownerReferences: [owner] },
   }
   try {
-    await client.create(serviceAccounts, account, { signal })
+    await tools.client.create(serviceAccounts, account, { signal })
   } catch (error) {
-    if (!hasCode(error, 'AlreadyExists')) throw error
+    if (hasCode(error, 'AlreadyExists')) return
+    noteRefusal(action, error, tools, nowMs)
+    // Ends the pass: without its account the DaemonSet would have no pods.
+    throw error
   }
 }
 
-async function replaceDaemonSet(
-  { present, wanted }: ActionOf<'replaceDaemonSet'>,
-  client: KubeClient,
-  caches: Caches,
-  signal: AbortSignal,
-): Promise<void> {
+/** The DaemonSet to send in place of the one that is there. */
+function mergeDaemonSet({ present, wanted }: ActionOf<'replaceDaemonSet'>): DaemonSet {
   const metadata = {
     ...present.metadata,
     labels: { ...present.metadata?.labels, ...wanted.metadata?.labels },
@@ -72,8 +92,27 @@ async function replaceDaemonSet(
   }
   // The selector cannot be changed.
   const spec = { ...wanted.spec, selector: present.spec?.selector } as NonNullable<DaemonSet['spec']>
-  const body: DaemonSet = { apiVersion: 'apps/v1', kind: 'DaemonSet', metadata, spec }
-  caches.daemonSets.written(await client.replace(daemonSets, body, { signal }))
+  return { apiVersion: 'apps/v1', kind: 'DaemonSet', metadata, spec }
+}
+
+/** Writes a DaemonSet; one that the API server does not take must not keep the rest of the Module from being seen to. */
+async function writeDaemonSet(
+  action: ActionOf<'createDaemonSet' | 'replaceDaemonSet'>,
+  tools: WorkloadsTools,
+  { signal, nowMs }: ExecuteContext,
+): Promise<void> {
+  const { client, caches, refusals } = tools
+  const { namespace, name } = action.module.metadata
+  try {
+    const written =
+      action.type === 'createDaemonSet'
+        ? await client.create(daemonSets, action.daemonSet, { signal })
+        : await client.replace(daemonSets, mergeDaemonSet(action), { signal })
+    caches.daemonSets.written(written)
+    refusals.daemonSets.delete(`${namespace}/${name}`, action.role)
+  } catch (error) {
+    if (!noteRefusal(action, error, tools, nowMs)) throw error
+  }
 }
 
 async function deleteDaemonSet(
@@ -111,10 +150,10 @@ async function writeDeviceClass(
         ? await client.create(deviceClasses, wanted, { signal })
         : await client.replace(deviceClasses, mergeDeviceClass(action), { signal })
     caches.deviceClasses.written(written)
-    refusals.delete(module, name)
+    refusals.deviceClasses.delete(module, name)
   } catch (error) {
     if (!hasCode(error, 'Invalid', 'Forbidden')) throw error
-    refusals.set(module, name, { wanted, message: describeError(error), untilMs: nowMs + refusedForMs })
+    refusals.deviceClasses.set(module, name, { wanted, message: describeError(error), untilMs: nowMs + refusedForMs })
   }
 }
 
@@ -138,12 +177,10 @@ export async function execute(action: Action, tools: WorkloadsTools, context: Ex
     case 'labelNode':
       return labelNode(action, client, caches, signal)
     case 'createServiceAccount':
-      return createServiceAccount(action, client, signal)
+      return createServiceAccount(action, tools, context)
     case 'createDaemonSet':
-      caches.daemonSets.written(await client.create(daemonSets, action.daemonSet, { signal }))
-      return
     case 'replaceDaemonSet':
-      return replaceDaemonSet(action, client, caches, signal)
+      return writeDaemonSet(action, tools, context)
     case 'deleteDaemonSet':
       return deleteDaemonSet(action, client, caches, signal)
     case 'createDeviceClass':

@@ -2,8 +2,9 @@ import { getDevicePluginReadyLabel, getDevicePluginTargetLabel, getDraReadyLabel
 import type { Module } from '../../api/module.ts'
 import { parseKey } from '../../kube/object.ts'
 import { type Caches, daemonSetsByModule, deviceClassesByModule, podsByModule } from '../cluster/caches.ts'
+import { defined } from '../cluster/defined.ts'
 import { listDeviceClasses } from '../cluster/device-class.ts'
-import type { DeviceClassRefusals } from '../cluster/device-class-refusals.ts'
+import { findDaemonSetRefusal, type WorkloadRefusals } from '../cluster/refusals.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
 import { type PluginRole, roleOfDaemonSet } from '../cluster/plugin-role.ts'
 import { isPluginPod } from '../cluster/pod-view.ts'
@@ -12,7 +13,7 @@ import type { ObservedWorkloads } from './observed.ts'
 /** What `workloads` reads from. */
 export interface WorkloadsSources {
   caches: Caches
-  refusals: Pick<DeviceClassRefusals, 'get'>
+  refusals: WorkloadRefusals
 }
 
 function observeNodes(key: string, module: Module | undefined, { nodes }: Caches): NodeView[] {
@@ -40,6 +41,12 @@ function observeDaemonSets(key: string, { daemonSets }: Caches): ObservedWorkloa
   return { 'device-plugin': ofRole('device-plugin'), dra: ofRole('dra') }
 }
 
+function observeRefused(module: Module | undefined, { daemonSets }: WorkloadRefusals): ObservedWorkloads['refused'] {
+  if (module === undefined) return {}
+  const find = (role: PluginRole) => findDaemonSetRefusal(module.metadata, role, daemonSets)
+  return defined({ 'device-plugin': find('device-plugin'), dra: find('dra') })
+}
+
 function observeClasses(
   key: string,
   module: Module | undefined,
@@ -50,7 +57,7 @@ function observeClasses(
     return { listedClasses: [], unlistedClasses: own }
   const listedClasses = listDeviceClasses(module, {
     find: (name) => deviceClasses.get({ name }),
-    findRefusal: (name) => refusals.get(key, name),
+    findRefusal: (name) => refusals.deviceClasses.get(key, name),
   })
   const listed = new Set(listedClasses.map(({ name }) => name))
   return { listedClasses, unlistedClasses: own.filter(({ metadata }) => !listed.has(metadata?.name ?? '')) }
@@ -67,6 +74,7 @@ export function observe(key: string, sources: WorkloadsSources): ObservedWorkloa
     name,
     ...(module ? { module } : {}),
     daemonSets: observeDaemonSets(key, caches),
+    refused: observeRefused(module, sources.refusals),
     pods: pods.map((pod) => ({ pod, nodeExists: caches.nodes.get({ name: pod.nodeName }) !== undefined })),
     nodes: observeNodes(key, module, caches),
     dra: caches.deviceClasses.presence,

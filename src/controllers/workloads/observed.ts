@@ -6,6 +6,7 @@ import type { ListedDeviceClass } from '../cluster/device-class.ts'
 import type { NodeView } from '../cluster/node-view.ts'
 import type { PluginRole } from '../cluster/plugin-role.ts'
 import type { PodView } from '../cluster/pod-view.ts'
+import type { DaemonSetRefusal } from '../cluster/refusals.ts'
 
 /** What `workloads` sees of one Module, or of what a vanished one left behind. */
 export interface ObservedWorkloads {
@@ -14,6 +15,8 @@ export interface ObservedWorkloads {
   module?: Module
   /** DaemonSets of each role, oldest first. */
   daemonSets: Readonly<Record<PluginRole, readonly DaemonSet[]>>
+  /** What the API server did not take of what the Module asks for now. */
+  refused: Readonly<Partial<Record<PluginRole, DaemonSetRefusal>>>
   /** Device plugin and DRA pods, with the node that they are on where it still exists. */
   pods: readonly { pod: PodView; nodeExists: boolean }[]
   /** Nodes that the Module selects, or that carry one of its device plugin labels. */

@@ -5,7 +5,7 @@ import { buildDraModule, buildModule, markDeleted } from '../../../test/builders
 import { buildObserved } from '../../../test/builders/workloads.ts'
 import type { DRA, Module } from '../../api/module.ts'
 import type { DeviceClass } from '../../kube/device-class.ts'
-import { createDeviceClassRefusals } from '../cluster/device-class-refusals.ts'
+import { createWorkloadRefusals } from '../cluster/refusals.ts'
 import { buildDeviceClass } from '../cluster/device-class.ts'
 import { type Action, decide } from './decide.ts'
 import { observe } from './observe.ts'
@@ -193,11 +193,11 @@ const inCluster = ({ metadata, ...rest }: DeviceClass, changes: object = {}): De
 })
 
 interface ClassCase extends ClusterObjects {
-  refusals?: ReturnType<typeof createDeviceClassRefusals>
+  refusals?: ReturnType<typeof createWorkloadRefusals>
   nowMs?: number
 }
 
-function decideClasses({ refusals = createDeviceClassRefusals(), nowMs = 0, ...objects }: ClassCase) {
+function decideClasses({ refusals = createWorkloadRefusals(), nowMs = 0, ...objects }: ClassCase) {
   const { actions, waits } = decide(observe('ns/mod', { caches: fillCaches(objects), refusals }), nowMs)
   return { actions: actions.filter(({ type }) => type.endsWith('DeviceClass')), waits }
 }
@@ -280,8 +280,12 @@ describe('the DeviceClasses of a Module', () => {
   })
 
   it('that were refused are tried again after a while, and at once when the Module changes', () => {
-    const refusals = createDeviceClassRefusals()
-    refusals.set('ns/mod', gpu.name, { wanted: buildDeviceClass(module, gpu), message: 'bad', untilMs: 1_000 })
+    const refusals = createWorkloadRefusals()
+    refusals.deviceClasses.set('ns/mod', gpu.name, {
+      wanted: buildDeviceClass(module, gpu),
+      message: 'bad',
+      untilMs: 1_000,
+    })
     const later = { modules: [module], deviceClasses: both.slice(1), refusals }
     expect(decideClasses(later)).toMatchObject({
       actions: [],

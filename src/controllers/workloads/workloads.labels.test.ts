@@ -5,7 +5,7 @@ import { buildModule, buildPluginModule, markDeleted } from '../../../test/build
 import { buildNode, cordoned } from '../../../test/builders/node.ts'
 import { nodeLabelerFinalizer } from '../../api/finalizers.ts'
 import { getDevicePluginReadyLabel, getDevicePluginTargetLabel, getDraReadyLabel } from '../../api/labels.ts'
-import { createDeviceClassRefusals } from '../cluster/device-class-refusals.ts'
+import { createWorkloadRefusals } from '../cluster/refusals.ts'
 import { type Action, decide } from './decide.ts'
 import { observe } from './observe.ts'
 
@@ -15,7 +15,7 @@ const draReady = getDraReadyLabel('ns', 'mod')
 const module = buildModule({ spec: { devicePlugin: { container: { image: 'registry.test/plugin:v1' } } } })
 
 function act(objects: ClusterObjects): readonly Action[] {
-  const refusals = createDeviceClassRefusals()
+  const refusals = createWorkloadRefusals()
   return decide(observe('ns/mod', { caches: fillCaches(objects), refusals }), 0).actions
 }
 

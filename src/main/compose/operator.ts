@@ -2,7 +2,7 @@ import { stringify } from 'yaml'
 import type { OperatorConfig } from '../../api/operator-config.ts'
 import { type Claims, createClaims } from '../../controllers/cluster/claims.ts'
 import type { Controller } from '../../controllers/cluster/controller.ts'
-import { createDeviceClassRefusals } from '../../controllers/cluster/device-class-refusals.ts'
+import { createWorkloadRefusals } from '../../controllers/cluster/refusals.ts'
 import { watchLostConfigs } from '../../controllers/cluster/lost-configs.ts'
 import { isWorkerPod } from '../../controllers/cluster/pod-view.ts'
 import { createImagesController } from '../../controllers/images/controller.ts'
@@ -178,7 +178,7 @@ function createModuleRunners(shared: Shared): Runner[] {
   const resolver = createMappingResolver()
   const lastWrites = new Map<string, number>()
   const warn = (message: string): void => shared.logger.warn({}, message)
-  const refusals = createDeviceClassRefusals()
+  const refusals = createWorkloadRefusals()
   const sources = { caches, resolver, lastWrites, claims, refusals }
   return [
     addRunner(createWantedImagesController(caches, resolver, client), shared),

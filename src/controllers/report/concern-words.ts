@@ -1,8 +1,8 @@
-import type { DraConcern } from '../cluster/dra-concerns.ts'
+import type { PluginConcern } from '../cluster/plugin-concerns.ts'
 
-/** All DRA concerns of one kind in one message, under the reason of the first; undefined when there is none. */
-export function describeDra(
-  concerns: readonly DraConcern[],
+/** All concerns of one kind in one message, under the reason of the first; undefined when there is none. */
+export function describeConcerns(
+  concerns: readonly PluginConcern[],
   kind: string,
 ): { reason: string; message: string } | undefined {
   const found = concerns.filter((concern) => concern.kind === kind)
