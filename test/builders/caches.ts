@@ -10,6 +10,7 @@ import type { DeviceClass } from '../../src/kube/device-class.ts'
 import type { Presence } from '../../src/kube/optional-cache.ts'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { createFakeClock } from '../../src/kube/fake-clock.ts'
+import type { DepartedWorkers } from '../../src/controllers/cluster/departed-workers.ts'
 import type { LostConfigs } from '../../src/controllers/cluster/lost-configs.ts'
 import { createCaches } from '../../src/main/compose/caches.ts'
 import { toNode } from './node.ts'
@@ -54,3 +55,10 @@ export function fillCaches(objects: ClusterObjects): Caches {
 
 /** Nobody has deleted a NodeModulesConfig. */
 export const noLostConfigs: LostConfigs = { find: () => undefined }
+
+/** Every worker pod is still there. */
+export const noDepartedWorkers: DepartedWorkers = {
+  list: () => [],
+  forget: () => undefined,
+  onForgotten: () => undefined,
+}

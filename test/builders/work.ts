@@ -53,6 +53,7 @@ export function observeWork(parts: WorkParts = {}): ObservedNode {
     operatorNamespace: 'kmm-operator-system',
     stranded: [],
     strays: [],
+    departed: [],
   }
 }
 

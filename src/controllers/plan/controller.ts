@@ -28,6 +28,7 @@ export function createPlanController(sources: PlanSources, tools: PlanTools): Co
     concurrency: 16,
     watch(wake) {
       caches.nodes.onChange(({ key }) => wake(key))
+      sources.departed.onForgotten(wake)
       caches.nodeModulesConfigs.onChange(({ key }) => wake(key))
       caches.pods.onChange(({ before, after }) => {
         for (const pod of [before, after]) if (pod?.nodeName) wake(pod.nodeName)

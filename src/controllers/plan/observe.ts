@@ -6,6 +6,7 @@ import { answerMapping } from '../cluster/answer-mapping.ts'
 import { type Caches, kernelModulesOf, moduleKeyOfPod, modulesByKernelModule, podsByNode } from '../cluster/caches.ts'
 import { getImagesConfig } from '../cluster/images-config.ts'
 import { defined } from '../cluster/defined.ts'
+import type { DepartedWorkers } from '../cluster/departed-workers.ts'
 import { findHolders } from '../cluster/kernel-module-holders.ts'
 import type { LostConfigs } from '../cluster/lost-configs.ts'
 import { findOnNode } from '../cluster/module-on-node.ts'
@@ -91,6 +92,7 @@ export interface PlanSources {
   caches: Caches
   resolver: MappingResolver
   lost: LostConfigs
+  departed: DepartedWorkers
   /** True for a worker pod that the operator made itself: nobody else's pod may hold a Module back. */
   isOwnWorker: (pod: PodView, node: NodeView) => boolean
 }
@@ -120,7 +122,8 @@ export function observe(nodeName: string, sources: PlanSources): ObservedPlan | 
   const keys = new Set(known ? modulesOfConfig(known) : [])
   for (const module of caches.modules.list())
     if (module.spec?.moduleLoader && matchesSelector(node.labels, module.spec.selector)) keys.add(keyOf(module))
-  const workers = caches.pods.byIndex(podsByNode, nodeName).filter((pod) => isOwnWorker(pod, node))
+  const pods = [...caches.pods.byIndex(podsByNode, nodeName), ...sources.departed.list(nodeName)]
+  const workers = pods.filter((pod) => isOwnWorker(pod, node))
   return {
     node,
     modules: [...keys].sort().map((key) => observeModule(key, { node, config: known }, sources)),

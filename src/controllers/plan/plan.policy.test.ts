@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type ClusterObjects, fillCaches, noLostConfigs } from '../../../test/builders/caches.ts'
+import { type ClusterObjects, fillCaches, noDepartedWorkers, noLostConfigs } from '../../../test/builders/caches.ts'
 import { buildModule, markDeleted, type ModuleParts } from '../../../test/builders/module.ts'
 import { buildNode, cordoned } from '../../../test/builders/node.ts'
 import {
@@ -46,6 +46,7 @@ function see({ modules, node, config }: Scene) {
     resolver: createMappingResolver(),
     isOwnWorker: () => false,
     lost: noLostConfigs,
+    departed: noDepartedWorkers,
   }
   const observed = observe('n1', sources)
   if (observed === undefined) throw new Error('nothing observed')

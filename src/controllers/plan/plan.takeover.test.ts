@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { fillCaches, noLostConfigs } from '../../../test/builders/caches.ts'
+import { fillCaches, noDepartedWorkers, noLostConfigs } from '../../../test/builders/caches.ts'
 import { buildModule } from '../../../test/builders/module.ts'
 import { buildNode } from '../../../test/builders/node.ts'
 import { buildItem, buildModuleConfig, buildNodeConfig } from '../../../test/builders/node-modules-config.ts'
@@ -25,6 +25,7 @@ function plan(config: NodeModulesConfig): readonly Action[] {
     resolver: createMappingResolver(),
     isOwnWorker: () => false,
     lost: noLostConfigs,
+    departed: noDepartedWorkers,
   })
   return observed ? decide(observed).actions : []
 }
@@ -60,6 +61,7 @@ describe('a NodeModulesConfig that the Go operator wrote', () => {
       resolver: createMappingResolver(),
       isOwnWorker: () => false,
       lost: noLostConfigs,
+      departed: noDepartedWorkers,
     })
     expect(observed && decide(observed).actions.map(({ type }) => type)).toEqual(['deleteConfig'])
     expect(plan(empty)).toMatchObject([{ type: 'patchConfig', ownerReferences: [{ kind: 'Node', uid: 'uid-n1' }] }])
@@ -78,6 +80,7 @@ describe('what the plan sees of a node', () => {
     resolver: createMappingResolver(),
     isOwnWorker: () => false,
     lost: noLostConfigs,
+    departed: noDepartedWorkers,
   })
 
   it('is every Module that selects it, and every one that its NodeModulesConfig names', () => {
@@ -93,7 +96,13 @@ describe('what the plan sees of a node', () => {
 
   it('is nothing where there is no such node', () => {
     expect(
-      observe('n2', { caches, resolver: createMappingResolver(), isOwnWorker: () => false, lost: noLostConfigs }),
+      observe('n2', {
+        caches,
+        resolver: createMappingResolver(),
+        isOwnWorker: () => false,
+        lost: noLostConfigs,
+        departed: noDepartedWorkers,
+      }),
     ).toBeUndefined()
   })
 })

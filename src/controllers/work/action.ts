@@ -40,6 +40,8 @@ export type Action =
   /** Tells of a module that stays in the kernel although it is no longer its Module's. */
   | { type: 'recordLeft'; node: NodeView; config: NodeModulesConfig; loaded: LoadedItem; why: string }
   | { type: 'deletePod'; namespace: string; name: string; uid: string }
+  /** What these pods, which are gone, have done is written down. */
+  | { type: 'forgetPods'; node: string; uids: readonly string[] }
   /** Takes the Go operator's finalizer off a worker pod that is being deleted. */
   | { type: 'releasePod'; pod: PodView }
   | {

@@ -56,6 +56,7 @@ export function createWorkController(
     concurrency: 32,
     watch(wake) {
       caches.nodes.onChange(({ key }) => wake(key))
+      sources.departed.onForgotten(wake)
       caches.nodeModulesConfigs.onChange(({ key }) => wake(key))
       caches.pods.onChange(({ before, after }) => {
         for (const pod of [before, after]) if (pod?.nodeName) wake(pod.nodeName)

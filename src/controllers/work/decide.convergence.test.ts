@@ -90,6 +90,7 @@ function apply(world: World, action: Action, nowMs: number): World {
     case 'recordEvent':
     case 'recordVanished':
     case 'recordLeft':
+    case 'forgetPods':
     case 'releasePod':
       return world
     case 'deletePod':

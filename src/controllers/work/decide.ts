@@ -31,6 +31,10 @@ function decideStatus({ config }: ObservedNode, decided: readonly Decided[]): Ac
   return [{ type: 'writeStatus', config, modules, workers }]
 }
 
+/** Once the status says what they have done. */
+const decideDeparted = ({ node, departed }: ObservedNode): Action[] =>
+  departed.length === 0 ? [] : [{ type: 'forgetPods', node: node.name, uids: departed }]
+
 const isToldFirst = ({ type }: Action): boolean => type === 'recordVanished' || type === 'recordLeft'
 
 /**
@@ -54,6 +58,7 @@ export function decide(observed: ObservedNode | ObservedStranded, nowMs: number)
     ...events.filter(isToldFirst),
     ...decideStatus(observed, decided),
     ...publish,
+    ...decideDeparted(observed),
     ...events.filter((event) => !isToldFirst(event)),
     ...pods.filter(({ type }) => type === 'deletePod'),
     ...observed.strays.map(({ namespace, name, uid }): Action => ({ type: 'deletePod', namespace, name, uid })),

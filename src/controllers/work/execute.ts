@@ -8,6 +8,7 @@ import { type EventInput, tell } from '../../kube/events.ts'
 import { defineResource } from '../../kube/resource.ts'
 import type { ExecuteContext } from '../../runtime/reconciler.ts'
 import type { Caches } from '../cluster/caches.ts'
+import type { DepartedWorkers } from '../cluster/departed-workers.ts'
 import type { Action } from './action.ts'
 import { releaseFinalizer } from '../cluster/release-finalizer.ts'
 import { createWorkerPod } from './create-worker-pod.ts'
@@ -22,6 +23,7 @@ const configs = defineResource<NodeModulesConfig>(nodeModulesConfigs)
 export interface WorkTools {
   client: KubeClient
   caches: Caches
+  departed: DepartedWorkers
   settings: WorkerSettings
   /** Refused worker pods by `node namespace/name`; written here, read by `observe`. */
   refusals: Map<string, Refusal>
@@ -126,6 +128,8 @@ export async function execute(action: Action, tools: WorkTools, { signal, nowMs 
       return recordLeft(action, tools, signal)
     case 'deletePod':
       return deletePod(action, tools, signal)
+    case 'forgetPods':
+      return tools.departed.forget(action.node, action.uids)
     case 'releasePod':
       return releaseFinalizer(action.pod, nodeModulesConfigFinalizer, tools, signal)
     case 'createPod':

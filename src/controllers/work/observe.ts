@@ -6,6 +6,7 @@ import type { MappingResolver } from '../../kernel/resolver.ts'
 import { parseKey } from '../../kube/object.ts'
 import { type Caches, moduleKeyOfPod, podsByNode } from '../cluster/caches.ts'
 import { defined } from '../cluster/defined.ts'
+import type { DepartedWorkers } from '../cluster/departed-workers.ts'
 import type { LostConfigs } from '../cluster/lost-configs.ts'
 import { findOnNode } from '../cluster/module-on-node.ts'
 import { modulesOfConfig } from '../cluster/modules-of-config.ts'
@@ -24,6 +25,7 @@ export interface WorkSources {
   caches: Caches
   resolver: MappingResolver
   lost: LostConfigs
+  departed: DepartedWorkers
   /** The key of the worker pods' hashes. */
   hashKey: Buffer
   operatorNamespace: string
@@ -44,6 +46,7 @@ interface NodePods {
   workers: readonly Worker[]
   plugins: readonly PodView[]
   strays: readonly PodView[]
+  gone: readonly string[]
 }
 
 /** Worker pods of the Go operator that are being deleted and no longer run: nobody else takes its finalizer off. */
@@ -53,11 +56,22 @@ const isStranded = (pod: PodView): boolean =>
   pod.container.state.kind !== 'running' &&
   pod.finalizers.includes(nodeModulesConfigFinalizer)
 
-function observePods(node: NodeView, config: NodeModulesConfig, { caches, hashKey }: WorkSources): NodePods {
+function observePods(node: NodeView, config: NodeModulesConfig, sources: WorkSources): NodePods {
+  const { caches, hashKey } = sources
   const pods = caches.pods.byIndex(podsByNode, node.name)
+  const departed = sources.departed.list(node.name)
   const entries = config.spec?.modules ?? []
-  const workers = pods.filter(isWorkerPod).flatMap((pod) => readWorker(pod, hashKey, node.uid, entries) ?? [])
-  return { workers, plugins: pods.filter(isPluginPod), strays: pods.filter((pod) => isStray(pod, config, workers)) }
+  const read = (pod: PodView): readonly Worker[] => {
+    const worker = readWorker(pod, hashKey, node.uid, entries)
+    return worker ? [worker] : []
+  }
+  const workers = [...departed, ...pods.filter(isWorkerPod)].flatMap(read)
+  return {
+    workers,
+    plugins: pods.filter(isPluginPod),
+    strays: pods.filter((pod) => isStray(pod, config, workers)),
+    gone: departed.map(({ uid }) => uid),
+  }
 }
 
 const ownHash = /^[0-9a-f]{64}$/
@@ -142,5 +156,6 @@ export function observe(nodeName: string, sources: WorkSources): ObservedNode | 
     operatorNamespace,
     stranded,
     strays: pods.strays,
+    departed: pods.gone,
   }
 }

@@ -64,6 +64,8 @@ export interface ObservedNode {
   stranded: readonly PodView[]
   /** Worker pods of this node that are not believed any more: they are in the way. */
   strays: readonly PodView[]
+  /** Uids of worker pods that are gone, and of which this pass takes note. */
+  departed: readonly string[]
 }
 
 /** What `work` sees of a node without a NodeModulesConfig: pods that wait for the Go operator's finalizer, and labels. */

@@ -1,6 +1,6 @@
 import type { ServiceAccount } from 'kubernetes-types/core/v1.js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { fillCaches, noLostConfigs } from '../../../test/builders/caches.ts'
+import { fillCaches, noDepartedWorkers, noLostConfigs } from '../../../test/builders/caches.ts'
 import { buildNode, toNode } from '../../../test/builders/node.ts'
 import { buildNodeConfig } from '../../../test/builders/node-modules-config.ts'
 import { workerSettings } from '../../../test/builders/pod.ts'
@@ -54,7 +54,14 @@ const createAction = (intent: WorkerIntent, refusedAttempts = 0, hash = 'the has
 
 function makeTools(): WorkTools & { refusals: Map<string, Refusal> } {
   const warn = (): void => undefined
-  return { client: sandbox.client, caches: fillCaches({}), settings: workerSettings, refusals: new Map(), warn }
+  return {
+    client: sandbox.client,
+    caches: fillCaches({}),
+    departed: noDepartedWorkers,
+    settings: workerSettings,
+    refusals: new Map(),
+    warn,
+  }
 }
 
 const intentIn = (namespace: string): WorkerIntent => loadIntent({ namespace, serviceAccountName: 'loader' })
@@ -124,6 +131,7 @@ describe('a worker pod that the API server refuses', () => {
       caches,
       resolver: createMappingResolver(),
       lost: noLostConfigs,
+      departed: noDepartedWorkers,
       hashKey: Buffer.alloc(32),
       operatorNamespace: 'kmm',
       imageSource: 'worker' as const,

@@ -1,15 +1,16 @@
 import type { Pod } from 'kubernetes-types/core/v1.js'
 import { describe, expect, it } from 'vitest'
-import { type ClusterObjects, fillCaches, noLostConfigs } from '../../../test/builders/caches.ts'
+import { type ClusterObjects, fillCaches, noDepartedWorkers, noLostConfigs } from '../../../test/builders/caches.ts'
 import { buildModule } from '../../../test/builders/module.ts'
 import { buildNode } from '../../../test/builders/node.ts'
 import { buildItem, buildLoaded, buildNodeConfig } from '../../../test/builders/node-modules-config.ts'
-import { buildWorker, hashKey } from '../../../test/builders/pod.ts'
+import { buildWorker, hashKey, reportText, runningState, terminated, viewWorker } from '../../../test/builders/pod.ts'
 import { loadIntent, startMs, typesOf, unloadIntent } from '../../../test/builders/work.ts'
 import { workerHashAnnotation } from '../../api/annotations.ts'
 import { nodeModulesConfigFinalizer } from '../../api/finalizers.ts'
 import { getKernelModuleReadyNodeLabel, moduleNameLabel, moduleNamespaceLabel, roleLabel } from '../../api/labels.ts'
 import { createMappingResolver } from '../../kernel/resolver.ts'
+import type { ContainerStateView } from '../cluster/pod-view.ts'
 import { decide } from './decide.ts'
 import { observe } from './observe.ts'
 import type { ObservedNode } from './observed.ts'
@@ -21,6 +22,7 @@ function sources(objects: ClusterObjects): Parameters<typeof observe>[1] {
     caches: fillCaches(objects),
     resolver: createMappingResolver(),
     lost: noLostConfigs,
+    departed: noDepartedWorkers,
     hashKey,
     operatorNamespace: 'kmm-operator-system',
     imageSource: 'worker' as const,
@@ -212,5 +214,32 @@ describe("a worker pod that the Go operator made and that waits for that operato
     expect(act({ pods: [buildStranded({ finalizers: ['example.test/other'] })] })).toEqual([])
     const { deletionTimestamp: _none, ...metadata } = buildStranded().metadata ?? {}
     expect(act({ pods: [{ ...buildStranded(), metadata }] })).toEqual([])
+  })
+})
+
+describe('a worker pod that went before anybody read what it had done', () => {
+  const config = buildNodeConfig({ loaded: [] })
+
+  function seeDeparted(state: ContainerStateView): ObservedNode {
+    const pod = viewWorker(loadIntent(), {
+      deleting: true,
+      container: { ...viewWorker(loadIntent()).container, state },
+    })
+    const all = sources({ nodes: [buildNode()], namespaces: [namespace], nodeModulesConfigs: [config] })
+    const observed = observe('n1', { ...all, departed: { ...noDepartedWorkers, list: () => [pod] } })
+    if (!observed || !('modules' in observed)) throw new Error('nothing observed')
+    return observed
+  }
+
+  it('is read all the same, and forgotten once the status says it', () => {
+    const { actions } = decide(seeDeparted(terminated(0, reportText())), startMs)
+    expect(typesOf(actions)).toEqual(['writeStatus', 'forgetPods', 'recordEvent'])
+    expect(actions[0]).toMatchObject({ modules: [{ name: 'mod', bootId: 'boot-1' }] })
+    expect(actions[1]).toMatchObject({ node: 'n1', uids: ['uid-pod'] })
+  })
+
+  it('may have loaded what it was at', () => {
+    const { actions } = decide(seeDeparted(runningState), startMs)
+    expect(actions[0]).toMatchObject({ type: 'writeStatus', modules: [{ name: 'mod', bootId: '' }] })
   })
 })

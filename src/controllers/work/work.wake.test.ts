@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { fillCaches, noLostConfigs } from '../../../test/builders/caches.ts'
+import { fillCaches, noDepartedWorkers, noLostConfigs } from '../../../test/builders/caches.ts'
 import { buildModule } from '../../../test/builders/module.ts'
 import { buildNode } from '../../../test/builders/node.ts'
 import { buildItem, buildNodeConfig } from '../../../test/builders/node-modules-config.ts'
@@ -32,6 +32,7 @@ function listWoken(modules: readonly Module[], change: (caches: Caches) => void)
     caches,
     resolver: createMappingResolver(),
     lost: noLostConfigs,
+    departed: noDepartedWorkers,
     hashKey,
     operatorNamespace: 'kmm',
     imageSource: 'worker' as const,

@@ -1,6 +1,6 @@
 import type { Node } from 'kubernetes-types/core/v1.js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { fillCaches } from '../../../test/builders/caches.ts'
+import { fillCaches, noDepartedWorkers } from '../../../test/builders/caches.ts'
 import { buildNode } from '../../../test/builders/node.ts'
 import { buildLoaded, buildModuleConfig, buildNodeConfig } from '../../../test/builders/node-modules-config.ts'
 import { workerSettings } from '../../../test/builders/pod.ts'
@@ -26,6 +26,7 @@ function makeTools(changes: Partial<WorkTools>): WorkTools {
   return {
     client: sandbox.client,
     caches: fillCaches({}),
+    departed: noDepartedWorkers,
     settings: workerSettings,
     refusals,
     warn: (message) => {

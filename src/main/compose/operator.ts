@@ -3,6 +3,7 @@ import type { OperatorConfig } from '../../api/operator-config.ts'
 import { type Claims, createClaims } from '../../controllers/cluster/claims.ts'
 import type { Controller } from '../../controllers/cluster/controller.ts'
 import { createWorkloadRefusals } from '../../controllers/cluster/refusals.ts'
+import { watchDepartedWorkers } from '../../controllers/cluster/departed-workers.ts'
 import { watchLostConfigs } from '../../controllers/cluster/lost-configs.ts'
 import { isWorkerPod } from '../../controllers/cluster/pod-view.ts'
 import { createImagesController } from '../../controllers/images/controller.ts'
@@ -151,7 +152,8 @@ function createNodeRunners(shared: Shared, registryText: string): Runner[] {
     isBelieved(pod, hashKey, node.uid, caches.nodeModulesConfigs.get({ name: node.name })?.spec?.modules ?? [])
   const resolver = createMappingResolver()
   const lost = watchLostConfigs(caches)
-  const sources = { caches, resolver, lost, isOwnWorker }
+  const departed = watchDepartedWorkers(caches)
+  const sources = { caches, resolver, lost, departed, isOwnWorker }
   // All write about one node: none may decide while another acts.
   const lock = createKeyedLock()
   const work = createWorkController(
@@ -159,12 +161,13 @@ function createNodeRunners(shared: Shared, registryText: string): Runner[] {
       caches,
       resolver,
       lost,
+      departed,
       hashKey,
       operatorNamespace: shared.namespace,
       imageSource: config.worker.imageSource,
       refusals,
     },
-    { client, caches, settings, refusals, warn: (message) => shared.logger.warn({}, message) },
+    { client, caches, departed, settings, refusals, warn: (message) => shared.logger.warn({}, message) },
   )
   return [
     addRunner(createPlanController(sources, { client, caches, claims: shared.claims }), shared, lock),
