@@ -15,6 +15,9 @@ interface Taint {
   effect: string
 }
 
+/** They are gone as soon as the node answers, before anything could be unloaded there. */
+const awayTaints = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']
+
 /** The taints of a Node that a design does not tolerate. */
 export function listUntolerated(design: Design, node: ApiObject): Taint[] {
   const { taints = [] } = (node['spec'] ?? {}) as { taints?: Taint[] }
@@ -38,6 +41,9 @@ function selects({ selector }: Design, labels: Readonly<Record<string, string>>)
   return Object.entries(selector).every(([key, value]) => labels[key] === value)
 }
 
+const listReleasing = (design: Design, node: ApiObject): Taint[] =>
+  listUntolerated(design, node).filter(({ key }) => !awayTaints.includes(key))
+
 /** What is asked for of one Module on one machine. */
 export function askOf(world: World, key: string, machine: Machine): Ask {
   const { node } = machine
@@ -47,7 +53,7 @@ export function askOf(world: World, key: string, machine: Machine): Ask {
   if (module.metadata.deletionTimestamp !== undefined) return 'release'
   const labels = node.metadata.labels ?? {}
   if (!design.loads || !selects(design, labels) || !design.kernels.includes(machine.kernel.release)) return 'release'
-  if (design.policy === 'OnTaint' && listUntolerated(design, node).length > 0) return 'release'
+  if (design.policy === 'OnTaint' && listReleasing(design, node).length > 0) return 'release'
   return askByVersion(design, labels)
 }
 
@@ -69,7 +75,14 @@ export function asksToUnload(world: World, key: string, machine: Machine): boole
 /** Names a load that nobody may have seen. */
 export const formatLoad = (machine: Machine, key: string): string => `${machine.name} ${key} ${machine.kernel.bootId}`
 
-/** What the policy `Never`, or a load that nobody saw, may leave in the kernel until the next boot. */
+/** True while the policy `Never` leaves something behind: it is released, and in the kernel. */
+export function leavesBehind(world: World, key: string, machine: Machine): boolean {
+  const { policy } = world.designs.get(key) ?? {}
+  return policy === 'Never' && machine.kernel.ofOwner(key) !== undefined && askOf(world, key, machine) === 'release'
+}
+
+/** What the policy `Never`, or a load that nobody saw, may have left in the kernel until the next boot. */
 export function mayBeLeft(world: World, key: string, machine: Machine): boolean {
-  return world.neverKeys.has(key) || world.unseen.has(formatLoad(machine, key))
+  const load = formatLoad(machine, key)
+  return world.left.has(load) || world.unseen.has(load)
 }

@@ -9,7 +9,7 @@ import type { StoreEvent } from '../../src/sandbox/apiserver/history.ts'
 import type { ApiObject } from '../../src/sandbox/apiserver/object.ts'
 import { nodes, pods } from '../../src/sandbox/controllers/controller.ts'
 import { type Design, keyOfDesign, moduleNames } from './design.ts'
-import { asksToUnload, formatLoad, mayBeLeft } from './facts.ts'
+import { asksToUnload, formatLoad, leavesBehind, mayBeLeft } from './facts.ts'
 import type { Machine } from './machine.ts'
 import { needsModule } from './plugin-pod.ts'
 import type { Task } from './worker.ts'
@@ -25,9 +25,6 @@ export interface Violation {
 const staleMs = 30_000
 /** A label that no longer holds is withdrawn within this time, if an operator lives. */
 const withdrawnWithinMs = 90_000
-/** The API server learns of a boot only when the kubelet tells it. */
-const bootKnownWithinMs = 10_000
-
 /** Whoever decides may not have heard yet of a pod that is so young. */
 const newsMs = 5_000
 
@@ -60,7 +57,6 @@ interface Pair {
 export class Invariants implements Witness {
   readonly #world: World
   readonly #pairs: readonly Pair[]
-  readonly #bootSeenMs = new Map<string, number>()
   readonly #designs = new Map<string, Design>()
   violation: Violation | undefined
 
@@ -117,7 +113,9 @@ export class Invariants implements Witness {
   }
 
   #ask(pair: Pair): void {
-    const asked = asksToUnload(this.#world, pair.key, pair.machine)
+    const { key, machine } = pair
+    if (leavesBehind(this.#world, key, machine)) this.#world.left.add(formatLoad(machine, key))
+    const asked = asksToUnload(this.#world, key, machine)
     if (pair.asked && !asked) pair.askedUntilMs = this.#world.time.now()
     pair.asked = asked
   }
@@ -167,7 +165,6 @@ export class Invariants implements Witness {
     const machine = this.#world.machines.find(({ name }) => name === object.metadata.name)
     if (machine === undefined) return
     this.onKernel(machine)
-    if (bootOf(object) !== bootOf(before)) this.#bootSeenMs.set(machine.name, this.#world.time.now())
     if (type === 'DELETED') return
     for (const key of keys)
       if (hasLabel(object, key) && !hasLabel(type === 'ADDED' ? undefined : before, key))
@@ -176,15 +173,13 @@ export class Invariants implements Witness {
 
   #onReady(machine: Machine, node: ApiObject, key: string): void {
     const pair = this.#pair(machine, key)
-    const nowMs = this.#world.time.now()
-    const justBooted = nowMs - (this.#bootSeenMs.get(machine.name) ?? 0) < bootKnownWithinMs
-    if (!justBooted && pair?.reportedBoots.has(bootOf(node)) !== true)
+    if (pair?.reportedBoots.has(bootOf(node)) !== true)
       this.#fail(
         'ready-unreported',
         `${machine.name} is labelled ready for ${key}, and no worker has reported a load in ${bootOf(node)}`,
       )
     const isCurrent = machine.up && machine.kernel.bootId === bootOf(node)
-    if (isCurrent && !justBooted && machine.kernel.ofOwner(key) === undefined)
+    if (isCurrent && machine.kernel.ofOwner(key) === undefined)
       this.#fail('ready-absent', `${machine.name} is labelled ready for ${key}, which is not in its kernel`)
   }
 

@@ -44,7 +44,10 @@ async function playAll(from: number, count: number): Promise<boolean> {
     processes,
     onResult: (result) => {
       played++
-      if (result.rule !== undefined) failed.push(result)
+      if (result.rule !== undefined) {
+        failed.push(result)
+        say(`seed ${result.seed} breaks ${result.rule}`)
+      }
       if (played % 200 === 0) say(`${played} runs, ${failed.length} failed`)
       return failed.length < 10
     },

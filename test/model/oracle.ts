@@ -39,7 +39,7 @@ interface Entry {
   namespace: string
   name: string
   bootId?: string
-  config?: { containerImage: string; modprobe: { parameters?: string[] } }
+  config?: { containerImage: string; modprobe: { moduleName?: string; parameters?: string[] } }
 }
 
 const nodeNameOf = (pod: ApiObject): string => (pod['spec'] as { nodeName?: string } | undefined)?.nodeName ?? ''
@@ -54,15 +54,26 @@ function findRivals(world: World, design: Design, machine: Machine): Design[] {
   )
 }
 
+/** What was left behind, or is never unloaded, and is not what is asked for, is in the way until the next boot. */
+function isInTheWay(world: World, design: Design, machine: Machine): boolean {
+  const { kernel } = machine
+  const present = kernel.modules.get(design.kernelModule) ?? kernel.ofOwner(keyOfDesign(design))
+  if (present === undefined) return false
+  const isNever = design.policy === 'Never' || mayBeLeft(world, present.owner, machine)
+  const isSame =
+    present.owner === keyOfDesign(design) &&
+    present.name === design.kernelModule &&
+    isAsDesigned(design, present, kernel.release) &&
+    present.digest === world.registry.find(present.image)
+  return isNever && !isSame
+}
+
 function expectOf(world: World, key: string, machine: Machine): Expectation {
   const ask = askOf(world, key, machine)
   const design = world.designs.get(key)
   if (ask === 'release' || design === undefined) return 'out'
   const { node } = machine
-  if (ask === 'keep' || mayBeLeft(world, key, machine) || node === undefined) return 'either'
-  // What another Module has left behind is in the way until the next boot.
-  const present = machine.kernel.modules.get(design.kernelModule)
-  if (present && mayBeLeft(world, present.owner, machine)) return 'either'
+  if (ask === 'keep' || node === undefined || isInTheWay(world, design, machine)) return 'either'
   if (world.registry.isLost(imageOf(design, machine.kernel.release))) return 'either'
   if (findRivals(world, design, machine).length > 0) return 'either'
   // Whether a tainted node got the Module before its taint is history.
@@ -143,6 +154,14 @@ function judgeOut(seen: Seen, world: World): string[] {
   })
 }
 
+/** What the plan names can be had, and nothing that was left behind is in its way. */
+function isPossible({ config }: Entry, machine: Machine, world: World): boolean {
+  const { containerImage = '', modprobe } = config ?? {}
+  const present = machine.kernel.modules.get(modprobe?.moduleName ?? '')
+  const isLeft = present !== undefined && mayBeLeft(world, present.owner, machine)
+  return !isLeft && !world.registry.isLost(containerImage)
+}
+
 /** The label tells the truth: what the plan names is in the kernel, since this boot. */
 function judgeEither(seen: Seen, world: World): string[] {
   const { entry, loaded, inserted, machine } = seen
@@ -151,9 +170,11 @@ function judgeEither(seen: Seen, world: World): string[] {
     inserted.image === entry?.config?.containerImage &&
     inserted.image === loaded?.config?.containerImage &&
     loaded.bootId === machine.kernel.bootId
+  const mustBe = entry !== undefined && isPossible(entry, machine, world)
   return listFalse({
     'the ready label says what is so': isReady(seen) === isSo || mayBeLeft(world, seen.key, seen.machine),
     'the ready label does not stand for nothing': !isReady(seen) || inserted !== undefined,
+    'what the plan names is loaded': !mustBe || isSo,
     'what is in the kernel is in the plan':
       inserted === undefined || entry !== undefined || mayBeLeft(world, seen.key, seen.machine),
   })

@@ -100,7 +100,7 @@ class Run {
     await this.#advance(quietMs)
     const written = (world.operator?.client.writes ?? 0) - before
     // Of what fails for lack of an image, or for what was left behind, each attempt is told.
-    const isExcused = world.registry.hasLost || world.registry.hasMoved || world.neverKeys.size + world.unseen.size > 0
+    const isExcused = world.registry.hasLost || world.registry.hasMoved || world.left.size + world.unseen.size > 0
     const isRestless = written > 0 && !isExcused
     return [...listProblems(world), ...(isRestless ? [`the operator still writes: ${written} times`] : [])]
   }

@@ -71,8 +71,8 @@ export class World {
    * design accepts that (worker pods carry no finalizer): where such a Module goes, its kernel module may stay.
    */
   readonly unseen = new Set<string>()
-  /** Modules whose policy was `Never` at some time. */
-  readonly neverKeys = new Set<string>()
+  /** Loads (`node module boot`) that the policy `Never` has left behind. */
+  readonly left = new Set<string>()
   flakiness = 0.02
   witness: Witness | undefined
 
@@ -136,7 +136,6 @@ export class World {
     if (present?.metadata.deletionTimestamp !== undefined || !this.#openNamespace(namespace)) return false
     const wanted = buildModule(design)
     this.designs.set(key, design)
-    if (design.policy === 'Never') this.neverKeys.add(key)
     if (present === undefined) this.store.create(kmm.modules, wanted as ApiObject & Module)
     else {
       const { annotations: _old, ...metadata } = present.metadata
