@@ -138,6 +138,29 @@ describe('resolving a mapping', () => {
     expect(await measureCpuMs(resolve)).toBeLessThan(2_000)
   })
 
+  it.each([
+    ['repeats too much', 'a{1000}'.repeat(500)],
+    ['ignores the case of all of Unicode', `(?i)[${'\u0100-\uffff'.repeat(2_000)}]`],
+    // Compiling it ends Node.js, for want of memory, and not with an exception.
+    ['has the same large class very often', `[${'\\pL'.repeat(400_000)}]`],
+    ['has very many alternatives', '(a)|'.repeat(300_000)],
+  ])('refuses at once a pattern that %s', async (_what, regexp) => {
+    const module = moduleWith([{ regexp, containerImage: 'a:1' }])
+    const resolve = (): void =>
+      expect(() => resolveMapping(module, '6.1.0')).toThrow(
+        'kernelMappings[0].regexp cannot be used: it and the patterns',
+      )
+    expect(await measureCpuMs(resolve)).toBeLessThan(2_000)
+  })
+
+  it('takes a thousand patterns as they are in real life', () => {
+    const mappings = Array.from({ length: 1_000 }, (_, index) => ({
+      regexp: `^6\\.1\\.${index}-[0-9]+$`,
+      containerImage: 'a:1',
+    }))
+    expect(resolveMapping(moduleWith(mappings), '6.1.999-1')?.mappingIndex).toBe(999)
+  })
+
   it('cuts one trailing plus before it matches', () => {
     const resolved = resolveMapping(
       moduleWith([{ literal: '6.1.0', containerImage: 'a:$KERNEL_FULL_VERSION' }]),
@@ -237,7 +260,7 @@ describe('the resolver', () => {
   })
 
   it('forgets what was not asked for longest', () => {
-    const resolver = createMappingResolver({ mostAnswers: 2, mostPatterns: 1 })
+    const resolver = createMappingResolver({ mostAnswers: 2, mostPatternCost: 1 })
     const module = moduleWith(mappings)
     const first = resolver.resolve(module, '6.1.1')
     const second = resolver.resolve(module, '6.1.2')

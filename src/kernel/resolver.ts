@@ -1,5 +1,6 @@
 import type { Module } from '../api/module.ts'
 import { compileMatcher, type Matcher } from './mapping.ts'
+import { estimatePatternCost, mostPatternCost } from './pattern-cost.ts'
 import { resolveMapping, type ResolvedKernel } from './resolve.ts'
 
 /** Resolves mappings and remembers the answers, of errors too. */
@@ -12,8 +13,8 @@ export interface MappingResolver {
 export interface MappingResolverOptions {
   /** Answers for pairs of Module and kernel; 4,096 by default. */
   mostAnswers?: number
-  /** Compiled patterns; 1,024 by default. */
-  mostPatterns?: number
+  /** What the compiled patterns may cost together; by default thousands of them as they are in real life, but few large ones. */
+  mostPatternCost?: number
 }
 
 interface Answer {
@@ -24,7 +25,7 @@ interface Answer {
 /** Makes a resolver with bounded memory: what was not asked for longest is forgotten first. */
 export function createMappingResolver(options: MappingResolverOptions = {}): MappingResolver {
   const answers = createBoundedMap<Answer>(options.mostAnswers ?? 4_096)
-  const matchers = createBoundedMap<Matcher>(options.mostPatterns ?? 1_024)
+  const matchers = createBoundedMap<Matcher>(options.mostPatternCost ?? 8 * mostPatternCost, estimatePatternCost)
   const compile = (pattern: string): Matcher => {
     const known = matchers.get(pattern)
     if (known !== undefined) return known
@@ -62,8 +63,12 @@ interface BoundedMap<V> {
   set(key: string, value: V): void
 }
 
-function createBoundedMap<V>(most: number): BoundedMap<V> {
+function createBoundedMap<V>(most: number, weigh: (key: string) => number = () => 1): BoundedMap<V> {
   const entries = new Map<string, V>()
+  let weight = 0
+  const remove = (key: string): void => {
+    if (entries.delete(key)) weight -= weigh(key)
+  }
   return {
     get(key) {
       const value = entries.get(key)
@@ -74,11 +79,13 @@ function createBoundedMap<V>(most: number): BoundedMap<V> {
       return value
     },
     set(key, value) {
-      entries.delete(key)
+      remove(key)
       entries.set(key, value)
-      if (entries.size <= most) return
-      const [oldest] = entries.keys()
-      if (oldest !== undefined) entries.delete(oldest)
+      weight += weigh(key)
+      for (const oldest of entries.keys()) {
+        if (weight <= most) return
+        remove(oldest)
+      }
     },
   }
 }

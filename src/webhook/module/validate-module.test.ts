@@ -17,6 +17,8 @@ it('tells all that is wrong with a Module at once, each with its path and what t
 describe('a Module that is made to keep the webhook busy', () => {
   it.each<[what: string, mappings: Partial<KernelMapping>[]]>([
     ['large patterns', Array.from({ length: 500 }, () => ({ regexp: 'a{1000}'.repeat(200) }))],
+    ['a pattern that is costly to read', [{ regexp: `[${'\\pL'.repeat(400_000)}]` }]],
+    ['patterns that go through all of Unicode', Array.from({ length: 900 }, () => ({ regexp: '(?i)[\u0100-\uffff]' }))],
     [
       'costly patterns and literals',
       Array.from({ length: 500 }, (_, index) =>
