@@ -39,7 +39,7 @@ function eventsOf(worker: Worker, node: NodeView, isNews: boolean): Action[] {
   return [eventOf(worker, node, worker.intent.action === 'Load' ? 'ModuleLoaded' : 'ModuleUnloaded')]
 }
 
-/** Takes over the result of a worker that succeeded. A load in an earlier boot counts for nothing. */
+/** Takes over the result of a worker that succeeded. A load in another boot leaves a doubt: the pod's news may come before the Node's. */
 export function settle(module: ObservedModule, worker: Worker, node: NodeView, nowMs: number): PodDecision {
   const report = worker.state.kind === 'succeeded' ? worker.state.report : undefined
   const bootId = report?.bootID ?? node.bootId
@@ -50,7 +50,8 @@ export function settle(module: ObservedModule, worker: Worker, node: NodeView, n
   }
   if (bootId !== node.bootId || bootId === '') {
     const message = `the module was loaded in the boot ${bootId}, and the node is in ${node.bootId}; it is loaded again`
-    return decideLost(module, worker, { message, passed: true }, nowMs)
+    // Of the two the report's may be the later one, which the Node does not say yet.
+    return { ...decideLost(module, worker, { message, passed: true }, nowMs), loaded: statusItem(worker.intent, '') }
   }
   const loaded = statusItem(worker.intent, bootId)
   return { loaded, reported: undefined, events: eventsOf(worker, node, !sameJson(loaded, module.loaded)), pods }

@@ -73,11 +73,19 @@ describe('a load that succeeded', () => {
     expect(typesOf(actions)).toEqual(['writeStatus', 'recordEvent', 'deletePod'])
   })
 
-  it('counts for nothing when its report is of an earlier boot', () => {
-    const stale = buildWorkerState(loadIntent(), { kind: 'succeeded', report: buildReport({ bootID: 'boot-0' }) })
-    const { actions } = decideWork({ entry: buildItem(), workers: [stale] })
+  it('counts for no more than a doubt when its report is of another boot', () => {
+    const other = buildWorkerState(loadIntent(), { kind: 'succeeded', report: buildReport({ bootID: 'boot-0' }) })
+    const { actions } = decideWork({ entry: buildItem(), workers: [other] })
     expect(typesOf(actions)).toEqual(['writeStatus', 'deletePod'])
-    expect(findAction(actions, 'writeStatus').modules).toEqual([])
+    expect(findAction(actions, 'writeStatus').modules).toEqual([buildLoaded({ bootId: '' })])
+  })
+
+  it('is not forgotten when its report is of a boot that the Node does not say yet, and its Module goes', () => {
+    const next = buildWorkerState(loadIntent(), { kind: 'succeeded', report: buildReport({ bootID: 'boot-2' }) })
+    const { modules } = findAction(decideWork({ workers: [next] }).actions, 'writeStatus')
+    expect(modules).toEqual([buildLoaded({ bootId: '' })])
+    const after = decideWork({ ...(modules[0] ? { loaded: modules[0] } : {}), node: { bootId: 'boot-2' } })
+    expect(findAction(after.actions, 'createPod').intent).toEqual(unloadIntent())
   })
 
   it('waits longer each time when its reports never are of the present boot', () => {
