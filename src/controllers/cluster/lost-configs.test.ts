@@ -60,4 +60,19 @@ describe('a NodeModulesConfig that somebody deletes', () => {
     const metadata = { annotations: { [unloadPolicyAnnotation]: 'Never' } }
     expect(lose(config, { modules: [buildModule({ metadata })] }).found.find(buildNode())).toBeUndefined()
   })
+
+  it('is still nothing to remember of a Module that was never to be unloaded, and is gone', () => {
+    const metadata = { annotations: { [unloadPolicyAnnotation]: 'Never' } }
+    const { caches, found } = lose(config, { modules: [buildModule({ metadata: { ...metadata, finalizers: [] } })] })
+    caches.modules.deleted({ namespace: 'ns', name: 'mod' }, buildModule().metadata.uid)
+    expect(caches.modules.list()).toEqual([])
+    expect(found.find(buildNode())).toBeUndefined()
+  })
+
+  it('is remembered of a Module that is gone, for its unload', () => {
+    const { caches, found } = lose(config, { modules: [buildModule({ metadata: { finalizers: [] } })] })
+    caches.modules.deleted({ namespace: 'ns', name: 'mod' }, buildModule().metadata.uid)
+    expect(caches.modules.list()).toEqual([])
+    expect(found.find(buildNode())).toBeDefined()
+  })
 })

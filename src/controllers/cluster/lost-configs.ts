@@ -1,4 +1,5 @@
 import { parseUnloadPolicy } from '../../api/annotations.ts'
+import type { Module } from '../../api/module.ts'
 import type { NodeModulesConfig, NodeModuleStatusItem } from '../../api/node-modules-config.ts'
 import type { Caches } from './caches.ts'
 import type { NodeView } from './node-view.ts'
@@ -17,6 +18,14 @@ const listLoaded = ({ status }: NodeModulesConfig): readonly NodeModuleStatusIte
 const isOwnedBy = ({ metadata }: NodeModulesConfig, nodeUid: string | undefined): boolean =>
   metadata.ownerReferences?.some(({ uid }) => uid === nodeUid) ?? false
 
+const isNeverUnloaded = (module: Module | undefined): boolean =>
+  parseUnloadPolicy(module?.metadata.annotations) === 'Never'
+
+function dropModule(config: NodeModulesConfig, { namespace, name }: Module['metadata']): NodeModulesConfig {
+  const modules = listLoaded(config).filter((item) => item.namespace !== namespace || item.name !== name)
+  return { ...config, status: { ...config.status, modules } }
+}
+
 /** What may be in the node's kernel, and may have to be taken out of it. */
 function listDoubts(
   config: NodeModulesConfig,
@@ -25,7 +34,7 @@ function listDoubts(
 ): NodeModuleStatusItem[] {
   return listLoaded(config)
     .filter(({ bootId = '' }) => bootId === '' || bootId === node.bootId)
-    .filter((item) => parseUnloadPolicy(caches.modules.get(item)?.metadata.annotations) !== 'Never')
+    .filter((item) => !isNeverUnloaded(caches.modules.get(item)))
     .map((item) => ({ ...item, bootId: '' }))
 }
 
@@ -40,6 +49,11 @@ export function watchLostConfigs(caches: Pick<Caches, 'nodes' | 'nodeModulesConf
   })
   caches.nodes.onChange(({ key, after }) => {
     if (after === undefined) lost.delete(key)
+  })
+  caches.modules.onChange(({ before, after }) => {
+    // Once it is gone, nobody can say any more that it is never to be unloaded.
+    if (after !== undefined || before === undefined || !isNeverUnloaded(before)) return
+    for (const [key, config] of lost) lost.set(key, dropModule(config, before.metadata))
   })
   return {
     find(node) {
