@@ -6,6 +6,7 @@ import type {
   NodeModuleStatusItem,
   WorkerStatus,
 } from '../../api/node-modules-config.ts'
+import { cutTrailingPlus } from '../../kernel/kernel-version.ts'
 import { type Defined, defined } from './defined.ts'
 import type { NodeView } from './node-view.ts'
 
@@ -48,12 +49,18 @@ export function isLoadedAsWanted({ entry, loaded }: Defined<ModuleOnNode>, node:
 /** A status entry that says what is loaded; one without configuration (possible upstream) says nothing that could be unloaded. */
 export type LoadedItem = NodeModuleStatusItem & { config: ModuleConfig }
 
+/** True where what was loaded in the boot may be in the kernel that runs: another kernel has had a boot of its own. */
+function isPresentBoot(bootId: string, { kernelVersion }: ModuleConfig, node: NodeView): boolean {
+  if (bootId !== '' && node.bootId !== '') return bootId === node.bootId
+  return node.kernelVersion === '' || cutTrailingPlus(kernelVersion) === cutTrailingPlus(node.kernelVersion)
+}
+
 /** The status entry, where what it says may be in the running kernel: loaded in this boot, or in one that is not known. */
 export function findInKernel(
   { loaded }: Pick<Defined<ModuleOnNode>, 'loaded'>,
   node: NodeView,
 ): LoadedItem | undefined {
   if (loaded?.config === undefined) return undefined
-  const bootId = loaded.bootId ?? ''
-  return bootId === '' || bootId === node.bootId ? { ...loaded, config: loaded.config } : undefined
+  const { config, bootId = '' } = loaded
+  return isPresentBoot(bootId, config, node) ? { ...loaded, config } : undefined
 }

@@ -84,6 +84,16 @@ describe('a node that was started with another kernel', () => {
     expect(findAction(actions, 'createPod').intent.action).toBe('Load')
   })
 
+  it('has nothing in it of what perhaps was loaded into the earlier kernel', () => {
+    const doubt = buildLoaded({ bootId: '' })
+    const entry = buildItem({ config: buildModuleConfig({ kernelVersion: '6.1.0-2-amd64' }) })
+    const { actions } = decideWork({ entry, loaded: doubt, node: otherKernel })
+    expect(findAction(actions, 'createPod').intent.action).toBe('Load')
+    expect(findAction(decideWork({ loaded: doubt, node: otherKernel }).actions, 'writeStatus').modules).toEqual([])
+    const plus = decideWork({ loaded: doubt, node: { kernelVersion: '6.1.0-1-amd64+' } })
+    expect(findAction(plus.actions, 'createPod').intent.action).toBe('Unload')
+  })
+
   it("does not take one trailing '+' for another kernel", () => {
     const { actions } = decideWork({ entry: buildItem(), node: { kernelVersion: '6.1.0-1-amd64+' } })
     expect(typesOf(actions)).toEqual(['createPod'])
@@ -99,4 +109,11 @@ it('publishes no label on a node that does not say its boot', () => {
   expect(decideWork({ entry: buildItem(), loaded: buildLoaded({ bootId: '' }), node: { bootId: '' } }).actions).toEqual(
     [expect.objectContaining({ type: 'createPod' })],
   )
+})
+
+it('forgets nothing on a node that does not say yet what it runs', () => {
+  const silent = { bootId: '', kernelVersion: '', ready: false }
+  const { actions, waits } = decideWork({ loaded, node: silent })
+  expect(actions).toEqual([])
+  expect(waits.map(({ reason }) => reason)).toEqual(['NodeNotReady'])
 })
