@@ -1,6 +1,6 @@
 import type { Pod } from 'kubernetes-types/core/v1.js'
+import { moduleNameLabel } from '../../api/labels.ts'
 import { hasCode, KmmError } from '../../errors/error.ts'
-import type { KubeClient } from '../../kube/client.ts'
 import { pods } from '../../kube/core-resources.ts'
 import type { ExecuteContext } from '../../runtime/reconciler.ts'
 import { explainRefusal } from '../cluster/explain-refusal.ts'
@@ -10,6 +10,7 @@ import type { WorkTools } from './execute.ts'
 import { isImageVolumeDropped } from './image-volume.ts'
 import type { Refusal } from './observed.ts'
 import { refusalKey } from './observe.ts'
+import { learnServerClock } from './server-clock.ts'
 import { buildWorkerPod } from './worker-pod.ts'
 import { alternativeWorkerPodName, workerPodName } from './worker-name.ts'
 
@@ -34,27 +35,41 @@ function isOurs(found: Pod, wanted: Pod): boolean {
   )
 }
 
+async function create(pod: Pod, tools: WorkTools, { signal, nowMs }: ExecuteContext): Promise<Pod> {
+  const created = await tools.client.create(pods, pod, { signal })
+  learnServerClock(tools.serverClock, created.metadata?.creationTimestamp, nowMs)
+  return created
+}
+
+/** Why the pod of that name, which is not what was to be made, has to be waited for. */
+function explainWait({ metadata }: Pod, { caches }: WorkTools): string | undefined {
+  const { namespace = '', name = '', uid, labels, deletionTimestamp } = metadata ?? {}
+  if (deletionTimestamp !== undefined)
+    return `pod ${name} is still being deleted; its successor is made when it is gone`
+  // Another worker of the Module may be at work there, made by the operator that led before.
+  const isUnseen = labels?.[moduleNameLabel] !== undefined && caches.pods.get({ namespace, name })?.uid !== uid
+  return isUnseen ? `pod ${name} is there, and has not been seen yet` : undefined
+}
+
 /** Creates the pod under the first name that nobody else's pod has. */
 async function createNamed(
   names: readonly string[],
   build: (name: string) => Pod,
-  client: KubeClient,
-  signal: AbortSignal,
+  tools: WorkTools,
+  context: ExecuteContext,
 ): Promise<Pod> {
   const [name = '', ...alternatives] = names
   const pod = build(name)
   try {
-    return await client.create(pods, pod, { signal })
+    return await create(pod, tools, context)
   } catch (error) {
     if (!hasCode(error, 'AlreadyExists')) throw error
-    const found = await client.get(pods, { namespace: pod.metadata?.namespace ?? '', name }, signal)
+    const found = await tools.client.get(pods, { namespace: pod.metadata?.namespace ?? '', name }, context.signal)
     if (isOurs(found, pod)) return found
-    if (found.metadata?.deletionTimestamp !== undefined) {
-      const message = `pod ${name} is still being deleted; its successor is made when it is gone`
-      throw new KmmError(message, { code: 'Conflict', cause: error })
-    }
+    const message = explainWait(found, tools)
+    if (message !== undefined) throw new KmmError(message, { code: 'Conflict', cause: error })
     if (alternatives.length === 0) throw error
-    return createNamed(alternatives, build, client, signal)
+    return createNamed(alternatives, build, tools, context)
   }
 }
 
@@ -91,13 +106,13 @@ async function makeOrExplain(
   { intent, node }: CreatePod,
   build: (podName: string) => Pod,
   tools: WorkTools,
-  signal: AbortSignal,
+  context: ExecuteContext,
 ): Promise<Refused | undefined> {
   const first = workerPodName(node.name, intent.name)
   try {
     const names = [first, alternativeWorkerPodName(node.name, intent.namespace, intent.name)]
-    const created = await createNamed(names, build, tools.client, signal)
-    if (isImageVolumeDropped(build(first), created)) return await takeBack(created, tools, signal)
+    const created = await createNamed(names, build, tools, context)
+    if (isImageVolumeDropped(build(first), created)) return await takeBack(created, tools, context.signal)
     tools.refusals.delete(refusalKey(node.name, intent.namespace, intent.name))
     tools.caches.pods.written(created)
     return undefined
@@ -111,8 +126,9 @@ async function makeOrExplain(
 export async function createWorkerPod(
   action: CreatePod,
   tools: WorkTools,
-  { signal, nowMs }: ExecuteContext,
+  context: ExecuteContext,
 ): Promise<void> {
+  const { signal, nowMs } = context
   const { intent, node, config, hash } = action
   // The Module's secrets are not in the operator's namespace, and those there are not the Module's.
   const pullSecrets =
@@ -120,7 +136,7 @@ export async function createWorkerPod(
   const owner = { name: config.metadata?.name ?? '', uid: config.metadata?.uid ?? '' }
   const build = (podName: string): Pod =>
     buildWorkerPod({ intent, podName, node, owner, hash, pullSecrets, settings: tools.settings })
-  const refused = await makeOrExplain(action, build, tools, signal)
+  const refused = await makeOrExplain(action, build, tools, context)
   if (refused === undefined) return
   rememberRefusal(action, refused, tools, nowMs)
   // Ends the pass; the next one reports the refusal and waits.

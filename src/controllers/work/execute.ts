@@ -14,6 +14,7 @@ import { releaseFinalizer } from '../cluster/release-finalizer.ts'
 import { createWorkerPod } from './create-worker-pod.ts'
 import { labelNode } from './label-node.ts'
 import type { Refusal } from './observed.ts'
+import type { ServerClock } from './server-clock.ts'
 import { shortHash } from './worker-name.ts'
 import type { WorkerSettings } from './worker-pod.ts'
 
@@ -27,6 +28,8 @@ export interface WorkTools {
   settings: WorkerSettings
   /** Refused worker pods by `node namespace/name`; written here, read by `observe`. */
   refusals: Map<string, Refusal>
+  /** Written here, read by `observe`. */
+  serverClock: ServerClock
   /** Writes a line into the log. */
   warn: (message: string) => void
 }

@@ -17,6 +17,7 @@ import { answerModule } from '../plan/answer.ts'
 import { type NodeAndConfig, observeModule as observeForPlan, recallStatus } from '../plan/observe.ts'
 import { isReadyLabel } from './labels.ts'
 import type { ObservedModule, ObservedNode, ObservedStranded, Refusal } from './observed.ts'
+import type { ServerClock } from './server-clock.ts'
 import { hashIntent } from './worker-intent.ts'
 import { readWorker, type Worker } from './worker.ts'
 
@@ -33,6 +34,7 @@ export interface WorkSources {
   imageSource: ImageSource
   /** Refused worker pods by `node namespace/name`. */
   refusals: ReadonlyMap<string, Refusal>
+  serverClock: Readonly<ServerClock>
 }
 
 /** The key of a refusal. */
@@ -57,13 +59,14 @@ const isStranded = (pod: PodView): boolean =>
   pod.finalizers.includes(nodeModulesConfigFinalizer)
 
 function observePods(node: NodeView, config: NodeModulesConfig, sources: WorkSources): NodePods {
-  const { caches, hashKey } = sources
+  const { caches, hashKey, serverClock } = sources
   const pods = caches.pods.byIndex(podsByNode, node.name)
   const departed = sources.departed.list(node.name)
   const entries = config.spec?.modules ?? []
   const read = (pod: PodView): readonly Worker[] => {
     const worker = readWorker(pod, hashKey, node.uid, entries)
-    return worker ? [worker] : []
+    // Times are compared with the operator's own.
+    return worker ? [{ ...worker, createdAtMs: worker.createdAtMs + serverClock.aheadMs }] : []
   }
   const workers = [...departed, ...pods.filter(isWorkerPod)].flatMap(read)
   return {

@@ -60,6 +60,7 @@ function makeTools(): WorkTools & { refusals: Map<string, Refusal> } {
     departed: noDepartedWorkers,
     settings: workerSettings,
     refusals: new Map(),
+    serverClock: { aheadMs: 0 },
     warn,
   }
 }
@@ -136,6 +137,7 @@ describe('a worker pod that the API server refuses', () => {
       operatorNamespace: 'kmm',
       imageSource: 'worker' as const,
       refusals,
+      serverClock: { aheadMs: 0 },
     }
     const woken: string[] = []
     createWorkController(sources, { ...makeTools(), refusals }).watch(
@@ -171,6 +173,31 @@ describe('a worker pod that is made', () => {
     await make(createAction(intentIn('twice'), 0, 'another hash'))
     const names = (await sandbox.client.list(pods, { namespace: 'twice' })).items.map(({ metadata }) => metadata?.name)
     expect(names).toEqual(['kmm-worker-n1-mod', expect.stringMatching(/^kmm-worker-n1-mod-[0-9a-f]{8}$/)])
+  })
+
+  it('waits where another worker of the Module is there that has not been seen yet', async () => {
+    await makeNamespace('unseen')
+    await makeAccount('unseen')
+    const make = (hash: string) =>
+      execute(createAction(intentIn('unseen'), 0, hash), makeTools(), { signal, nowMs: startMs })
+    await make('the hash')
+    const error: unknown = await make('another hash').catch((reason: unknown) => reason)
+    expect(hasCode(error, 'Conflict')).toBe(true)
+    expect((await sandbox.client.list(pods, { namespace: 'unseen' })).items).toHaveLength(1)
+  })
+
+  it("tells how far the operator's clock is ahead", async () => {
+    await makeNamespace('late')
+    await makeAccount('late')
+    const tools = makeTools()
+    const hourMs = 3_600_000
+    await execute(createAction(intentIn('late')), tools, { signal, nowMs: Date.now() + hourMs })
+    expect(Math.abs(tools.serverClock.aheadMs - hourMs)).toBeLessThan(60_000)
+    await execute(createAction(loadIntent({ namespace: 'late', name: 'other', serviceAccountName: 'loader' })), tools, {
+      signal,
+      nowMs: Date.now(),
+    })
+    expect(tools.serverClock.aheadMs).toBe(0)
   })
 
   it('comes after the one of that name that is still being deleted', async () => {

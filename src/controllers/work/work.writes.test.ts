@@ -29,6 +29,7 @@ function makeTools(changes: Partial<WorkTools>): WorkTools {
     departed: noDepartedWorkers,
     settings: workerSettings,
     refusals,
+    serverClock: { aheadMs: 0 },
     warn: (message) => {
       throw new Error(message)
     },

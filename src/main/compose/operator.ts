@@ -146,6 +146,7 @@ function createPreflightRunners(shared: Shared, registryText: string): Runner[] 
 function createNodeRunners(shared: Shared, registryText: string): Runner[] {
   const { caches, client, hashKey, config, workerImage } = shared
   const refusals = new Map<string, Refusal>()
+  const serverClock = { aheadMs: 0 }
   const settings = { ...config.worker, image: workerImage, registrySettings: registryText }
   const isOwnWorker: Parameters<typeof createPlanController>[0]['isOwnWorker'] = (pod, node) =>
     isWorkerPod(pod) &&
@@ -166,8 +167,9 @@ function createNodeRunners(shared: Shared, registryText: string): Runner[] {
       operatorNamespace: shared.namespace,
       imageSource: config.worker.imageSource,
       refusals,
+      serverClock,
     },
-    { client, caches, departed, settings, refusals, warn: (message) => shared.logger.warn({}, message) },
+    { client, caches, departed, settings, refusals, serverClock, warn: (message) => shared.logger.warn({}, message) },
   )
   return [
     addRunner(createPlanController(sources, { client, caches, claims: shared.claims }), shared, lock),
