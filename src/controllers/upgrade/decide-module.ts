@@ -24,16 +24,20 @@ function waitForUnload({ namespace, name, labels, planned }: ObservedModule): Wa
 const listLeft = ({ planned, loaded }: ObservedModule): string[] =>
   [planned, loaded].filter((version) => version !== undefined)
 
+/** What is left on the node is of this version, and of no other. */
+function isThere(module: ObservedModule, version: string): boolean {
+  const left = listLeft(module)
+  return left.length > 0 && left.every((each) => each === version)
+}
+
 /**
  * Nothing is allowed on the node: what is asked for comes once it is empty, as two versions cannot be loaded together. Where it is
  * what is there, its unload is given up.
  */
 function comeFromNothing(module: ObservedModule): NextLabels {
   const wanted = module.labels.module
-  const left = listLeft(module)
-  const isLeft = module.ready || left.length > 0
-  const isThere = left.length > 0 && left.every((version) => version === wanted)
-  if (wanted !== '' && isLeft && !isThere) return { ...none, wait: waitForUnload(module) }
+  const isLeft = module.ready || listLeft(module).length > 0
+  if (wanted !== '' && isLeft && !isThere(module, wanted)) return { ...none, wait: waitForUnload(module) }
   return { worker: wanted, schedule: '' }
 }
 
@@ -66,6 +70,14 @@ function waitForReboot(module: ObservedModule): NextLabels | undefined {
   return { ...next, wait: { reason: 'UnloadForbidden', message } }
 }
 
+/** Somebody changed the worker label by hand: what runs as it is asked for is not unloaded for that. */
+function mendWorkerLabel(module: ObservedModule): NextLabels | undefined {
+  const { worker, schedule } = module.labels
+  const wanted = chooseWanted(module)
+  if (worker === '' || wanted === '' || worker === wanted || !isThere(module, wanted)) return undefined
+  return { worker: wanted, schedule }
+}
+
 /**
  * One step on the way to the version that the administrator asks for: pods of the device plugin go, the module goes, the
  * module comes, the pods come (upstream: "Ordered upgrade"). Where upstream's table has no row, the pods' label goes first,
@@ -87,7 +99,7 @@ export function decideModule(module: ObservedModule): NextLabels {
   const { worker, schedule } = module.labels
   switch (module.claim) {
     case 'ordered':
-      return waitForReboot(module) ?? followAdministrator(module)
+      return waitForReboot(module) ?? mendWorkerLabel(module) ?? followAdministrator(module)
     case 'unordered':
       return none
     case 'none':

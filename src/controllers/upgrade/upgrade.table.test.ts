@@ -224,6 +224,24 @@ describe('from every combination of labels, entry, loaded module, plugin pod and
       }
   })
 
+  it('what is there as it is asked for is not unloaded, whatever somebody wrote into the labels of KMM', () => {
+    const stage: Stage = { version: '1', claim: 'ordered' }
+    const asked = worlds.filter((world) => valueOf(world, moduleKey) === '1' && valueOf(world, workerKey) !== '')
+    const there = asked.filter(({ entry, loaded }) => entry === '1' && loaded === '1')
+    expect(there.length).toBeGreaterThan(0)
+    const keep: Actor = (world) => {
+      expect([world.entry, world.loaded], JSON.stringify(world)).toEqual(['1', '1'])
+      return world
+    }
+    for (const first of there)
+      for (const order of orders)
+        settle(
+          first,
+          stage,
+          order.flatMap((act) => [act, keep]),
+        )
+  })
+
   it('a cordon changes no decision', () => {
     for (const version of ['1', '2'])
       for (const world of worlds) {
