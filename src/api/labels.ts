@@ -29,6 +29,9 @@ export const appNameLabel = 'app.kubernetes.io/name'
 export const appPartOfLabel = 'app.kubernetes.io/part-of'
 export const appComponentLabel = 'app.kubernetes.io/component'
 
+/** Namespace and name of a Module have at most this many characters together: the longest label of a node leaves no room for more. */
+export const mostNameCharacters = 41
+
 /** The node's label that says: this Module's kernel module is loaded. Its value is empty. */
 export function getKernelModuleReadyNodeLabel(namespace: string, moduleName: string): string {
   return `${nodeDomain}/${namespace}.${moduleName}.ready`
@@ -88,6 +91,10 @@ export interface ModuleName {
   namespace: string
   name: string
 }
+
+/** True for a Module whose labels would be too long: the API server takes no write that carries one. */
+export const isNameTooLong = ({ namespace, name }: ModuleName): boolean =>
+  namespace.length + name.length > mostNameCharacters
 
 // A namespace holds no dot, a module's name may: the first dot divides them.
 function parseModuleLabel(key: string, domain: string, suffix: string): ModuleName | undefined {

@@ -62,6 +62,7 @@ export const operatorReasons = [
   'NodeGone',
   'ModuleVanished',
   'FinalizerMissing',
+  'NameTooLong',
   'VersionDiffers',
   'UnloadForbidden',
   'ModuleClaimed',

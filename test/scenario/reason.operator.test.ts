@@ -215,6 +215,25 @@ itEndsIn('FinalizerMissing', 'a Module without its finalizer gets nothing, until
   await scene.untilReady()
 })
 
+itEndsIn(
+  'NameTooLong',
+  'a Module whose name no label has room for, and another one beside it does not care',
+  async (scene) => {
+    const image = await scene.push('1')
+    const name = 'm'.repeat(50)
+    await scene.create(image, ({ metadata, spec }) => {
+      metadata.name = name
+      Object.assign(spec?.moduleLoader?.container ?? {}, { modprobe: { moduleName: 'kmm_demo_a' } })
+    })
+    await scene.until('the words for it', () => cluster.condition('Ready', name, scene.name)?.reason === 'NameTooLong')
+    expect(cluster.condition('Ready', name, scene.name)?.message).toContain('create it under a shorter name')
+    await scene.create(image)
+    await scene.untilReady()
+    await scene.delete(name)
+    await scene.until('it is gone', () => cluster.module(name, scene.name) === undefined)
+  },
+)
+
 const setVersion = (scene: Scene, version: string): Promise<void> =>
   scene.node.label({ [getModuleVersionLabelName(scene.name, 'demo')]: version })
 

@@ -1,6 +1,6 @@
 import { parseUnloadPolicy } from '../../api/annotations.ts'
 import { moduleFinalizer } from '../../api/finalizers.ts'
-import { getModuleVersionLabelName, hasReadyLabel } from '../../api/labels.ts'
+import { getModuleVersionLabelName, hasReadyLabel, isNameTooLong, mostNameCharacters } from '../../api/labels.ts'
 import type { Module, ModuleLoader } from '../../api/module.ts'
 import { assertNever } from '../../errors/error.ts'
 import type { Reason, ReleaseReason } from '../../errors/reason.ts'
@@ -87,8 +87,18 @@ function isAskedFor({ metadata, spec }: Module, node: NodeView): boolean {
   return version !== '' && node.labels[getModuleVersionLabelName(metadata.namespace, metadata.name)] === version
 }
 
+/** The webhook refuses such a name. Without it, no write that names the Module would be taken, nor what else the write is about. */
+function answerName({ metadata }: Module): Answer | undefined {
+  if (!isNameTooLong(metadata)) return undefined
+  const what = `namespace and name of the Module together have ${metadata.namespace.length + metadata.name.length} characters`
+  const message = `${what}, and labels have room for ${mostNameCharacters}; create it under a shorter name`
+  return keep('NameTooLong', message)
+}
+
 /** Before anything comes onto a node: the Module cannot leave unnoticed, and the node takes what it does not have yet. */
 function answerNewcomer(module: Module, node: NodeView, isInKernel: boolean): Answer | undefined {
+  const named = answerName(module)
+  if (named) return named
   if (!module.metadata?.finalizers?.includes(moduleFinalizer))
     return keep('FinalizerMissing', 'the Module does not carry its finalizer yet')
   // It is no newcomer: it is loaded, and only the NodeModulesConfig that said so was deleted by hand, or its unload has not happened.

@@ -108,6 +108,8 @@ describe('whether a node is to have a Module', () => {
       'keep NodeNotReady',
     ],
     ['no finalizer yet', buildModule(withoutFinalizer), {}, 'want', 'keep FinalizerMissing'],
+    ['a name that fills its label', buildModule({ name: 'm'.repeat(39) }), {}, 'want', 'want'],
+    ['a name that no label has room for', buildModule({ name: 'm'.repeat(40) }), {}, 'want', 'keep NameTooLong'],
     ['a cordoned node', buildModule(), { taints: [cordoned] }, 'want', 'keep NodeNotSchedulable'],
     [
       'a cordoned node whose administrator asks for the version',

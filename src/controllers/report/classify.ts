@@ -28,6 +28,7 @@ const failing: ReadonlySet<string> = new Set<string>([
   ...makingFailures,
   'ImageUnverified',
   'MappingInvalid',
+  'NameTooLong',
   'ModuleClaimed',
 ])
 

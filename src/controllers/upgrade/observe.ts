@@ -3,6 +3,7 @@ import {
   getSchedulePodVersionLabelName,
   getWorkerPodVersionLabelName,
   hasReadyLabel,
+  isNameTooLong,
   type ModuleName,
   parseModuleVersionLabelName,
   parseSchedulePodVersionLabelName,
@@ -30,11 +31,16 @@ export function listVersionedModules(node: NodeView): ModuleName[] {
   return [...named.values()]
 }
 
+function isForNode({ metadata, spec }: Module, node: NodeView): boolean {
+  // Labels of a name that is too long would not be taken, nor those of others in the same write.
+  if (metadata.deletionTimestamp !== undefined || isNameTooLong(metadata)) return false
+  return matchesSelector(node.labels, spec?.selector ?? {})
+}
+
 function judgeClaim(module: Module | undefined, node: NodeView): Claim {
   const loader = module?.spec?.moduleLoader
   if (module?.spec === undefined || loader === undefined) return 'none'
-  if (module.metadata.deletionTimestamp !== undefined || !matchesSelector(node.labels, module.spec.selector))
-    return 'none'
+  if (!isForNode(module, node)) return 'none'
   return (loader.container.version ?? '') === '' ? 'unordered' : 'ordered'
 }
 

@@ -99,6 +99,13 @@ describe('a Module whose labels mean nothing', () => {
     ['has no module loader', { modules: [buildPluginModule()] }],
   ]
 
+  it('that no label has room for gets none, and keeps nobody from theirs', () => {
+    const long = 'm'.repeat(45)
+    const modules = [versioned(long), versioned('one')]
+    const [action] = act({ modules, nodes: [nodeWith(versions(['2'], long), versions(['2'], 'one'))] })
+    expect(action?.labels).toEqual({ 'beta.kmm.node.kubernetes.io/version-worker-pod.ns.one': '2' })
+  })
+
   it.each(rows)('that %s loses the internal ones when nothing of it is left, and only those', (_what, objects) => {
     expect(act({ nodes, ...objects }).map(({ labels }) => labels)).toEqual([cleaned])
     const left: ClusterObjects[] = [

@@ -123,11 +123,7 @@ async function makeOrExplain(
 }
 
 /** Creates the worker pod of an action; a pod that the API server refuses is remembered for the next pass, which reports it. */
-export async function createWorkerPod(
-  action: CreatePod,
-  tools: WorkTools,
-  context: ExecuteContext,
-): Promise<void> {
+export async function createWorkerPod(action: CreatePod, tools: WorkTools, context: ExecuteContext): Promise<void> {
   const { signal, nowMs } = context
   const { intent, node, config, hash } = action
   // The Module's secrets are not in the operator's namespace, and those there are not the Module's.

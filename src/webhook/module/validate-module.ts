@@ -1,4 +1,5 @@
 import type { Module, ModuleLoader, ModuleSpec } from '../../api/module.ts'
+import { mostNameCharacters } from '../../api/labels.ts'
 import type { FieldError } from '../../api/schema/field-error.ts'
 import { isEqualJson } from '../../kube/json.ts'
 import { compilePatterns } from './compiled-patterns.ts'
@@ -16,9 +17,6 @@ import { warnOfUnloadPolicy } from './unload-policy.ts'
 import { warnOfVariables } from './variables.ts'
 import { validateVersionChange, warnOfName, warnOfVersion } from './version.ts'
 import { validateVolumes } from './volumes.ts'
-
-/** The longest of KMM's node labels leaves this many characters for namespace and name together. */
-const mostNameCharacters = 41
 
 /** What the rules need to know besides the object. */
 export interface ModuleRulesOptions {
