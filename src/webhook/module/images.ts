@@ -1,5 +1,5 @@
 import type { Build, KernelMapping, ModuleLoaderContainer } from '../../api/module.ts'
-import { mergeBuild, mergeSign, nonEmpty } from '../../kernel/merge.ts'
+import { nonEmpty } from '../../kernel/merge.ts'
 import { quote } from './finding.ts'
 import { matchesSeveral } from './patterns.ts'
 import { variesByKernel } from './variables.ts'
@@ -41,8 +41,8 @@ interface Use {
 }
 
 function describeUse(container: ModuleLoaderContainer, mapping: KernelMapping, index: number): Use {
-  const isBuilt = mergeBuild(container.build, mapping.build) !== undefined
-  const isSigned = mergeSign(container.sign, mapping.sign) !== undefined
+  const isBuilt = (mapping.build ?? container.build) !== undefined
+  const isSigned = (mapping.sign ?? container.sign) !== undefined
   return {
     index,
     image: nonEmpty(mapping.containerImage) ?? container.containerImage ?? '',

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { container, first, text, withMapping } from '../../../test/admission/modules.ts'
+import { container, first, sign, text, withContainer, withMapping } from '../../../test/admission/modules.ts'
+import { measureCpuMs } from '../../../test/cpu-time.ts'
 import type { KernelMapping } from '../../api/module.ts'
 import { validateModule } from './validate-module.ts'
 
@@ -37,5 +38,21 @@ describe('a Module that is made to keep the webhook busy', () => {
     const startMs = performance.now()
     validateModule(withMapping(...mappings))
     expect(performance.now() - startMs).toBeLessThan(20_000)
+  })
+
+  it('by much that each of many mappings shares is answered within seconds', async () => {
+    const dockerfileConfigMap = { name: 'd' }
+    const many = Array.from({ length: 20_000 }, (_, index) => index)
+    const module = withContainer({
+      build: { dockerfileConfigMap, buildArgs: many.map((each) => ({ name: `${each}`, value: '' })) },
+      sign: { ...sign, filesToSign: many.map((each) => `/opt/${each}`) },
+      kernelMappings: many.slice(0, 10_000).map((each) => ({
+        literal: `${each}`,
+        containerImage: 'r:1',
+        build: { dockerfileConfigMap },
+        sign,
+      })),
+    })
+    expect(await measureCpuMs(() => validateModule(module))).toBeLessThan(10_000)
   })
 })
