@@ -9,12 +9,15 @@ export function warnOfImages(container: ModuleLoaderContainer, path: string): st
   return [...warnOfLatest(container, path), ...warnOfSharing(container, path), ...warnOfBuilder(container, path)]
 }
 
+/** The rules refuse an image without a colon: there is nothing to warn of. */
+const ofRules = (image: string | undefined): string | undefined => (image?.includes(':') ? image : undefined)
+
 function warnOfLatest(container: ModuleLoaderContainer, path: string): string[] {
   const places: [image: string | undefined, path: string][] = [
-    [container.containerImage, `${path}.containerImage`],
+    [ofRules(container.containerImage), `${path}.containerImage`],
     [container.sign?.unsignedImage, `${path}.sign.unsignedImage`],
     ...container.kernelMappings.flatMap(({ containerImage, sign }, index): [string | undefined, string][] => [
-      [containerImage, `${path}.kernelMappings[${index}].containerImage`],
+      [ofRules(containerImage), `${path}.kernelMappings[${index}].containerImage`],
       [sign?.unsignedImage, `${path}.kernelMappings[${index}].sign.unsignedImage`],
     ]),
   ]
@@ -26,11 +29,11 @@ function warnOfLatest(container: ModuleLoaderContainer, path: string): string[] 
   })
 }
 
-/** Without a tag it is `latest`: the colon that the rules ask for may be that of a port. */
+/** Without a tag it is `latest`: the colon that the rules ask for may be that of a port, and unsigned images need none. */
 function isLatest(image: string): boolean {
   if (image.includes('@')) return false
   const last = image.slice(image.lastIndexOf('/') + 1)
-  return last.endsWith(':latest') || (image.includes(':') && !last.includes(':'))
+  return last.endsWith(':latest') || !last.includes(':')
 }
 
 interface Use {

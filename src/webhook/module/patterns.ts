@@ -27,7 +27,7 @@ const escapeNames: Readonly<Record<string, string>> = {
 /** Instructions that matches may cost, a text counting as one step: a few seconds at worst. */
 const mostWork = 500_000
 
-/** Patterns that cannot match what they look like, and mappings that an earlier one leaves nothing to. */
+/** Patterns and literals that cannot match what they look like, and mappings that an earlier one leaves nothing to. */
 export function warnOfPatterns(
   mappings: readonly KernelMapping[],
   patterns: readonly CompiledPattern[],
@@ -36,6 +36,7 @@ export function warnOfPatterns(
   const shadowed = findShadowed(mappings, patterns)
   return mappings.flatMap((mapping, index) => [
     ...warnOfEscapes(mapping, `${path}[${index}].regexp`),
+    ...warnOfPlus(mapping, `${path}[${index}]`),
     ...warnOfShadow(index, shadowed.get(index), path),
   ])
 }
@@ -49,6 +50,14 @@ function warnOfEscapes({ regexp = '' }: KernelMapping, path: string): string[] {
       (letter) =>
         `${path}: \\${letter} is ${escapeNames[letter]}, which no kernel version has, so ${quote(regexp)} may match no kernel; write ${letter} or \\.${letter} if you mean the letter`,
     )
+}
+
+/** A node's kernel version is compared without its last plus (upstream: input kernel). */
+function warnOfPlus({ literal = '', regexp = '' }: KernelMapping, path: string): string[] {
+  const why = 'as the + at the end of a kernel version is cut off before it is compared'
+  if (literal.endsWith('+'))
+    return [`${path}.literal: ${quote(literal)} matches no kernel, ${why}; write ${quote(literal.slice(0, -1))}`]
+  return regexp.endsWith('\\+$') ? [`${path}.regexp: ${quote(regexp)} matches no kernel, ${why}; leave the + out`] : []
 }
 
 function warnOfShadow(index: number, by: number | undefined, path: string): string[] {

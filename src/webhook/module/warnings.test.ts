@@ -96,6 +96,20 @@ describe('a Module is accepted with a warning for', () => {
       'has the tag latest',
     ],
     [
+      'no tag of an unsigned image',
+      withContainer({ sign: { ...sign, unsignedImage: 'r:5000/x/m' } }),
+      `${container}.sign.unsignedImage`,
+      'has the tag latest',
+    ],
+    [
+      'no tag of an unsigned image without a port',
+      withContainer({ sign: { ...sign, unsignedImage: 'm' } }),
+      `${container}.sign.unsignedImage`,
+      'has the tag latest',
+    ],
+    ['a literal that ends in a plus', withMapping({ literal: '4.18.0+' }), `${first}.literal`, 'write "4.18.0"'],
+    ['a pattern that ends in a plus', withMapping({ regexp: '^4\\.18\\.0\\+$' }), `${first}.regexp`, 'leave the + out'],
+    [
       'kanikoParams',
       withMapping({ regexp: 'x', build: { ...build, kanikoParams: {} } }),
       `${first}.build.kanikoParams`,
@@ -133,6 +147,8 @@ describe('a Module is accepted with a warning for', () => {
   })
 
   it.each<[what: string, module: Module]>([
+    ['a plus inside', withMapping({ literal: '6.1.0+deb12' }, { regexp: '\\+deb12-[0-9]+$' })],
+    ['a digest of an unsigned image', withContainer({ sign: { ...sign, unsignedImage: 'r/m@sha256:00' } })],
     ['an escaped backslash before f', withMapping({ regexp: 'a\\\\f' })],
     ['a literal before the pattern', withMapping({ literal: real }, { regexp: 'amd64' })],
     ['^.+$ at the end', withMapping({ regexp: 'el9' }, { regexp: '^.+$' })],
@@ -147,6 +163,11 @@ describe('a Module is accepted with a warning for', () => {
     ['names of the Module', withMapping({ literal: 'a', containerImage: 'r/$MOD_NAMESPACE/${MOD_NAME}:1' })],
   ])('but not for %s', (_what, module) => {
     expect(warningsOf(module)).toEqual([])
+  })
+
+  it('but not beside a refusal for the same', () => {
+    const { errors, warnings } = validateModule(withMapping({ literal: 'a', containerImage: 'r/m' }))
+    expect([errors.length, warnings]).toEqual([1, []])
   })
 
   it('each of the three oddities of the annotated example of the documentation', () => {
