@@ -15,12 +15,14 @@ import {
   secrets,
   validatingWebhookConfigurations,
 } from '../../src/kube/core-resources.ts'
-import { operatorConfiguration } from '../../src/webhook/configuration.ts'
+import { hubConfiguration, operatorConfiguration } from '../../src/webhook/configuration.ts'
 import { AdmissionCluster, operatorNamespace, preflightDefinition } from './admission-cluster.ts'
 import { startWebhookProcess } from './webhook-process.ts'
 
 const modulesPath = '/apis/kmm.sigs.x-k8s.io/v1beta1/namespaces/default/modules'
 const managedPath = '/apis/hub.kmm.sigs.x-k8s.io/v1beta1/managedclustermodules'
+
+const ownSecret = 'kmm-operator-webhook-service-certificates'
 
 let admission: AdmissionCluster
 
@@ -59,6 +61,11 @@ beforeAll(async () => {
     before: async (before) => {
       expect((await before.send('POST', modulesPath, makeModule('broken', '('))).status).toBe(201)
     },
+  })
+  const anyPort = 'webhookPort: 0\nhealthProbeBindAddress: "127.0.0.1:0"\nmetrics: { bindAddress: "0" }\n'
+  await admission.cluster.sandbox.client.create(configMaps, {
+    metadata: { namespace: operatorNamespace, name: 'any-port' },
+    data: { 'controller_config.yaml': anyPort },
   })
 })
 
@@ -202,7 +209,7 @@ describe('the API server, asking kmm webhook,', () => {
 
   it('knows whom to trust from the Secret of the certificates', async () => {
     const { client } = admission.cluster.sandbox
-    const secret = await client.get(secrets, { namespace: operatorNamespace, name: 'kmm-webhook-certificates' })
+    const secret = await client.get(secrets, { namespace: operatorNamespace, name: ownSecret })
     const bundle = secret.data?.['ca.crt']
     const configuration = await client.get(validatingWebhookConfigurations, {
       name: operatorConfiguration.metadata.name,
@@ -214,15 +221,26 @@ describe('the API server, asking kmm webhook,', () => {
     expect(certificate.checkHost('kmm-operator-webhook-service.kmm-operator-system.svc')).toBeDefined()
   })
 
+  it('keeps its certificates to itself beside the webhook of a hub', async () => {
+    const { client, kubeconfigPath } = admission.cluster.sandbox
+    const read = (name: string) => client.get(secrets, { namespace: operatorNamespace, name })
+    const before = await read(ownSecret)
+    const service = 'kmm-operator-hub-webhook-service'
+    const places = ['--service', service, '--webhook-configuration', hubConfiguration.metadata.name]
+    const flags = ['--config', 'any-port', '--enable-managedclustermodule', ...places]
+    const hub = await startWebhookProcess(kubeconfigPath, flags)
+    try {
+      expect(await read(ownSecret)).toEqual(before)
+      const { data } = await read(`${service}-certificates`)
+      const certificate = new X509Certificate(Buffer.from(data?.['tls.crt'] ?? '', 'base64'))
+      expect(certificate.checkHost(`${service}.${operatorNamespace}.svc`)).toBeDefined()
+    } finally {
+      expect(await hub.stop()).toBe(0)
+    }
+  })
+
   it('serves a mounted certificate, and the next one without a restart', async () => {
-    const { client, kubeconfigPath, folder } = admission.cluster.sandbox
-    await client.create(configMaps, {
-      metadata: { namespace: operatorNamespace, name: 'any-port' },
-      data: {
-        'controller_config.yaml':
-          'webhookPort: 0\nhealthProbeBindAddress: "127.0.0.1:0"\nmetrics: { bindAddress: "0" }\n',
-      },
-    })
+    const { kubeconfigPath, folder } = admission.cluster.sandbox
     const authority = createAuthority('mounted', Date.now())
     const mount = async (commonName: string): Promise<void> => {
       const issued = authority.issue({ commonName, uses: ['server'], hosts: ['127.0.0.1'] })

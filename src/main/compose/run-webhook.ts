@@ -13,7 +13,6 @@ import { createMetrics } from '../../runtime/metrics.ts'
 import { registerReviewMetrics } from '../../runtime/review-metrics.ts'
 import { readCertificateFiles } from '../../webhook/certificate/certificate-files.ts'
 import { keepCertificateSecret } from '../../webhook/certificate/certificate-secret.ts'
-import { formatBundle } from '../../webhook/certificate/certificate-set.ts'
 import { type CertificateKeeper, createCertificateKeeper } from '../../webhook/certificate/keep-certificate.ts'
 import { injectTrust, type TrustPlaces } from '../../webhook/certificate/trust.ts'
 import type { ReviewRecord } from '../../webhook/server/review-record.ts'
@@ -46,7 +45,6 @@ export interface WebhookArguments {
 
 /** Where the Secret of cert-manager is mounted (upstream). */
 const usualCertDir = '/tmp/k8s-webhook-server/serving-certs'
-const secretName = 'kmm-webhook-certificates'
 const filesEveryMs = 5_000
 const secretEveryMs = 60_000
 
@@ -168,10 +166,13 @@ function createOwnLoader(
     webhookConfiguration,
     ...(enabled.preflightValidation ? { definition: `${plural}.${group}` } : {}),
   }
+  // A hub's webhook may run in the same namespace, and serves under another name.
+  const secret = { client, namespace, name: `${service}-certificates`, hosts }
   let told = ''
   return async (signal) => {
-    const set = await keepCertificateSecret({ client, namespace, name: secretName, hosts }, clock.now(), signal)
-    const absent = (await injectTrust(client, places, formatBundle(set), signal)).join(', ')
+    const nowMs = clock.now()
+    const set = await keepCertificateSecret(secret, nowMs, signal)
+    const absent = (await injectTrust(client, places, { set, nowMs }, signal)).join(', ')
     if (absent !== told && absent !== '')
       logger.warn({ absent }, 'these do not exist, so nobody asks this webhook on their behalf; create them')
     told = absent

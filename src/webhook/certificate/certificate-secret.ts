@@ -5,6 +5,7 @@ import type { Certificate } from '../../kube/certificate.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { secrets } from '../../kube/core-resources.ts'
 import { type CertificateSet, decideStep, formatBundle, takeStep } from './certificate-set.ts'
+import { splitPem } from './pem.ts'
 
 /** Where replicas keep the certificates that they made, and what for. */
 export interface CertificateSecret {
@@ -15,7 +16,6 @@ export interface CertificateSecret {
   hosts: readonly string[]
 }
 
-const pemPattern = /-----BEGIN ([A-Z ]+)-----[\s\S]*?-----END \1-----\n?/g
 /** Each write by another replica costs one; they all want the same. */
 const mostTries = 5
 /** Nothing takes more steps: add, issue, drop. */
@@ -35,8 +35,8 @@ function readPair(certificate: string, key: string): Certificate | undefined {
 
 /** The set in a Secret; undefined where it holds none that is whole. */
 export function parseCertificateSecret(secret: Secret): CertificateSet | undefined {
-  const certificates = decode(secret, 'ca.crt').match(pemPattern) ?? []
-  const keys = decode(secret, 'ca.key').match(pemPattern) ?? []
+  const certificates = splitPem(decode(secret, 'ca.crt'))
+  const keys = splitPem(decode(secret, 'ca.key'))
   const authorities = certificates.map((certificate, index) => readPair(certificate, keys[index] ?? ''))
   const serving = readPair(decode(secret, 'tls.crt'), decode(secret, 'tls.key'))
   const whole = authorities.filter((each) => each !== undefined)

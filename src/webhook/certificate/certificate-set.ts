@@ -27,6 +27,9 @@ const renewServingMs = 30 * dayMs
 /** How long every API server has to learn of an authority before its certificates are served, and after, before the old one goes. */
 export const overlapMs = dayMs
 
+/** How long replicas may go on with what an earlier set had, which is lost: they look at the Secret every minute. */
+const newMs = 600_000
+
 interface Lifetime {
   parsed: X509Certificate
   madeMs: number
@@ -103,4 +106,10 @@ function makeAuthority(nowMs: number): Certificate {
 /** What API servers have to trust: all authorities, PEM. */
 export function formatBundle({ authorities }: CertificateSet): string {
   return authorities.map(({ certificate }) => certificate).join('')
+}
+
+/** True for a set whose newest authority was made a moment ago. */
+export function isNew({ authorities }: CertificateSet, nowMs: number): boolean {
+  const newest = authorities.at(-1)
+  return newest !== undefined && nowMs - readLifetime(newest).madeMs < newMs
 }

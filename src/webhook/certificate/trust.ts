@@ -1,9 +1,12 @@
+import { X509Certificate } from 'node:crypto'
 import type { CustomResourceDefinition } from 'kubernetes-types/apiextensions/v1.js'
 import { hasCode } from '../../errors/error.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { customResourceDefinitions, validatingWebhookConfigurations } from '../../kube/core-resources.ts'
 import type { KubeObject } from '../../kube/object.ts'
 import type { Resource } from '../../kube/resource.ts'
+import { type CertificateSet, formatBundle, isNew } from './certificate-set.ts'
+import { splitPem } from './pem.ts'
 
 interface ClientConfig {
   caBundle?: string
@@ -16,21 +19,30 @@ export interface TrustPlaces {
   definition?: string
 }
 
-/** Puts the bundle (PEM) into all of them. Answers those that do not exist; only what differs is written. */
+/** Nobody had more. */
+const mostKept = 4
+
+/** Whom API servers are to trust from a time (epoch) on. */
+export interface Trust {
+  set: CertificateSet
+  nowMs: number
+}
+
+/** Puts the authorities into all places. Answers those that do not exist; only what differs is written. */
 export async function injectTrust(
   client: KubeClient,
   places: TrustPlaces,
-  bundle: string,
+  trusted: Trust,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const caBundle = Buffer.from(bundle).toString('base64')
-  const trust = <T extends ClientConfig>(config: T): T => ({ ...config, caBundle })
+  const trust = <T extends ClientConfig>(config: T): T => ({ ...config, caBundle: makeBundle(config, trusted) })
+  const isTrusting = (config: ClientConfig): boolean => config.caBundle === makeBundle(config, trusted)
   const foundConfiguration = await edit(
     { client, resource: validatingWebhookConfigurations, signal },
     places.webhookConfiguration,
     (object) => {
       const { webhooks = [] } = object
-      if (webhooks.every(({ clientConfig }) => clientConfig.caBundle === caBundle)) return undefined
+      if (webhooks.every(({ clientConfig }) => isTrusting(clientConfig))) return undefined
       return { ...object, webhooks: webhooks.map((each) => ({ ...each, clientConfig: trust(each.clientConfig) })) }
     },
   )
@@ -38,7 +50,7 @@ export async function injectTrust(
   const foundDefinition =
     definition === undefined ||
     (await edit({ client, resource: customResourceDefinitions, signal }, definition, (object) =>
-      editConversion(object, caBundle),
+      editConversion(object, trusted),
     ))
   return [
     ...(foundConfiguration ? [] : [`ValidatingWebhookConfiguration ${places.webhookConfiguration}`]),
@@ -46,11 +58,32 @@ export async function injectTrust(
   ]
 }
 
-function editConversion(object: CustomResourceDefinition, caBundle: string): CustomResourceDefinition | undefined {
+/**
+ * The authorities of the set, base64 of PEM. While the set is new, those that were trusted before stay behind them: other replicas
+ * serve what these issued until they look again.
+ */
+function makeBundle({ caBundle = '' }: ClientConfig, { set, nowMs }: Trust): string {
+  const own = formatBundle(set)
+  const before = isNew(set, nowMs) ? splitPem(Buffer.from(caBundle, 'base64').toString()) : []
+  const ended = before.map((each) => `${each.trim()}\n`)
+  const kept = ended.filter((each) => !own.includes(each) && isValid(each, nowMs)).slice(0, mostKept)
+  return Buffer.from([own, ...kept].join('')).toString('base64')
+}
+
+function isValid(certificate: string, nowMs: number): boolean {
+  try {
+    return new Date(new X509Certificate(certificate).validTo).getTime() > nowMs
+  } catch {
+    return false
+  }
+}
+
+function editConversion(object: CustomResourceDefinition, trusted: Trust): CustomResourceDefinition | undefined {
   const { conversion } = object.spec
   const { webhook } = conversion ?? {}
-  if (conversion === undefined || webhook?.clientConfig === undefined || webhook.clientConfig.caBundle === caBundle)
-    return undefined
+  if (conversion === undefined || webhook?.clientConfig === undefined) return undefined
+  const caBundle = makeBundle(webhook.clientConfig, trusted)
+  if (webhook.clientConfig.caBundle === caBundle) return undefined
   const clientConfig = { ...webhook.clientConfig, caBundle }
   return { ...object, spec: { ...object.spec, conversion: { ...conversion, webhook: { ...webhook, clientConfig } } } }
 }
