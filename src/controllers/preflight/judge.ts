@@ -5,7 +5,7 @@ import { sameJson } from '../cluster/same-json.ts'
 import type { ContentFact } from './content/observed.ts'
 import { findAnswer, findImageStatus, findWish } from './content/wish.ts'
 import type { CheckedModule } from './observed.ts'
-import { goOn, judgeImage, refuse, succeed, type Verdict } from './verdict.ts'
+import { goOn, isOfImage, judgeImage, refuse, succeed, type Verdict } from './verdict.ts'
 
 /** What is known and wanted of one Module. */
 export interface Judged {
@@ -25,9 +25,10 @@ const stay = ({ verificationStatus, statusReason = '' }: PreflightModuleStatus):
 
 /**
  * What was found before a restart holds until somebody has looked into the image again; where nobody can look, only what was found good.
+ * What was said of something else holds for nothing.
  */
-function isKept(present: PreflightModuleStatus, content: ContentFact | undefined): boolean {
-  if (present.verificationStage !== 'Done') return false
+function isKept(present: PreflightModuleStatus, image: string, content: ContentFact | undefined): boolean {
+  if (!isOfImage(present, image)) return false
   if (content === undefined) return true
   const isUnknown = content.result.kind === 'unknown' && !content.wasKnown
   return isUnknown && present.verificationStatus === 'Success'
@@ -35,7 +36,7 @@ function isKept(present: PreflightModuleStatus, content: ContentFact | undefined
 
 /** The image is there, and nobody has seen what is in it. */
 function judgeUnseenContent({ checked: { content }, present }: Judged, { image }: ImageStatus): Verdict {
-  if (present !== undefined && isKept(present, content)) return stay(present)
+  if (present !== undefined && isKept(present, image, content)) return stay(present)
   if (content?.result.kind !== 'unknown') return goOn(`${image} exists; its content is being looked into`)
   return goOn(`${image} exists, and its content could not be looked into: ${content.result.message}`)
 }

@@ -148,7 +148,7 @@ describe('what is said of the content of an image', () => {
     name: 'mod',
     verificationStatus,
     verificationStage: verificationStatus === 'InProgress' ? 'Image' : 'Done',
-    statusReason: 'as before',
+    statusReason: `${verificationStatus === 'Success' ? seen : unfit}: registry.test/mod:v1: as before`,
     lastTransitionTime: before,
   })
   const away: ContentResult = { kind: 'unknown', reason: 'RegistryUnreachable', message: 'it answered 503' }
@@ -172,6 +172,27 @@ describe('what is said of the content of an image', () => {
 
   it.each(['Success', 'Failure'] as const)('stays a %s after a restart, until it is looked into again', (result) => {
     const preflight = buildPreflight({}, [present(result)])
+    expect(tell({ ...parts, preflight, configs: [config] })).toBeUndefined()
+  })
+
+  it.each([
+    'no image to verify: the Module has no moduleLoader',
+    'mapping not found: no kernelMappings fit',
+    `${absent}: registry.test/mod:v1: no such tag`,
+    `${seen}: registry.test/mod:v0: it was fine`,
+  ])('is not what was said of something else: %s', (statusReason) => {
+    const preflight = buildPreflight({}, [{ ...present('Success'), statusReason }])
+    const entry = tell({ ...parts, preflight, configs: [config] })
+    expect(entry).toMatchObject({ verificationStatus: 'InProgress' })
+    const facts = buildFact(config, plain, away)
+    expect(tell({ ...parts, preflight, configs: [config], facts })).toMatchObject({ verificationStatus: 'InProgress' })
+  })
+
+  it.each([
+    [seen, 'without a word more'],
+    [`${seen}: ${'x'.repeat(150)}…`, 'cut'],
+  ])('may be %s, %s', (statusReason) => {
+    const preflight = buildPreflight({}, [{ ...present('Success'), statusReason }])
     expect(tell({ ...parts, preflight, configs: [config] })).toBeUndefined()
   })
 

@@ -9,12 +9,26 @@ export interface Verdict {
   reason: string
 }
 
+const found = 'verified image exists'
+const unusable = 'verified image cannot be used'
+
 const tell = (phrase: string, details: string): string => (details === '' ? phrase : `${phrase}: ${details}`)
+
+/**
+ * True for a result that tells of this image that it exists. Where its words were cut, or are an upstream operator's, the image may not be
+ * among them.
+ */
+export function isOfImage({ verificationStage, statusReason = '' }: PreflightModuleStatus, image: string): boolean {
+  if (verificationStage !== 'Done') return false
+  if (statusReason === found) return true
+  const isOfContent = [found, unusable].some((phrase) => statusReason.startsWith(`${phrase}: `))
+  return isOfContent && (statusReason.includes(image) || statusReason.endsWith('…'))
+}
 
 /** The image does what it has to (upstream's words, then ours). */
 export const succeed = (details: string): Verdict => ({
   result: 'Success',
-  reason: tell('verified image exists', details),
+  reason: tell(found, details),
 })
 
 /** Nothing is known yet, or something is being done (upstream's words, then ours). */
@@ -26,7 +40,7 @@ export const goOn = (details = ''): Verdict => ({
 /** There is an image, and it will not do. */
 export const refuse = (details: string): Verdict => ({
   result: 'Failure',
-  reason: tell('verified image cannot be used', details),
+  reason: tell(unusable, details),
 })
 
 /** There is no image (upstream's words, then ours). */

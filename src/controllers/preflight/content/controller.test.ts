@@ -96,10 +96,16 @@ describe('a look is thought of again', () => {
 function seeMany(
   count: number,
   isDone: boolean,
+  statusReason = 'verified image exists',
 ): { see: (at: number) => ObservedContent | undefined; all: Caches; keys: string[] } {
   const modules = Array.from({ length: count }, (_, at) => change(module, { name: `m${at}`, uid: `uid-m${at}` }))
   const configs = modules.map((each) => buildAsked({ modules: [each] }, { phase: 'Exists', digest }))
-  const done = { verificationStage: 'Done', verificationStatus: 'Success', lastTransitionTime: '' } as const
+  const done = {
+    verificationStage: 'Done',
+    verificationStatus: 'Success',
+    statusReason,
+    lastTransitionTime: '',
+  } as const
   const told = modules.map(({ metadata: { namespace, name } }) => ({ ...done, namespace, name }))
   const preflight = buildPreflight({}, isDone ? told : [])
   const all = fillCaches({ modules, moduleImagesConfigs: configs, preflightValidations: [preflight] })
@@ -121,6 +127,7 @@ describe('after a start of the operator', () => {
 
   it('images without a result, and few, are looked into at once', () => {
     expect(seeMany(110, false).see(3)?.standingUntilMs).toBeUndefined()
+    expect(seeMany(110, true, 'no image to verify: there was none').see(3)?.standingUntilMs).toBeUndefined()
     expect(seeMany(10, true).see(3)?.standingUntilMs).toBe(startMs)
   })
 

@@ -7,6 +7,7 @@ import type { Caches } from '../../cluster/caches.ts'
 import { findModule, findPreflight } from '../../cluster/images-config.ts'
 import { matchesSelector, type NodeView } from '../../cluster/node-view.ts'
 import { jitter } from '../../images/timing.ts'
+import { isOfImage } from '../verdict.ts'
 import type { ContentFact, ContentWish, ObservedContent } from './observed.ts'
 import { findKernel, findWish, formatWish } from './wish.ts'
 
@@ -33,9 +34,13 @@ export interface ContentSources {
 }
 
 /** Whether the status says already what came of it. */
-function isDone({ status }: PreflightValidation, { metadata: { namespace, name } }: Module): boolean {
+function isDone(
+  { status }: PreflightValidation,
+  { metadata: { namespace, name } }: Module,
+  { image }: ContentWish,
+): boolean {
   const entry = status?.modules?.find((each) => each.namespace === namespace && each.name === name)
-  return entry?.verificationStage === 'Done'
+  return entry !== undefined && isOfImage(entry, image)
 }
 
 function findStanding(key: string, wish: string, { caches, standing, now }: ContentSources): Standing {
@@ -68,7 +73,7 @@ export function observe(key: string, sources: ContentSources): ObservedContent |
   // Also without a wish: what is wanted only later is looked into at once.
   const standing = findStanding(key, formatOptional(wish, config), sources)
   if (wish === undefined) return { ...base, architectures: [], standingUntilMs: undefined }
-  const stands = base.fact === undefined && standing.key === formatWish(wish, config) && isDone(preflight, module)
+  const stands = base.fact === undefined && standing.key === formatWish(wish, config) && isDone(preflight, module, wish)
   const architectures = listArchitectures(findKernel(config, wish), module, caches)
   return { ...base, architectures, standingUntilMs: stands ? standing.dueMs : undefined }
 }
