@@ -30,6 +30,8 @@ describe('what was made to see that it can be', () => {
     const world = start({ build, sign }, inputs).change({ pushBuiltImage: false }).settle()
     const state = { kind: 'succeeded', digest: '', finishedAtMs: world.nowMs } as const
     expect(world.replace(world.pod, { state }).settle().status?.message).toContain(later)
+    // Not before the registry was asked for what is to be signed: a preflight believes the first that it reads.
+    expect(world.count('write Built')).toBe(1)
   })
 
   it('was signed, where what is signed is there, and says nothing else', () => {

@@ -1,5 +1,6 @@
 import type { ModuleImageSpec } from '../../api/module-images-config.ts'
 import type { ImageDecision } from './action.ts'
+import { isPushed } from '../cluster/images-config.ts'
 import { buildStage, decideAttempts, isMadeFrom, type Stage } from './attempts.ts'
 import { collect } from './collect.ts'
 import { formatUnsignedReference } from './job/job-name.ts'
@@ -66,10 +67,11 @@ function failToFind(observed: ObservedImage, source: ModuleImageSpec, check: Che
   return nowMs >= againAtMs ? { ...decision, actions: [askFor(observed, source)] } : decision
 }
 
-/** Nobody has asked yet for the image to sign. */
+/** Nobody has asked yet for the image to sign. Where nothing is pushed, "built" would be the end, and a preflight would take it for that. */
 function ask(observed: ObservedImage, source: ModuleImageSpec, nowMs: number): ImageDecision {
-  const { present, jobs } = observed
-  const isBuilt = present?.phase === 'Building' && jobs.some(({ state }) => state.kind === 'succeeded')
+  const { config, present, jobs } = observed
+  const isBuilt =
+    isPushed(config) && present?.phase === 'Building' && jobs.some(({ state }) => state.kind === 'succeeded')
   const standing =
     isBuilt || present === undefined ? makeStatus(observed, { phase: isBuilt ? 'Built' : 'Missing' }, nowMs) : present
   return { status: standing, actions: [askFor(observed, source)] }
