@@ -6,9 +6,9 @@ import {
   deletePod,
   from,
   imageStatus,
-  leapToRetry,
   listJobEvents,
   listJobs,
+  passToRetry,
   provideInputs,
   sign,
   toldOfImages,
@@ -35,8 +35,7 @@ it.concurrent('tells of a registry that refuses the push, and builds again when 
   const message = await untilToldOfImages(scene, 'RegistryUnauthorized')
   expect(message).toContain('give credentials that may push in imageRepoSecret')
   lift()
-  leapToRetry(scene, clock)
-  await untilMade(scene)
+  await passToRetry(scene, clock, untilMade(scene))
 })
 
 it.concurrent('builds and signs once, with events on the Module, and leaves no pods', async () => {

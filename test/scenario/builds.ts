@@ -232,8 +232,8 @@ export async function deletePod({ cluster }: Scene, { metadata }: Pod): Promise<
   await cluster.sandbox.client.delete(pods, { namespace: metadata?.namespace ?? '', name: metadata?.name ?? '' })
 }
 
-/** Lets time go by until the next attempt at the image is due; never for long, so that nothing else is believed to hang. */
-export function leapToRetry(scene: Scene, clock: LeapClock): void {
+/** Lets time go by until the next attempt at the image is due, and as long as it takes `until` to come. */
+export async function passToRetry<T>(scene: Scene, clock: LeapClock, until: Promise<T>): Promise<T> {
   const atMs = Date.parse(imageStatus(scene)?.retryAt ?? '') || 0
-  clock.leap(Math.max(0, atMs - clock.now()) + 1_000)
+  return clock.pass(Math.max(0, atMs - clock.now()) + 1_000, until)
 }

@@ -5,7 +5,7 @@ import {
   createMade,
   from,
   imageStatus,
-  leapToRetry,
+  passToRetry,
   provideInputs,
   pushBase,
   toldOfImages,
@@ -43,8 +43,7 @@ itEndsIn('ImageInputMissing', 'a ConfigMap that is not there, until it is', asyn
   const message = await untilToldOfImages(scene, 'ImageInputMissing')
   expect(message).toContain(`ConfigMap ${scene.name}/dockerfile, which the Module names in build.dockerfileConfigMap`)
   await writeDockerfile(scene, from(scene))
-  clock.leap(60_000)
-  await untilMade(scene)
+  await clock.pass(60_000, untilMade(scene))
   expect(countJobs(scene)).toEqual([1, 0])
 })
 
@@ -54,8 +53,7 @@ itEndsIn('ImageInputMissing', 'a ConfigMap without its key, until it has it', as
   await createMade(scene, { build })
   expect(await untilToldOfImages(scene, 'ImageInputMissing')).toContain('has no entry "dockerfile"')
   await writeDockerfile(scene, from(scene))
-  clock.leap(60_000)
-  await untilMade(scene)
+  await clock.pass(60_000, untilMade(scene))
 })
 
 itEndsIn('ImageInputMissing', 'a secret of the build that is not there, until it is', async (scene) => {
@@ -64,8 +62,7 @@ itEndsIn('ImageInputMissing', 'a secret of the build that is not there, until it
   await createMade(scene, { build: { ...build, secrets: [{ name: 'token' }] } })
   expect(await untilToldOfImages(scene, 'ImageInputMissing')).toContain(`Secret ${scene.name}/token`)
   await writeSecret(scene, 'token', { value: Buffer.from('secret') })
-  clock.leap(60_000)
-  await untilMade(scene)
+  await clock.pass(60_000, untilMade(scene))
   expect(countJobs(scene)).toEqual([1, 0])
 })
 
@@ -76,11 +73,11 @@ itEndsIn('BuildFailed', 'a Dockerfile that fails, until it is corrected', async 
   const message = await untilToldOfImages(scene, 'BuildFailed')
   expect(message).toContain('ended with exit status 3')
   expect(message).toContain(`log: kubectl logs -n ${scene.name} demo-build-`)
-  expect(imageStatus(scene)?.log).toContain('about to fail')
+  await scene.until('the end of its log', () => imageStatus(scene)?.log?.includes('about to fail'))
   await scene.untilCondition('Degraded', 'True', 'BuildFailed')
   await writeDockerfile(scene, from(scene))
-  clock.leap(60_000)
-  await untilMade(scene)
+  await clock.pass(60_000, untilMade(scene))
+  await scene.until('a log no more', () => imageStatus(scene)?.phase === 'Ready')
   expect(imageStatus(scene)).not.toHaveProperty('log')
 })
 
@@ -89,8 +86,7 @@ itEndsIn('BuildFailed', 'a base image that is not there, until it is pushed', as
   await createMade(scene, { build })
   expect(await untilToldOfImages(scene, 'BuildFailed')).toContain('is not in its registry')
   await pushBase(scene)
-  clock.leap(60_000)
-  await untilMade(scene)
+  await clock.pass(60_000, untilMade(scene))
 })
 
 itEndsIn('ImageLost', 'a registry that forgets what it was given, until it does not', async (scene) => {
@@ -100,6 +96,5 @@ itEndsIn('ImageLost', 'a registry that forgets what it was given, until it does 
   await createMade(scene, { build })
   expect(await untilToldOfImages(scene, 'ImageLost')).toContain('the registry does not have it')
   lift()
-  leapToRetry(scene, clock)
-  await untilMade(scene)
+  await passToRetry(scene, clock, untilMade(scene))
 })

@@ -6,7 +6,7 @@ import {
   createMade,
   from,
   imageStatus,
-  leapToRetry,
+  passToRetry,
   provideInputs,
   sign,
   untilMade,
@@ -44,11 +44,11 @@ itEndsIn('BuilderUnavailable', 'a machine without buildah, until it is installed
   const message = await untilToldOfImages(scene, 'BuilderUnavailable')
   expect(message).toContain('there is no builder here')
   expect(message).toContain('or install buildah')
-  expect(imageStatus(scene)).toMatchObject({ phase: 'Failed', attempts: 1 })
+  await scene.until('its status', () => imageStatus(scene)?.phase === 'Failed')
+  expect(imageStatus(scene)?.attempts).toBe(1)
   await symlink(building.buildah, findNothing(building.buildah))
   // What has changed is not waited for.
   await writeDockerfile(scene, `${from(scene)}LABEL again=1`)
-  leapToRetry(scene, clock)
-  await untilMade(scene)
+  await passToRetry(scene, clock, untilMade(scene))
   expect(countJobs(scene)).toEqual([2, 1])
 })

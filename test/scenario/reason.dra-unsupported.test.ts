@@ -25,13 +25,12 @@ itEndsIn('DRAUnsupported', 'a cluster from before there was DRA, until it is upg
   })
   const message = await untilFailing(scene, 'DRAUnsupported')
   expect(message).toContain('needs Kubernetes 1.34 or later, and this cluster is 1.33')
-  expect(scene.isReady).toBe(true)
+  await scene.until('the module is loaded', () => scene.isReady)
   const { client } = old.sandbox
   expect((await client.list(daemonSets, { namespace: scene.name })).items).toEqual([])
   expect(old.log.join('\n')).not.toMatch(/"level":"(warn|error)".*watch failed/)
   old.sandbox.api.becomeRelease('v1.34.1')
-  clock.leap(60_000)
-  await untilSound(scene)
+  await clock.pass(60_000, untilSound(scene))
   expect((await client.list(daemonSets, { namespace: scene.name })).items).toHaveLength(1)
   const [made] = (await client.list(deviceClasses)).items
   expect(made?.metadata?.name).toBe(classOf(scene))

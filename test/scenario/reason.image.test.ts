@@ -85,8 +85,7 @@ itEndsIn('ImageInvalid', 'a hostile layer, until the tag names a good one', asyn
   await scene.create((await scene.pushImage('1', [entry])).image)
   expect(await scene.untilFailed('ImageInvalid')).toContain('layer')
   await scene.push('1')
-  clock.leap(120_000)
-  await scene.untilReady()
+  await clock.pass(120_000, scene.untilReady())
 })
 
 itEndsIn('ModuleNotInImage', 'an image without the module, until the Module names another one', async (scene) => {

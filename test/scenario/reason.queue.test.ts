@@ -6,8 +6,8 @@ import {
   deletePod,
   from,
   imageStatus,
-  leapToRetry,
   listJobs,
+  passToRetry,
   provideInputs,
   sign,
   toldOfImages,
@@ -35,8 +35,7 @@ itEndsIn('JobQueued', 'a build that waits for another one, until that is done', 
   expect(countJobs(scene)).toEqual([0, 0])
   letGo()
   await first.untilReady()
-  clock.leap(5_000)
-  await scene.untilReady()
+  await clock.pass(5_000, scene.untilReady())
   expect([countJobs(first), countJobs(scene)]).toEqual([
     [1, 0],
     [1, 0],
@@ -49,11 +48,14 @@ it('keeps pods that have done their work for job.gcDelay, and makes none again',
   await createMade(scene, { build, sign })
   await scene.untilReady()
   const count = (): number => listJobs(scene, 'BuildImage').length + listJobs(scene, 'SignImage').length
+  await scene.until('both pods', () => count() === 2)
+  clock.leap(200_000)
+  await scene.cluster.quiet()
   expect(count()).toBe(2)
-  clock.leap(290_000)
-  expect(count()).toBe(2)
-  clock.leap(20_000)
-  await scene.until('the pods are gone', () => count() === 0)
+  await clock.pass(
+    110_000,
+    scene.until('the pods are gone', () => count() === 0),
+  )
   expect([countJobs(scene), scene.isReady]).toEqual([[1, 1], true])
 })
 
@@ -64,11 +66,15 @@ it('gives up after job.maxAttempts, and tries again at once when the failed pod 
   await createMade(scene, { build })
   await untilToldOfImages(scene, 'BuildFailed')
   expect(toldOfImages(scene)).toContain('attempt 2 of 2 follows')
-  leapToRetry(scene, clock)
-  await scene.until('the last attempt', () => toldOfImages(scene).includes('tried 2 times; delete pod'))
-  const [pod, ...others] = listJobs(scene, 'BuildImage')
-  expect(others).toEqual([])
-  expect(imageStatus(scene)).toMatchObject({ attempts: 2, pod: pod?.metadata?.name })
+  await passToRetry(
+    scene,
+    clock,
+    scene.until('the last attempt', () => toldOfImages(scene).includes('tried 2 times; delete pod')),
+  )
+  const list = (): (string | undefined)[] => listJobs(scene, 'BuildImage').map(({ metadata }) => metadata?.name)
+  await scene.until('the pod of the last attempt alone', () => list().join() === imageStatus(scene)?.pod)
+  const [pod] = listJobs(scene, 'BuildImage')
+  expect(imageStatus(scene)?.attempts).toBe(2)
   expect(countJobs(scene)).toEqual([2, 0])
   await deletePod(scene, pod ?? {})
   await scene.until('the first attempt anew', () => imageStatus(scene)?.attempts === 1)

@@ -26,8 +26,10 @@ itEndsIn(
     await createMade(scene, { build })
     await untilMade(scene)
     await writeDockerfile(scene, `${from(scene)}LABEL version=2`)
-    clock.leap(3_600_000)
-    await scene.until('the difference', () => imageStatus(scene)?.reason === 'ImageInputsDiffer')
+    await clock.pass(
+      3_600_000,
+      scene.until('the difference', () => imageStatus(scene)?.reason === 'ImageInputsDiffer'),
+    )
     await scene.until('the words for it', () => toldOfImages(scene).includes('delete it from the registry'))
     await scene.untilCondition('ImagesReady', 'True', 'ImagesExist')
     expect(countJobs(scene)).toEqual([1, 0])
