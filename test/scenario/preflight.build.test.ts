@@ -20,9 +20,10 @@ import {
   createPreflight,
   deletePreflight,
   kernel55,
-  listConfigs,
   listTags,
   pushFor,
+  removeAll,
+  untilConfigs,
   untilVerified,
 } from './preflights.ts'
 import { Scene, toEntries } from './scene.ts'
@@ -35,13 +36,7 @@ beforeAll(async () => {
 })
 afterAll(() => building.stop())
 
-/** Every preflight is about all Modules: a test must not see those of the one before. */
-afterEach(async () => {
-  const { cluster } = building
-  for (const { metadata } of cluster.view.preflights.list()) await deletePreflight({ cluster }, metadata.name)
-  for (const { metadata } of cluster.view.modules.list()) await cluster.deleteModule(metadata.name, metadata.namespace)
-  await cluster.until('all are gone', () => cluster.view.images.list().length === 0)
-})
+afterEach(() => removeAll(building.cluster))
 
 /** A Module that is served on its node, and whose image for the other kernel is to be made. */
 async function open(name: string, how: { build?: Build; sign?: Sign }): Promise<Scene> {
@@ -73,7 +68,7 @@ it('builds an image to see that it can be, and pushes nothing', async () => {
   await scene.until('events', () => listJobEvents(scene).length === 2)
   expect(listJobEvents(scene)).toEqual(['BuildCreated', 'BuildSucceeded'])
   await deletePreflight(scene, 'to-see')
-  await scene.until('nothing is left', () => listConfigs(scene, 'to-see').length === 0)
+  await untilConfigs(scene, 'to-see', 0)
 })
 
 it('builds an image that a node then finds', async () => {
@@ -128,12 +123,10 @@ it('says that a build failed, until what it is made from is mended', async () =>
   await createPreflight(scene, 'to-fail')
   const first = await untilVerified(scene, 'to-fail', 'InProgress', { words: 'attempt 2 of 2 follows' })
   expect(first.statusReason).toMatch(/^verification is not finished yet: /)
-  clock.leap(15_000)
-  const last = await untilVerified(scene, 'to-fail', 'Failure')
+  const last = await clock.pass(15_000, untilVerified(scene, 'to-fail', 'Failure'))
   expect(last.statusReason).toMatch(/^verified image does not exist and build\/sign failed: .*exit status 3/)
   await writeDockerfile(scene, from(scene))
-  clock.leap(60_000)
-  await untilVerified(scene, 'to-fail', 'Success')
+  await clock.pass(60_000, untilVerified(scene, 'to-fail', 'Success'))
 })
 
 it('builds once what two preflights want', async () => {
@@ -145,8 +138,7 @@ it('builds once what two preflights want', async () => {
   await untilVerified(scene, 'both-b', 'InProgress', { words: 'makes the same image' })
   letGo()
   await untilVerified(scene, 'both-a', 'Success')
-  clock.leap(10_000)
-  await untilVerified(scene, 'both-b', 'Success')
+  await clock.pass(10_000, untilVerified(scene, 'both-b', 'Success'))
   expect(countJobs(scene)).toEqual([1, 0])
 })
 

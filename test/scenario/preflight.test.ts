@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { Cluster, kernel56 } from './cluster.ts'
 import { LeapClock } from './leap-clock.ts'
 import {
@@ -10,6 +10,8 @@ import {
   listConfigs,
   misplacedFiles,
   pushFor,
+  removeAll,
+  untilConfigs,
   untilVerified,
 } from './preflights.ts'
 import { Scene } from './scene.ts'
@@ -18,12 +20,15 @@ import { preflightResource } from './view.ts'
 let cluster: Cluster
 const clock = new LeapClock()
 beforeAll(async () => {
-  cluster = await Cluster.start({ nodes: [] })
+  // The workers are not what is looked at here: theirs end well at once.
+  const rules = [{ match: { image: '^kmm-worker:' }, behaviour: { do: 'report' as const } }]
+  cluster = await Cluster.start({ nodes: [], rules })
   await cluster.startOperator({ clock })
 })
+afterEach(() => removeAll(cluster))
 afterAll(() => cluster.stop())
 
-it.concurrent('verifies an image that exists, for a kernel that no node has', async () => {
+it('verifies an image that exists, for a kernel that no node has', async () => {
   const scene = await Scene.open(cluster, 'pf-prebuilt')
   await pushFor(scene)
   await scene.create(containerImage(scene))
@@ -34,23 +39,22 @@ it.concurrent('verifies an image that exists, for a kernel that no node has', as
     /^verified image exists: .*pf-prebuilt:6\.1\.0-55-amd64: kmm_demo.* was built for 6\.1\.0-55-amd64/,
   )
   expect(entry.statusReason).toContain('is not signed')
-  const [config] = listConfigs(scene, 'pf-prebuilt')
+  const [config] = await untilConfigs(scene, 'pf-prebuilt', 1)
   expect(config?.metadata.name).toMatch(/^demo-preflight-[0-9a-f]{8}$/)
   expect(config?.spec).toMatchObject({ pushBuiltImage: false })
 })
 
-it.concurrent('says that an image is missing once the registry has said so, until it is pushed', async () => {
+it('says that an image is missing once the registry has said so, until it is pushed', async () => {
   const scene = await Scene.open(cluster, 'pf-missing')
   await scene.create(containerImage(scene))
   await createPreflight(scene, 'pf-missing')
   const missing = await untilVerified(scene, 'pf-missing', 'Failure')
   expect(missing.statusReason).toMatch(/^verified image does not exist: .*pf-missing:6\.1\.0-55-amd64/)
   await pushFor(scene)
-  clock.leap(300_000)
-  await untilVerified(scene, 'pf-missing', 'Success')
+  await clock.pass(60_000, untilVerified(scene, 'pf-missing', 'Success'))
 })
 
-it.concurrent('says of a wrong image what is wrong, until somebody pushes a better one under its name', async () => {
+it('says of a wrong image what is wrong, until somebody pushes a better one under its name', async () => {
   const scene = await Scene.open(cluster, 'pf-wrong')
   await pushFor(scene, kernel55, await misplacedFiles(kernel56, kernel55))
   await scene.create(containerImage(scene))
@@ -61,11 +65,10 @@ it.concurrent('says of a wrong image what is wrong, until somebody pushes a bett
   )
   await pushFor(scene)
   // Its failure makes the image doubtful, and that is asked about within two minutes.
-  clock.leap(120_000)
-  await untilVerified(scene, 'pf-wrong', 'Success')
+  await clock.pass(120_000, untilVerified(scene, 'pf-wrong', 'Success'))
 })
 
-it.concurrent('says that an image has nothing for the kernel, or not the module', async () => {
+it('says that an image has nothing for the kernel, or not the module', async () => {
   const scene = await Scene.open(cluster, 'pf-empty')
   await scene.create(await pushFor(scene, kernel56))
   await createPreflight(scene, 'pf-empty')
@@ -81,7 +84,7 @@ it.concurrent('says that an image has nothing for the kernel, or not the module'
   await untilVerified(scene, 'pf-empty', 'Success', { words: 'the image has no file in /firmware' })
 })
 
-it.concurrent('reports Modules without a mapping, with a broken one and without a loader, and verifies the others', async () => {
+it('reports Modules without a mapping, with a broken one and without a loader, and verifies the others', async () => {
   const scene = await Scene.open(cluster, 'pf-mapping')
   await pushFor(scene)
   const image = containerImage(scene)
@@ -101,14 +104,16 @@ it.concurrent('reports Modules without a mapping, with a broken one and without 
   })
   await createPreflight(scene, 'pf-mapping')
   await untilVerified(scene, 'pf-mapping', 'Success')
+  for (const module of ['unmapped', 'broken']) await untilVerified(scene, 'pf-mapping', 'Failure', { module })
+  await untilVerified(scene, 'pf-mapping', 'Success', { module: 'plugin' })
   const tell = (module: string) => findEntry(scene, 'pf-mapping', module)
-  expect(tell('unmapped')).toMatchObject({ verificationStatus: 'Failure', verificationStage: 'Done' })
+  expect(tell('unmapped')?.verificationStage).toBe('Done')
   expect(tell('unmapped')?.statusReason).toMatch(/^mapping not found: .*6\.1\.0-55-amd64/)
-  expect(tell('broken')).toMatchObject({ verificationStatus: 'Failure', verificationStage: 'Done' })
+  expect(tell('broken')?.verificationStage).toBe('Done')
   expect(tell('broken')?.statusReason).toMatch(/^mapping cannot be used: /)
-  expect(tell('plugin')).toMatchObject({ verificationStatus: 'Success', verificationStage: 'Done' })
+  expect(tell('plugin')?.verificationStage).toBe('Done')
   expect(tell('plugin')?.statusReason).toContain('has no moduleLoader')
-  expect(listConfigs(scene, 'pf-mapping')).toHaveLength(1)
+  await untilConfigs(scene, 'pf-mapping', 1)
 
   await scene.cluster.patchModule(
     { moduleLoader: { container: { kernelMappings: [{ regexp: '^6', containerImage: image }] } } },
@@ -120,7 +125,7 @@ it.concurrent('reports Modules without a mapping, with a broken one and without 
   await scene.until('the entry is pruned', () => tell('broken') === undefined)
 })
 
-it.concurrent('keeps several preflights apart, and leaves nothing of one that is deleted', async () => {
+it('keeps several preflights apart, and leaves nothing of one that is deleted', async () => {
   const scene = await Scene.open(cluster, 'pf-two')
   await pushFor(scene)
   await scene.create(containerImage(scene))
@@ -128,18 +133,17 @@ it.concurrent('keeps several preflights apart, and leaves nothing of one that is
   await createPreflight(scene, 'pf-two-b', { kernelVersion: kernel56 })
   await untilVerified(scene, 'pf-two-a', 'Success', { words: kernel55 })
   await untilVerified(scene, 'pf-two-b', 'Failure', { words: 'verified image does not exist' })
-  expect(listConfigs(scene, 'pf-two-a')).toHaveLength(1)
-  expect(listConfigs(scene, 'pf-two-b')).toHaveLength(1)
+  await untilConfigs(scene, 'pf-two-a', 1)
+  await untilConfigs(scene, 'pf-two-b', 1)
   await deletePreflight(scene, 'pf-two-a')
-  await scene.until('nothing is left of it', () => listConfigs(scene, 'pf-two-a').length === 0)
+  await untilConfigs(scene, 'pf-two-a', 0)
   await pushFor(scene, kernel56)
-  clock.leap(300_000)
-  await untilVerified(scene, 'pf-two-b', 'Success')
+  await clock.pass(60_000, untilVerified(scene, 'pf-two-b', 'Success'))
   await deletePreflight(scene, 'pf-two-b')
-  await scene.until('nothing is left', () => listConfigs(scene, 'pf-two-b').length === 0)
+  await untilConfigs(scene, 'pf-two-b', 0)
 })
 
-it.concurrent('follows a change of the kernel, and leaves the time of a result that stays', async () => {
+it('follows a change of the kernel, and leaves the time of a result that stays', async () => {
   const scene = await Scene.open(cluster, 'pf-change')
   await pushFor(scene)
   await pushFor(scene, kernel56)
@@ -152,10 +156,10 @@ it.concurrent('follows a change of the kernel, and leaves the time of a result t
   const patch = { type: 'merge' as const, body: { spec: { kernelVersion: kernel56 } } }
   await cluster.sandbox.client.patch(preflightResource, { name: 'pf-change' }, patch)
   await untilVerified(scene, 'pf-change', 'Success', { words: kernel56 })
-  expect(listConfigs(scene, 'pf-change')).toHaveLength(1)
+  await untilConfigs(scene, 'pf-change', 1)
 })
 
-it.concurrent('waits for a registry that is away, and says so', async () => {
+it('waits for a registry that is away, and says so', async () => {
   const scene = await Scene.open(cluster, 'pf-outage')
   await pushFor(scene)
   const lift = cluster.sandbox.registry.fail({ repository: scene.repository, action: { do: 'answer', status: 503 } })
@@ -165,18 +169,18 @@ it.concurrent('waits for a registry that is away, and says so', async () => {
   expect(waiting).toMatchObject({ verificationStage: 'Image' })
   expect(waiting.statusReason).toMatch(/^verification is not finished yet: /)
   lift()
-  clock.leap(300_000)
-  await untilVerified(scene, 'pf-outage', 'Success')
+  await clock.pass(60_000, untilVerified(scene, 'pf-outage', 'Success'))
 })
 
-it.concurrent('gives way to a Module that is really called as its ModuleImagesConfig is', async () => {
+it('gives way to a Module that is really called as its ModuleImagesConfig is', async () => {
   const scene = await Scene.open(cluster, 'pf-name')
   await pushFor(scene)
   await pushFor(scene, kernel56)
   await scene.create(containerImage(scene))
   await createPreflight(scene, 'pf-name')
   await untilVerified(scene, 'pf-name', 'Success')
-  const name = listConfigs(scene, 'pf-name')[0]?.metadata.name ?? ''
+  const [first] = await untilConfigs(scene, 'pf-name', 1)
+  const name = first?.metadata.name ?? ''
   await scene.create(containerImage(scene), ({ metadata }) => {
     metadata.name = name
   })
@@ -186,7 +190,7 @@ it.concurrent('gives way to a Module that is really called as its ModuleImagesCo
     const config = cluster.view.images.get({ namespace: scene.name, name })
     return config?.metadata.ownerReferences?.[0]?.kind === 'Module'
   })
-  expect(listConfigs(scene, 'pf-name').map((config) => config.metadata.name)).not.toContain(name)
-  expect(listConfigs(scene, 'pf-name')).toHaveLength(2)
+  const configs = await untilConfigs(scene, 'pf-name', 2)
+  expect(configs.map((config) => config.metadata.name)).not.toContain(name)
   await scene.until('its image', () => cluster.condition('ImagesReady', name, scene.name)?.status === 'True')
 })

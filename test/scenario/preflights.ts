@@ -4,9 +4,9 @@ import type { ModuleImagesConfig } from '../../src/api/module-images-config.ts'
 import { readModulesTree } from '../../src/cli/demo/modules-image.ts'
 import { findPreflight } from '../../src/controllers/cluster/images-config.ts'
 import type { ImageFile } from '../../src/oci/image-builder.ts'
-import { exampleFiles } from './cluster.ts'
+import { type Cluster, exampleFiles } from './cluster.ts'
 import { type Scene, toEntries } from './scene.ts'
-import { preflightResource } from './view.ts'
+import { moduleResource, preflightResource } from './view.ts'
 
 /** A kernel for which examples/kmod holds compiled modules, and that no node of a scene runs. */
 export const kernel55 = '6.1.0-55-amd64'
@@ -34,6 +34,17 @@ export async function createPreflight(
 
 export async function deletePreflight({ cluster }: Pick<Scene, 'cluster'>, name: string): Promise<void> {
   await cluster.sandbox.client.delete(preflightResource, { name })
+}
+
+/** Deletes all preflights and Modules: every preflight is about all Modules, and a test must not see those of the one before. */
+export async function removeAll(cluster: Cluster): Promise<void> {
+  const { sandbox, view } = cluster
+  const { client } = sandbox
+  // What there is says the server: a view may lag, and show what is gone.
+  for (const { metadata } of (await client.list(preflightResource)).items)
+    await deletePreflight({ cluster }, metadata.name)
+  for (const { metadata } of (await client.list(moduleResource)).items) await client.delete(moduleResource, metadata)
+  await cluster.until('all are gone', () => view.modules.list().length + view.images.list().length === 0)
 }
 
 /** What a preflight says of a Module of the scene. */
@@ -71,6 +82,13 @@ export const listConfigs = ({ cluster, name }: Scene, preflight: string): Module
   cluster.view.images
     .list()
     .filter((config) => config.metadata.namespace === name && findPreflight(config)?.name === preflight)
+
+/** Waits until a preflight has so many ModuleImagesConfigs in the scene's namespace: their watch may lag behind its own. */
+export async function untilConfigs(scene: Scene, preflight: string, count: number): Promise<ModuleImagesConfig[]> {
+  const find = (): ModuleImagesConfig[] => listConfigs(scene, preflight)
+  await scene.until(`${count} ModuleImagesConfigs of ${preflight}`, () => find().length === count)
+  return find()
+}
 
 /** The tags in the scene's repository, sorted. */
 export async function listTags({ cluster, repository }: Scene): Promise<string[]> {
