@@ -8,8 +8,8 @@ export type PodBehaviour =
   | { do: 'unready' }
   /** Its containers exit with an error (default status 1), again after every restart. */
   | { do: 'crash'; afterMs?: number; exitCode?: number; message?: string }
-  /** Its containers exit with status 0. */
-  | { do: 'succeed'; afterMs?: number; message?: string }
+  /** Its containers exit with status 0, at once unless `when` is given: then as soon as that is fulfilled. */
+  | { do: 'succeed'; when?: Promise<unknown>; message?: string }
   /** Ends at once with the report of a worker that found nothing to do; its node's kernel stays as it is. */
   | { do: 'report' }
   /** Stays in ContainerCreating, as while a pull or a mount hangs. */

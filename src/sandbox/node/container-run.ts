@@ -71,6 +71,14 @@ function reportNothingDone({ settings: { backend }, pod }: ContainerRun): string
   return JSON.stringify(report)
 }
 
+/** Waits for something or for the pod's end; true when the pod is to end. */
+async function waitFor({ stopping, killed }: ContainerRun, what: Promise<unknown>): Promise<boolean> {
+  const either = AbortSignal.any([stopping, killed])
+  const ending = new Promise((resolve) => either.addEventListener('abort', resolve, { once: true }))
+  await Promise.race([what, ...(either.aborted ? [] : [ending])])
+  return either.aborted
+}
+
 /** Ends by itself, unless the pod is to end before. */
 async function endByItself(
   run: ContainerRun,
@@ -78,6 +86,11 @@ async function endByItself(
 ): Promise<ProcessEnd> {
   run.started(false)
   return (await wait(run, afterMs)) ? endInGoodOrder(run) : { exitCode, message }
+}
+
+async function succeed(run: ContainerRun, when: Promise<unknown>, message: string): Promise<ProcessEnd> {
+  run.started(false)
+  return (await waitFor(run, when)) ? endInGoodOrder(run) : { exitCode: 0, message }
 }
 
 async function runUntilTold(run: ContainerRun, readyAfterMs: number): Promise<ProcessEnd> {
@@ -92,7 +105,7 @@ export async function actContainers(run: ContainerRun, behaviour: PodBehaviour):
     case 'report':
       return endByItself(run, { message: reportNothingDone(run) })
     case 'succeed':
-      return endByItself(run, behaviour)
+      return succeed(run, behaviour.when ?? Promise.resolve(), behaviour.message ?? '')
     case 'crash':
       return endByItself(run, { exitCode: 1, ...behaviour })
     default:
