@@ -43,7 +43,8 @@ itEndsIn('UnloadForbidden', 'a new image under the policy Never, until the node 
   expect([scene.isReady, scene.pods.Load.size]).toEqual([true, 1])
   await scene.node.reboot()
   await scene.untilReady()
-  expect(cluster.nmc(scene.name)?.status?.modules?.[0]?.config?.containerImage).toBe(scene.image('2'))
+  const loadedImage = () => cluster.nmc(scene.name)?.status?.modules?.[0]?.config?.containerImage
+  await scene.until('the new image', () => loadedImage() === scene.image('2'))
   expect(scene.pods.Unload.size).toBe(0)
 })
 
@@ -62,5 +63,10 @@ itEndsIn('ModuleClaimed', 'a kernel module that another Module has, until that i
   expect(cluster.nmc(scene.name)?.spec?.modules?.map(({ name }) => name)).toEqual(['first'])
   await scene.delete('first')
   await scene.untilReady()
-  expect(cluster.nmc(scene.name)?.spec?.modules?.map(({ name }) => name)).toEqual(['demo'])
+  const planned = () =>
+    cluster
+      .nmc(scene.name)
+      ?.spec?.modules?.map(({ name }) => name)
+      .join()
+  await scene.until('the plan has it alone', () => planned() === 'demo')
 })

@@ -110,7 +110,8 @@ export class Rollout {
     if (JSON.stringify(this.labels) !== labels) return false
     const key = getSchedulePodVersionLabelName(this.scene.name, this.name)
     return this.plugins.some(
-      ({ metadata, status }) => metadata?.labels?.[key] === version && status?.phase === 'Running',
+      ({ metadata: { labels, deletionTimestamp } = {}, status }) =>
+        labels?.[key] === version && deletionTimestamp === undefined && status?.phase === 'Running',
     )
   }
 

@@ -142,6 +142,7 @@ async function loadAndForget(): Promise<string> {
   const image = await cluster.push(kernel56)
   await cluster.createModule(demoModule(image))
   await cluster.until('the Module is ready', () => cluster.condition('Ready')?.status === 'True')
+  await cluster.until('its worker pod is deleted', () => cluster.operatorWrites().includes('delete pods'))
   await cluster.until('no worker pod is left', () => cluster.view.pods.list().length === 0)
   await stop()
   const { client } = cluster.sandbox
@@ -218,8 +219,9 @@ it('takes over from the Go operator without unloading, loading or relabelling an
   await writeImages(image, 'demo')
   await cluster.quiet()
   const history = cluster.kernel().history
+  const isLabelled = (): boolean => [readyLabel, targetLabel, pluginReadyLabel].every((key) => key in cluster.labels())
+  await cluster.until('the labels of the node', isLabelled)
   const labels = cluster.labels()
-  expect(Object.keys(labels)).toEqual(expect.arrayContaining([readyLabel, targetLabel, pluginReadyLabel]))
   const [daemonSet] = (await cluster.sandbox.client.list(daemonSets, {})).items
   const from = cluster.sandbox.writes.length
   await cluster.startOperator()
