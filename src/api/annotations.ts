@@ -12,6 +12,8 @@ export const modulesOrderAnnotation = 'kmm.node.kubernetes.io/modules-order'
 export const workerRegistryAnnotation = 'kmm.node.kubernetes.io/worker-registry'
 /** On a worker pod whose kmod image the kubelet mounts: `volume`; else absent. KMM's own, unknown upstream. */
 export const workerImageSourceAnnotation = 'kmm.node.kubernetes.io/worker-image-source'
+/** On a worker pod that removes modules: those that other Modules of the node ask for, one a line. KMM's own, unknown upstream. */
+export const workerSparedAnnotation = 'kmm.node.kubernetes.io/worker-spared-modules'
 /** On a build or sign pod: hash of everything that the attempt is made from. */
 export const jobHashAnnotation = 'kmm.node.kubernetes.io/last-hash'
 /** On a build pod: the Dockerfile, which the builder reads as a file: what was hashed is what is built (upstream has it on sign pods). */

@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { findLoadOrder, parseModulesBuiltin, parseModulesDep } from './dependencies.ts'
 import { isModuleName, isSameModule, normalizeModuleName, parseModuleFileName } from './module-name.ts'
-import { formatSoftdeps } from './softdep.ts'
+import { formatSoftdep, formatSoftdeps, parseSoftdeps } from './softdep.ts'
+import { formatSparedModules, parseSparedModules } from './spared-modules.ts'
 
 describe('module names', () => {
   it.each([
@@ -84,5 +85,26 @@ describe('soft dependencies', () => {
     [[], ''],
   ])('of %j are written a line each', (order, text) => {
     expect(formatSoftdeps(order)).toBe(text)
+  })
+
+  it('are read from modules.softdep and written again', () => {
+    const text = '# a comment\n\nsoftdep a pre: b c post: d\nsoftdep e post: f\nsoftdep g\nalias x y\nsoftdep\n'
+    const softdeps = parseSoftdeps(text)
+    expect(softdeps).toEqual([
+      { name: 'a', pre: ['b', 'c'], post: ['d'] },
+      { name: 'e', pre: [], post: ['f'] },
+      { name: 'g', pre: [], post: [] },
+    ])
+    const written = softdeps.map(formatSoftdep).join('')
+    expect(written).toBe('softdep a pre: b c post: d\nsoftdep e post: f\nsoftdep g\n')
+    expect(parseSoftdeps(written)).toEqual(softdeps)
+  })
+})
+
+describe('the names that are spared', () => {
+  it('are a line each, in the kernel’s spelling, and nothing but names', () => {
+    expect(parseSparedModules(formatSparedModules(['a', 'b']))).toEqual(['a', 'b'])
+    expect(parseSparedModules('snd-foo\nsnd_foo\n../x\n-rf\n\na b\nc')).toEqual(['snd_foo', 'c'])
+    expect(parseSparedModules('')).toEqual([])
   })
 })

@@ -50,9 +50,12 @@ export function formatUnloadArguments(modprobe: ModprobeInput): string[] {
   ]
 }
 
-/** Arguments of modprobe that remove in-tree modules, from the host's own tree: `-rv names` (upstream: worker, load). */
-export function formatInTreeRemovalArguments(moduleNames: readonly string[]): string[] {
-  return ['-rv', ...moduleNames]
+/**
+ * Arguments of modprobe that remove in-tree modules, from the host's own tree: `-rv names` (upstream: worker, load); or from
+ * what stands for it below `directory`.
+ */
+export function formatInTreeRemovalArguments(moduleNames: readonly string[], directory?: string): string[] {
+  return [...(directory === undefined ? ['-rv'] : ['-rvd', directory]), ...moduleNames]
 }
 
 /** The modules that an unload names, in its order: the whole loading order, or the one module. */

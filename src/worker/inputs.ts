@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type CredentialStore, mergeCredentials, parseDockerConfig } from '../oci/credentials.ts'
 import { parseRegistrySettings, type RegistrySettings } from '../oci/settings.ts'
+import { parseSparedModules } from '../kmod/spared-modules.ts'
 import { describeError } from '../errors/error.ts'
 import { type Host, locate } from './host.ts'
 
@@ -10,6 +11,15 @@ const folder = '/etc/kmm-worker'
 /** The namespace of the Module, as the pod says it; empty where it does not. */
 export async function readNamespace(host: Pick<Host, 'root'>): Promise<string> {
   return (await readFile(locate(host, `${folder}/namespace`), 'utf8').catch(() => '')).trim()
+}
+
+/**
+ * The kernel modules, as the kernel spells them, that the node's other Modules ask for and that must not be taken out along
+ * with others; none where the pod does not say, as one of an earlier operator.
+ */
+export async function readSparedModules(host: Pick<Host, 'root'>): Promise<string[]> {
+  const text = await readFile(locate(host, `${folder}/spared-modules`), 'utf8').catch(() => '')
+  return parseSparedModules(text)
 }
 
 /** How registries are reached: mirrors, proxy and certificates from the operator's configuration. */

@@ -13,6 +13,7 @@ import { describeModprobeStop } from './modprobe-stop.ts'
 import { readMountedImage } from './mounted-image.ts'
 import { pullForLoad, type PulledImage } from './pull.ts'
 import { measure, type RunContext, type RunResult, toPullContext } from './run-context.ts'
+import { readSpared, remarkOnTaken, spareInTree } from './spare.ts'
 import { type UnpackedImage, unpackImage } from './unpack.ts'
 import { listWantedModules } from './wanted-modules.ts'
 import { WorkerError } from './worker-error.ts'
@@ -34,7 +35,7 @@ export async function load(context: RunContext): Promise<RunResult> {
     return { alreadyLoaded: true, message: describeLoaded('was loaded already', context, notes) }
   }
   await setUpFirmwarePath(context)
-  await measure(context, 'modprobe', () => removeInTreeModules(context, comparison))
+  notes.push(...(await measure(context, 'modprobe', () => removeInTreeModules(context, comparison))))
   await installFirmware(context, unpacked)
   await insertModules(context, modules)
   notes.push(...(await findWhatIsNotLoaded(context)))
@@ -56,10 +57,11 @@ async function setUpFirmwarePath({ host, firmwarePath, log }: RunContext): Promi
   if (firmwarePath !== undefined) await setFirmwareClassPath(host, firmwarePath, log)
 }
 
-async function removeInTreeModules(context: RunContext, comparison: Comparison): Promise<void> {
+/** Answers remarks for the report. */
+async function removeInTreeModules(context: RunContext, comparison: Comparison): Promise<string[]> {
   const { host, config, log } = context
   const names = listInTreeModules(config)
-  if (names.length === 0) return
+  if (names.length === 0) return []
   const plan = planInTreeRemoval({
     names,
     loaded: await readLoadedModules(host, names),
@@ -67,10 +69,12 @@ async function removeInTreeModules(context: RunContext, comparison: Comparison):
     alreadyLoaded: comparison.loadedAsWanted,
   })
   for (const { name, why } of plan.kept) log(`The in-tree module ${name} is not removed: ${why}.`)
-  if (plan.remove.length === 0) return
-  const result = await runModprobe(context, formatInTreeRemovalArguments(plan.remove))
-  if (result.status === 0) return
-  await failInTreeRemoval(context, plan.remove, result)
+  if (plan.remove.length === 0) return []
+  const directory = await spareInTree(context, plan.remove)
+  const spared = await readSpared(context)
+  const result = await runModprobe(context, formatInTreeRemovalArguments(plan.remove, directory))
+  const remarks = await remarkOnTaken(context, spared)
+  return result.status === 0 ? remarks : failInTreeRemoval(context, plan.remove, result)
 }
 
 async function failInTreeRemoval(

@@ -8,7 +8,7 @@ import { createRegistry, type RegistryOptions } from '../oci/registry.ts'
 import { parseCommandLine, type WorkerCommand } from './command-line.ts'
 import { parseConfig } from './config.ts'
 import { type Host, locate } from './host.ts'
-import { readCredentials, readNamespace, readSettings } from './inputs.ts'
+import { readCredentials, readNamespace, readSettings, readSparedModules } from './inputs.ts'
 import { load } from './load.ts'
 import { findRegistryTls } from './pull.ts'
 import { createFirstReport, createReport, type Outcome } from './report.ts'
@@ -100,7 +100,8 @@ async function runConfig(
       log,
     })
     const { firmwarePath, imageFolder } = command
-    const given = { host, config, firmwarePath, imageFolder, log, signal, graceMs, durationsMs }
+    const spared = await readSparedModules(host)
+    const given = { host, config, firmwarePath, imageFolder, spared, log, signal, graceMs, durationsMs }
     return await runAction(command, { ...given, registry, cache })
   } finally {
     await registry.close()

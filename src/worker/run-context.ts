@@ -15,6 +15,8 @@ export interface RunContext {
   firmwarePath: string | undefined
   /** Where the kubelet has mounted the image; undefined when the worker is to pull it. */
   imageFolder: string | undefined
+  /** Kernel modules, as the kernel spells them, that the node's other Modules ask for. */
+  spared: readonly string[]
   log: (line: string) => void
   signal: AbortSignal
   /** How long a modprobe that runs may go on after the signal. */

@@ -10,10 +10,16 @@ export interface IndexedModule {
 
 /**
  * Lists what modprobe has to know to remove modules of which no image is at hand: the named modules and those that they use,
- * as the kernel tells by their holders. Of the kernel's own tree only named ones are listed: the rest is not KMM's to remove.
+ * as the kernel tells by their holders. Of the kernel's own tree only named ones are listed: the rest is not KMM's to remove,
+ * nor is what other Modules ask for (`spared`).
  */
-export function listForUnload(all: readonly LoadedModule[], names: readonly string[]): IndexedModule[] {
-  const isOurs = ({ name, isOutOfTree }: LoadedModule): boolean => isOutOfTree || names.includes(name)
+export function listForUnload(
+  all: readonly LoadedModule[],
+  names: readonly string[],
+  spared: readonly string[] = [],
+): IndexedModule[] {
+  const isOurs = ({ name, isOutOfTree }: LoadedModule): boolean =>
+    names.includes(name) || (isOutOfTree && !spared.includes(name))
   const ours = new Map(all.filter(isOurs).map((module) => [module.name, module]))
   const dependenciesOf = (name: string): string[] =>
     [...ours.values()].filter((module) => module.holders.includes(name)).map((module) => module.name)
@@ -45,6 +51,14 @@ export async function writeUnloadIndex(folder: string, modules: readonly Indexed
   await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true })
   for (const { name } of modules) await writeFile(join(folder, `${name}.ko`), '')
+  await writeDependencies(folder, lines)
+}
+
+/** Writes the lines of `modules.dep` (by module name, without newlines) as text and as modprobe reads them. */
+export async function writeDependencies(
+  folder: string,
+  lines: readonly { key: string; value: string }[],
+): Promise<void> {
   await writeFile(join(folder, 'modules.dep'), lines.map(({ value }) => `${value}\n`).join(''))
   await writeFile(join(folder, 'modules.dep.bin'), formatModuleIndex(lines))
 }

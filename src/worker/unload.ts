@@ -13,6 +13,7 @@ import { describeModprobeStop } from './modprobe-stop.ts'
 import { findMountedBefore } from './mounted-image.ts'
 import { pullForUnload, type PulledImage } from './pull.ts'
 import { measure, type RunContext, type RunResult, toPullContext } from './run-context.ts'
+import { readSpared, remarkOnTaken, spareInImage } from './spare.ts'
 import { listForUnload, writeUnloadIndex } from './unload-index.ts'
 import { isSameKernel, type UnpackedImage, unpackImage } from './unpack.ts'
 import { listWantedModules } from './wanted-modules.ts'
@@ -90,30 +91,34 @@ async function fetchImage(
   }
 }
 
-/** Removes the modules. Where the image does not know them, modprobe learns of them from the kernel. */
+/** Removes the modules, and nothing that others ask for. Where the image does not know them, modprobe learns of them from the kernel. */
 async function removeLoaded(
   context: RunContext,
   names: readonly string[],
   { loaded, modules }: { loaded: readonly LoadedModule[]; modules: ImageModules | undefined },
 ): Promise<string> {
-  const { host, config, log } = context
+  const { host, config, log, spared } = context
+  const folder = join(modprobeDirectory(config.modprobe.dirName), 'lib/modules', host.kernelRelease)
   const unknown = loaded.filter(({ name }) => !modules?.isIndexed(name))
   if (unknown.length > 0) {
     const all = loaded.map((module) => module.name)
     log(`Unloading ${all.join(', ')} by what the kernel says of them.`)
-    const folder = join(modprobeDirectory(config.modprobe.dirName), 'lib/modules', host.kernelRelease)
-    await writeUnloadIndex(locate(host, folder), listForUnload(await readAllLoadedModules(host), all))
+    await writeUnloadIndex(locate(host, folder), listForUnload(await readAllLoadedModules(host), all, spared))
+  } else {
+    await spareInImage(context, folder, names)
   }
   return measure(context, 'modprobe', () => removeModules(context, names))
 }
 
 async function removeModules(context: RunContext, names: readonly string[]): Promise<string> {
   const { host, config } = context
+  const spared = await readSpared(context)
   const result = await runModprobe(context, formatUnloadArguments(config.modprobe))
+  const remarks = await remarkOnTaken(context, spared)
   if (result.killed) throw describeModprobeStop(context, result)
   const left = await readLoadedModules(host, names)
   const target = config.modprobe.moduleName ?? (config.modprobe.rawArgs?.unload ?? []).join(' ')
-  if (result.status === 0 && left.length === 0) return `${target} is unloaded`
+  if (result.status === 0 && left.length === 0) return [`${target} is unloaded`, ...remarks].join('; ')
   const failure = classifyModprobeFailure({
     action: 'unload',
     moduleName: target,

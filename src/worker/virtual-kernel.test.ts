@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -54,10 +63,15 @@ function write(path: string, text: string): void {
 
 /** Pushes an image with these modules, indexed together with what the tree has besides. */
 async function push(
-  modules: readonly Omit<ModuleFileInput, 'release'>[],
+  modules: readonly (Omit<ModuleFileInput, 'release'> & Pick<TreeModule, 'softdep'>)[],
   others: readonly TreeModule[] = [],
 ): Promise<string> {
-  const own = modules.map((module) => ({ path: `${module.name}.ko`, name: module.name, depends: module.depends ?? [] }))
+  const own = modules.map(({ name, depends = [], softdep }) => ({
+    path: `${name}.ko`,
+    name,
+    depends,
+    ...(softdep === undefined ? {} : { softdep }),
+  }))
   const index = Object.entries(buildModuleTreeFiles([...own, ...others]))
   const entries: LayerEntry[] = [
     ...modules.map((module) => ({
@@ -181,6 +195,123 @@ describe('an unload whose image is gone from registry and node', () => {
     const report = await run('unload', image, { moduleName: 'mod_a' })
     expect(report).toMatchObject({ reason: 'ModuleInUse' })
     expect(report?.message).toContain('user_x')
+  })
+})
+
+describe('what other Modules ask for', () => {
+  const stack = [
+    { name: 'top', srcversion: 'T', depends: ['base', 'own'] },
+    { name: 'base', srcversion: 'B' },
+    { name: 'own', srcversion: 'O' },
+  ]
+  const removals = (): string[] =>
+    kernel.history.filter(({ action }) => action === 'remove').map((event) => event.module)
+  const spare = (...names: string[]): void =>
+    write('etc/kmm-worker/spared-modules', names.map((name) => `${name}\n`).join(''))
+
+  it('goes with the last that used it where nobody asks for it', async () => {
+    const image = await push(stack)
+    await run('load', image, { moduleName: 'top' })
+    spare('other')
+    expect(await run('unload', image, { moduleName: 'top' })).toMatchObject({ reason: 'Unloaded' })
+    expect(loadedNames()).toEqual([])
+    expect(existsSync(join(root, 'tmp', tree, '../.kmm-whole-6.1.0-56-amd64'))).toBe(false)
+  })
+
+  it('stays when the last that used it is unloaded, and what nobody asks for goes', async () => {
+    const image = await push(stack)
+    await run('load', image, { moduleName: 'top' })
+    spare('base', 'other')
+    expect(await run('unload', image, { moduleName: 'top' }), logs.join('\n')).toMatchObject({
+      reason: 'Unloaded',
+      message: 'top is unloaded',
+    })
+    expect(loadedNames()).toEqual(['base'])
+    expect(logs).toContain('Running: modprobe -rvd /tmp/opt top')
+    expect(logs).toContain('base is not removed along with top: another Module asks for it.')
+    expect(logs).toContain('modprobe: rmmod own')
+  })
+
+  it('stays also where no image is at hand', async () => {
+    const image = await push(stack)
+    await run('load', image, { moduleName: 'top' })
+    spare('base')
+    rmSync(join(root, 'var/lib/kmm/cache'), { recursive: true })
+    await registry.stop()
+    expect(await run('unload', image, { moduleName: 'top' }), logs.join('\n')).toMatchObject({ reason: 'Unloaded' })
+    expect(loadedNames()).toEqual(['base'])
+  })
+
+  it('stays when it is a soft dependency, and the others of these go with what they need', async () => {
+    const softdep = 'pre: soft base post: late'
+    const image = await push([
+      { name: 'top', srcversion: 'T', softdep },
+      { name: 'soft', srcversion: 'S', depends: ['own'] },
+      { name: 'late', srcversion: 'L', depends: ['deep'] },
+      { name: 'base', srcversion: 'B' },
+      { name: 'own', srcversion: 'O' },
+      { name: 'deep', srcversion: 'D' },
+    ])
+    await run('load', image, { moduleName: 'top' })
+    expect(loadedNames().sort()).toEqual(['base', 'deep', 'late', 'own', 'soft', 'top'])
+    spare('base', 'deep')
+    expect(await run('unload', image, { moduleName: 'top' }), logs.join('\n')).toMatchObject({ reason: 'Unloaded' })
+    expect(loadedNames().sort()).toEqual(['base', 'deep'])
+    expect(removals()).toEqual(['late', 'top', 'soft', 'own'])
+  })
+
+  it('does not keep what the Module asks for itself, and says who uses that', async () => {
+    const image = await push(stack)
+    await run('load', image, { moduleName: 'top' })
+    spare('top')
+    const report = await run('unload', image, { moduleName: 'base' })
+    expect(report).toMatchObject({ reason: 'ModuleInUse' })
+    expect(report?.message).toContain('in use by top')
+    expect(loadedNames().sort()).toEqual(['base', 'own', 'top'])
+  })
+
+  it('is taken along by a raw command line, and the report says so', async () => {
+    const image = await push(stack)
+    spare('base')
+    const rawArgs = { load: ['-d', '/tmp/opt', 'top'], unload: ['-rd', '/tmp/opt', 'top'] }
+    await run('load', image, { rawArgs })
+    const report = await run('unload', image, { rawArgs })
+    expect(report?.message).toMatch(/is unloaded; base has left the kernel as well, which another Module/)
+    expect(loadedNames()).toEqual([])
+  })
+
+  it('goes where the Module removes what uses its own, and the log says so', async () => {
+    const image = await push(stack)
+    await run('load', image, { moduleName: 'top' })
+    spare('top')
+    await run('unload', image, { moduleName: 'base', args: { load: ['-v'], unload: ['--remove-holders'] } })
+    expect(loadedNames()).toEqual([])
+    expect(logs.join('\n')).toContain('Warning: top has left the kernel as well, which another Module')
+  })
+
+  it('stays when in-tree modules that used it are replaced', async () => {
+    for (const name of ['base', 'own']) kernel.addInTree(name)
+    kernel.addInTree('top', { depends: ['base', 'own'] })
+    for (const name of ['base', 'own']) kernel.insertInTree(name)
+    kernel.insertInTree('top')
+    const image = await push([{ name: 'top', srcversion: 'OURS' }])
+    spare('base')
+    const wanted = { moduleName: 'top', inTreeModulesToRemove: ['top'] }
+    expect(await run('load', image, wanted), logs.join('\n')).toMatchObject({ reason: 'Loaded' })
+    expect(removals()).toEqual(['top', 'own'])
+    expect(loadedNames().sort()).toEqual(['base', 'top'])
+    expect(logs).toContain('Running: modprobe -rvd /tmp/.kmm-in-tree top')
+  })
+
+  it('goes where the Module lists it for removal, and the report says so', async () => {
+    for (const name of ['base', 'mine']) kernel.insertInTree(name)
+    const image = await push([{ name: 'top', srcversion: 'OURS' }])
+    spare('base')
+    const report = await run('load', image, { moduleName: 'top', inTreeModulesToRemove: ['base'] })
+    expect(report?.message).toBe(
+      'top is loaded; base has left the kernel as well, which another Module on this node asks for',
+    )
+    expect(logs).toContain('Running: modprobe -rv base')
   })
 })
 

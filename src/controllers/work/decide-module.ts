@@ -13,7 +13,9 @@ import { recordDoubt, settle } from './settle.ts'
 import { decideStart } from './start.ts'
 import { describeVolumeFailure, overOnceMounted, pendingVolumeAdvice, type WaitingWords } from './volume-failure.ts'
 import { tellVanished } from './vanished.ts'
+import { isUnaware } from './spared.ts'
 import { sameWork, type Worker } from './worker.ts'
+import type { WorkerIntent } from './worker-intent.ts'
 import type { FailedAttempt } from './worker-state.ts'
 
 /** A pod that cannot do its work is replaced after this time: a new one sees other pull secrets, another worker image. */
@@ -113,12 +115,25 @@ function isRepeatedLoad(module: ObservedModule, { goal, worker }: WorkerContext)
   return goal.kind === 'converged' && module.entry !== undefined && intent.action === 'Load' && state.kind === 'running'
 }
 
+function decideSameWork(
+  module: ObservedModule,
+  { worker, observed }: WorkerContext,
+  intent: WorkerIntent,
+  nowMs: number,
+): PodDecision {
+  if (worker.deleting) return { waits: [makeWait('WorkerRunning', `pod ${worker.podName} is being deleted`)] }
+  const isUninformed = isUnaware(worker, module, observed)
+  if (isUninformed && worker.state.kind === 'running') return decideSuperseded(module, worker, observed.node)
+  // It may know of more than it has to.
+  const { sparedModules } = worker.intent
+  const isCurrent = !isUninformed && observed.hashOfIntent({ ...intent, sparedModules }) === worker.hash
+  return decideWithMatching(module, worker, isCurrent, nowMs)
+}
+
 function decideWithWorker(module: ObservedModule, context: WorkerContext, nowMs: number): PodDecision {
   const { goal, worker, observed } = context
   if (goal.kind === 'run' && sameWork(goal.intent, worker.intent)) {
-    const decision = worker.deleting
-      ? { waits: [makeWait('WorkerRunning', `pod ${worker.podName} is being deleted`)] }
-      : decideWithMatching(module, worker, observed.hashOfIntent(goal.intent) === worker.hash, nowMs)
+    const decision = decideSameWork(module, context, goal.intent, nowMs)
     // Nobody will learn from it any more what it did, and perhaps it is not made again.
     const isEnding = worker.deleting || worker.state.kind === 'lost'
     return isEnding ? { ...decision, loaded: recordDoubt(module, worker, observed.node) } : decision

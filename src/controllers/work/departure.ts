@@ -13,7 +13,7 @@ export type Departure =
   /** Nothing is done about it for now. */
   | { kind: 'hold'; reason: Reason; message: string }
 
-type Held = Extract<Departure, { kind: 'hold' }>
+export type Held = Extract<Departure, { kind: 'hold' }>
 
 const unload: Departure = { kind: 'unload' }
 const hold = (reason: Reason, message: string): Held => ({ kind: 'hold', reason, message })

@@ -3,6 +3,7 @@ import { cutTrailingPlus } from '../../kernel/kernel-version.ts'
 import { findInKernel, isLoadedAsWanted, type LoadedItem } from '../cluster/module-on-node.ts'
 import { decideDeparture, type Departure, findHandOver, findIncoming, findNewerPlan } from './departure.ts'
 import type { ObservedModule, ObservedNode } from './observed.ts'
+import { findUnaware, tellSpared } from './spared.ts'
 import { intentOf, type WorkerIntent } from './worker-intent.ts'
 
 /** What should happen to one Module on one node, whatever pods run at present. */
@@ -26,7 +27,7 @@ function unloadGoal(loaded: LoadedItem, module: ObservedModule, observed: Observ
   if (incoming) return incoming
   const { operatorNamespace } = observed
   const podNamespace = module.namespaceTerminating ? operatorNamespace : module.namespace
-  return { kind: 'run', intent: { ...intentOf('Unload', loaded), podNamespace } }
+  return { kind: 'run', intent: tellSpared({ ...intentOf('Unload', loaded), podNamespace }, module, observed) }
 }
 
 function chooseWithoutEntry(module: ObservedModule, observed: ObservedNode): Goal {
@@ -50,5 +51,6 @@ export function chooseGoal(module: ObservedModule, observed: ObservedNode): Goal
   // Two versions of one module cannot be loaded together: the old one goes first.
   if (loaded && !sameKernelState(entry.config, loaded.config) && !isTriedUnheard(module, loaded))
     return unloadGoal(loaded, module, observed)
-  return findNewerPlan(module) ?? findHandOver(module, observed) ?? { kind: 'run', intent: intentOf('Load', entry) }
+  const held = findNewerPlan(module) ?? findHandOver(module, observed) ?? findUnaware(module, observed)
+  return held ?? { kind: 'run', intent: tellSpared(intentOf('Load', entry), module, observed) }
 }

@@ -6,6 +6,7 @@ import {
   workerConfigAnnotation,
   workerHashAnnotation,
   workerModuleVersionAnnotation,
+  workerSparedAnnotation,
   workerTolerationsAnnotation,
 } from '../../api/annotations.ts'
 import { moduleNameLabel, moduleNamespaceLabel, workerActionLabel } from '../../api/labels.ts'
@@ -42,6 +43,7 @@ describe('a worker pod that the operator made', () => {
     ['a load', intent],
     ['a load without tolerations and credentials', loadIntent({ tolerations: [] })],
     ['an unload', unloadIntent()],
+    ['an unload that spares what others ask for', { ...unloadIntent(), sparedModules: ['base', 'other'] }],
     ["an unload in the operator's namespace", { ...unloadIntent(), podNamespace: 'kmm-operator-system' }],
   ])('is read back as it was meant: %s', (_title, each) => {
     expect(read(viewWorker(each))?.intent).toEqual(each)
@@ -75,6 +77,7 @@ describe('a pod that the operator did not make', () => {
       annotate(pod, { [workerCredentialsAnnotation]: '{"serviceAccountName":"x","podNamespace":"ns"}' }),
     ],
     ['other tolerations', annotate(pod, { [workerTolerationsAnnotation]: '' })],
+    ['other modules to spare', annotate(pod, { [workerSparedAnnotation]: 'base\n' })],
     ['another version', annotate(pod, { [workerModuleVersionAnnotation]: '3' })],
     ['another action', label(pod, { [workerActionLabel]: 'Unload' })],
     ['no action', label(pod, { [workerActionLabel]: 'Reload' })],

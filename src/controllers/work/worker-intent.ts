@@ -2,6 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { stringify } from 'yaml'
 import type { Toleration } from '../../api/core.generated.ts'
 import type { ImageSource } from '../../api/operator-config.ts'
+import { formatSparedModules } from '../../kmod/spared-modules.ts'
 import type { ModuleConfig, NodeModuleItem, NodeModuleStatusItem } from '../../api/node-modules-config.ts'
 
 /**
@@ -24,6 +25,8 @@ export interface WorkerIntent {
   version: string
   /** Where the pod runs: the Module's namespace, or the operator's when that one is going away. */
   podNamespace: string
+  /** Kernel modules that other Modules of the node ask for, where the worker removes any. */
+  sparedModules: readonly string[]
 }
 
 /** The intent to load what the plan asks for, or to unload what the status says is loaded. */
@@ -41,6 +44,7 @@ export function intentOf(
     tolerations: item.tolerations ?? [],
     version: item.version ?? '',
     podNamespace: item.namespace,
+    sparedModules: [],
   }
 }
 
@@ -70,6 +74,7 @@ export interface HashedParts {
   tolerations: string
   version: string
   imageSource: ImageSource
+  spared: string
 }
 
 /** The hash by which the operator knows its own worker pods: an HMAC, so that nobody else can make one. */
@@ -83,8 +88,9 @@ export function hashWorker(key: Buffer, parts: HashedParts): string {
     parts.credentials,
     parts.tolerations,
     parts.version,
-    // Pods that were made before there was a choice keep their hash.
+    // Pods that were made before there was a choice, or anything to spare, keep their hash.
     ...(parts.imageSource === 'worker' ? [] : [parts.imageSource]),
+    ...(parts.spared === '' ? [] : [{ spared: parts.spared }]),
   ])
   return createHmac('sha256', key).update(text).digest('hex')
 }
@@ -113,6 +119,7 @@ export function hashIntent(
     tolerations: formatWorkerTolerations(intent.tolerations),
     version: intent.version,
     imageSource: chooseImageSource(intent, configured),
+    spared: formatSparedModules(intent.sparedModules),
   })
 }
 

@@ -6,11 +6,13 @@ import {
   workerImageSourceAnnotation,
   workerModuleVersionAnnotation,
   workerRegistryAnnotation,
+  workerSparedAnnotation,
   workerTolerationsAnnotation,
 } from '../../api/annotations.ts'
 import { moduleNameLabel, moduleNamespaceLabel, workerActionLabel } from '../../api/labels.ts'
 import type { ImageSource } from '../../api/operator-config.ts'
 import { formatSoftdeps } from '../../kmod/softdep.ts'
+import { formatSparedModules } from '../../kmod/spared-modules.ts'
 import { buildImageVolume, imageFolder } from './image-volume.ts'
 import {
   chooseImageSource,
@@ -66,6 +68,9 @@ function buildAnnotations(input: WorkerPodInput): Record<string, string> {
     ...(usesImageVolume(input) ? { [workerImageSourceAnnotation]: 'volume' } : {}),
     ...(tolerations === '' ? {} : { [workerTolerationsAnnotation]: tolerations }),
     ...(intent.version === '' ? {} : { [workerModuleVersionAnnotation]: intent.version }),
+    ...(intent.sparedModules.length === 0
+      ? {}
+      : { [workerSparedAnnotation]: formatSparedModules(intent.sparedModules) }),
     ...(settings.registrySettings === '' ? {} : { [workerRegistryAnnotation]: settings.registrySettings }),
     ...(intent.action === 'Load' && order.length > 0 ? { [modulesOrderAnnotation]: formatSoftdeps(order) } : {}),
   }
@@ -87,6 +92,7 @@ function buildConfigVolume(input: WorkerPodInput): Volume {
   const items = [
     annotationFile('config.yaml', workerConfigAnnotation),
     annotationFile('registry.yaml', workerRegistryAnnotation),
+    annotationFile('spared-modules', workerSparedAnnotation),
     { path: 'namespace', fieldRef: { fieldPath: 'metadata.namespace' } },
   ]
   return { name: 'config', projected: { sources: [{ downwardAPI: { items } }, ...secretSources] } }

@@ -4,6 +4,7 @@ import {
   workerHashAnnotation,
   workerImageSourceAnnotation,
   workerModuleVersionAnnotation,
+  workerSparedAnnotation,
   workerTolerationsAnnotation,
 } from '../../api/annotations.ts'
 import type { Toleration } from '../../api/core.generated.ts'
@@ -11,6 +12,7 @@ import { moduleNameLabel, moduleNamespaceLabel, workerActionLabel } from '../../
 import { sameKernelState } from '../../api/module-config.ts'
 import type { ImageSource } from '../../api/operator-config.ts'
 import type { ModuleConfig, NodeModuleItem } from '../../api/node-modules-config.ts'
+import { parseSparedModules } from '../../kmod/spared-modules.ts'
 import type { PodView } from '../cluster/pod-view.ts'
 import { hashWorker, sameHash, type WorkerIntent, workerCredentialsAnnotation } from './worker-intent.ts'
 import { readWorkerState, type WorkerState } from './worker-state.ts'
@@ -99,6 +101,7 @@ function readIntent(pod: PodView, identity: PodIdentity): WorkerIntent | undefin
     ...readCredentials(pod),
     tolerations: Array.isArray(tolerations) ? (tolerations as Toleration[]) : [],
     version: pod.annotations[workerModuleVersionAnnotation] ?? '',
+    sparedModules: parseSparedModules(pod.annotations[workerSparedAnnotation] ?? ''),
   }
 }
 
@@ -116,6 +119,7 @@ const hashOf = (key: Buffer, nodeUid: string, identity: PodIdentity, pod: PodVie
     tolerations: annotations[workerTolerationsAnnotation] ?? '',
     version: annotations[workerModuleVersionAnnotation] ?? '',
     imageSource: readImageSource(pod),
+    spared: annotations[workerSparedAnnotation] ?? '',
   })
 }
 
@@ -138,7 +142,7 @@ function readUpstream(
   if (entry === undefined || pod.namespace !== namespace) return undefined
   const intent = readIntent(pod, identity)
   if (intent === undefined || !sameKernelState(entry.config, intent.config)) return undefined
-  return { ...intent, config: entry.config }
+  return { ...intent, config: entry.config, sparedModules: [] }
 }
 
 /** Reads a worker pod; undefined when it is not one of the operator's own and so is not believed. */

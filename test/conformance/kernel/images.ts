@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readModulesTree } from '../../../src/cli/demo/modules-image.ts'
-import { buildModuleTreeFiles } from '../../../src/sandbox/kernel/depmod.ts'
+import { buildModuleTreeFiles, type TreeModule } from '../../../src/sandbox/kernel/depmod.ts'
 import type { LayerEntry } from '../../../src/sandbox/registry/types.ts'
 import { toEntries } from '../../scenario/scene.ts'
 import type { TargetNode } from '../target.ts'
@@ -17,6 +17,16 @@ export async function exampleLayer(folder: string, release: string, as = release
 export async function writeTree(node: TargetNode, layer: readonly LayerEntry[]): Promise<void> {
   const files = layer.filter(({ type }) => type !== 'symlink')
   await Promise.all(files.map(({ name, content = '' }) => node.writeFile(`/${name}`, content)))
+}
+
+/** What makes modules of the node's own tree known to an image that links to it. */
+export function hostLayer(release: string, modules: readonly TreeModule[]): LayerEntry[] {
+  const folder = `opt/lib/modules/${release}`
+  const indexed = modules.map((module) => ({ ...module, path: `host/${module.path}` }))
+  return [
+    { name: `${folder}/host`, type: 'symlink', linkname: `/lib/modules/${release}` },
+    ...Object.entries(buildModuleTreeFiles(indexed)).map(([file, content]) => ({ name: `${folder}/${file}`, content })),
+  ]
 }
 
 /** The module kmm_demo_dep, signed by the trusted key or by a stranger's. */
