@@ -45,7 +45,9 @@ const isToldFirst = ({ type }: Action): boolean => type === 'recordVanished' || 
 export function decide(observed: ObservedNode | ObservedStranded, nowMs: number): Decision<Action> {
   const releases = observed.stranded.map((pod): Action => ({ type: 'releasePod', pod }))
   if (!('modules' in observed)) {
-    const labels = observed.node === undefined ? [] : decideLabels(observed.node, []).withdraw
+    const { node, loaded = [] } = observed
+    const vouched = loaded.map((item) => ({ module: item, decision: { ready: true, loaded: item } }))
+    const labels = node === undefined ? [] : decideLabels(node, vouched).withdraw
     return { actions: [...labels, ...releases], waits: [] }
   }
   const decided = observed.modules.map((module) => ({ module, decision: decideModule(module, observed, nowMs) }))

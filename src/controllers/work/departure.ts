@@ -10,8 +10,8 @@ export type Departure =
   | { kind: 'unload' }
   /** It stays in the kernel, and is no longer the Module's. */
   | { kind: 'leave'; why: string }
-  /** Nothing is done about it for now. */
-  | { kind: 'hold'; reason: Reason; message: string }
+  /** Nothing is done about it for now; looked at again after a while where nothing may wake the node. */
+  | { kind: 'hold'; reason: Reason; message: string; againMs?: number }
 
 export type Held = Extract<Departure, { kind: 'hold' }>
 
@@ -30,12 +30,23 @@ function findNewerIntent({ answer }: ObservedModule): Departure | undefined {
   }
 }
 
+/** Why what the plan names takes nothing out: the Module asks for what is loaded, and the plan is about to say so. */
+function findMendedPlan({ answer, loaded }: ObservedModule): Departure | undefined {
+  if (answer?.kind !== 'want' || loaded?.config === undefined) return undefined
+  if (!sameKernelState(answer.item.config, loaded.config)) return undefined
+  // Should the Module change its mind first, then the plan has nothing to write, and wakes nobody.
+  return { ...hold('NodeModulesConfigPending', 'the plan is about to name what is loaded'), againMs: 1_000 }
+}
+
+/** What is loaded is another one than that which the plan names. */
+function decideReplaced(module: ObservedModule): Departure {
+  if (module.policy !== 'Never') return findMendedPlan(module) ?? unload
+  return hold('UnloadForbidden', 'what is loaded stays until the next boot: its unload policy is Never')
+}
+
 /** As if no other Module had anything to do with it. */
 function decideAlone(module: ObservedModule): Departure {
-  if (module.entry !== undefined)
-    return module.policy === 'Never'
-      ? hold('UnloadForbidden', 'what is loaded stays until the next boot: its unload policy is Never')
-      : unload
+  if (module.entry !== undefined) return decideReplaced(module)
   const newer = findNewerIntent(module)
   if (newer) return newer
   return module.policy === 'Never' ? { kind: 'leave', why: 'its unload policy is Never' } : unload

@@ -1,14 +1,15 @@
 import { nodeModulesConfigFinalizer } from '../../api/finalizers.ts'
 import { parseUnloadPolicy, workerHashAnnotation } from '../../api/annotations.ts'
 import type { ImageSource } from '../../api/operator-config.ts'
-import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
+import { sameKernelState } from '../../api/module-config.ts'
+import type { NodeModulesConfig, NodeModuleStatusItem } from '../../api/node-modules-config.ts'
 import type { MappingResolver } from '../../kernel/resolver.ts'
 import { parseKey } from '../../kube/object.ts'
 import { type Caches, moduleKeyOfPod, podsByNode } from '../cluster/caches.ts'
-import { defined } from '../cluster/defined.ts'
+import { type Defined, defined } from '../cluster/defined.ts'
 import type { DepartedWorkers } from '../cluster/departed-workers.ts'
 import type { LostConfigs } from '../cluster/lost-configs.ts'
-import { findOnNode } from '../cluster/module-on-node.ts'
+import { findOnNode, isLoadedAsWanted, type ModuleOnNode } from '../cluster/module-on-node.ts'
 import { modulesOfConfig } from '../cluster/modules-of-config.ts'
 import type { NodeView } from '../cluster/node-view.ts'
 import { describePluginPods } from '../cluster/plugin-words.ts'
@@ -93,16 +94,21 @@ function isStray(pod: PodView, config: NodeModulesConfig, workers: readonly Work
   )
 }
 
+/** What the plan names needs no unload. */
+function isAsPlanned({ entry, loaded }: Defined<ModuleOnNode>): boolean {
+  return entry !== undefined && (loaded?.config === undefined || sameKernelState(entry.config, loaded.config))
+}
+
 /** What the Module itself says of its unload: its policy, and whether the plan would still let it go. */
 function observeIntent(
   key: string,
-  { isNamed, ...where }: NodeAndConfig & { isNamed: boolean },
+  { isAsPlanned, ...where }: NodeAndConfig & { isAsPlanned: boolean },
   sources: WorkSources,
 ): Pick<ObservedModule, 'answer' | 'policy'> {
   const { namespace = '', name } = parseKey(key)
   const module = sources.caches.modules.get({ namespace, name })
   const policy = parseUnloadPolicy(module?.metadata.annotations)
-  if (module === undefined || (isNamed && policy !== 'Never')) return { policy }
+  if (module === undefined || (isAsPlanned && policy !== 'Never')) return { policy }
   return { policy, answer: answerModule(observeForPlan(key, where, sources), where.node) }
 }
 
@@ -113,15 +119,15 @@ function observeModule(
   sources: WorkSources & NodePods,
 ): ObservedModule {
   const { namespace = '', name } = parseKey(key)
-  const { entry, ...found } = findOnNode(config, { namespace, name })
+  const found = findOnNode(config, { namespace, name })
   const refusal = sources.refusals.get(refusalKey(node.name, namespace, name))
   const plugins = sources.plugins.filter((pod) => moduleKeyOfPod(pod) === key && pod.needsModule)
   return {
     namespace,
     name,
     ...found,
-    ...defined({ entry, refusal }),
-    ...observeIntent(key, { node, config, isNamed: entry !== undefined }, sources),
+    ...defined({ refusal }),
+    ...observeIntent(key, { node, config, isAsPlanned: isAsPlanned(found) }, sources),
     workers: sources.workers.filter(({ intent }) => intent.namespace === namespace && intent.name === name),
     pluginPods: plugins.length,
     pluginWords: describePluginPods(plugins, node),
@@ -130,11 +136,21 @@ function observeModule(
   }
 }
 
-/** What is left on a node when its NodeModulesConfig is gone, perhaps deleted by hand. */
-function observeRemains(node: NodeView | undefined, stranded: readonly PodView[]): ObservedStranded | undefined {
+/** What a NodeModulesConfig that is being deleted still says of the boot that runs. */
+function listVouched(config: NodeModulesConfig | undefined, node: NodeView): readonly NodeModuleStatusItem[] {
+  const loaded = config?.status?.modules ?? []
+  return loaded.filter((item) => isLoadedAsWanted(findOnNode(config, item), node))
+}
+
+/** What is left on a node when its NodeModulesConfig is gone, or going, perhaps deleted by hand. */
+function observeRemains(
+  node: NodeView | undefined,
+  config: NodeModulesConfig | undefined,
+  stranded: readonly PodView[],
+): ObservedStranded | undefined {
   const isLabelled = node !== undefined && Object.entries(node.labels).some(isReadyLabel)
   if (!isLabelled && stranded.length === 0) return undefined
-  return { stranded, ...(isLabelled ? { node } : {}) }
+  return { stranded, ...(isLabelled ? { node, loaded: listVouched(config, node) } : {}) }
 }
 
 /** Reads everything about the workers of one node; undefined when the Node or its NodeModulesConfig does not exist. */
@@ -144,7 +160,7 @@ export function observe(nodeName: string, sources: WorkSources): ObservedNode | 
   const config = caches.nodeModulesConfigs.get({ name: nodeName })
   const stranded = caches.pods.byIndex(podsByNode, nodeName).filter(isStranded)
   if (node === undefined || config === undefined || config.metadata.deletionTimestamp !== undefined)
-    return observeRemains(config === undefined ? node : undefined, stranded)
+    return observeRemains(node, config, stranded)
   const pods = observePods(node, config, sources)
   const known = recallStatus(config, sources.lost.find(node)) ?? config
   const keys = new Set([

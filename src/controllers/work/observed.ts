@@ -43,7 +43,8 @@ export interface ObservedModule {
   /** There is no such Module. */
   vanished: boolean
   /**
-   * What the plan says now, where that matters: of a Module that it does not name, and of one that is never unloaded.
+   * What the plan says now, where that matters: of a Module that it does not name, of one that is loaded otherwise than it
+   * names, and of one that is never unloaded.
    * Undefined also where there is no such Module.
    */
   answer?: Answer
@@ -68,9 +69,11 @@ export interface ObservedNode {
   departed: readonly string[]
 }
 
-/** What `work` sees of a node without a NodeModulesConfig: pods that wait for the Go operator's finalizer, and labels. */
+/** What `work` sees of a node without a NodeModulesConfig, or with one that is being deleted: pods that wait for the Go operator's finalizer, and labels. */
 export interface ObservedStranded {
   stranded: readonly PodView[]
-  /** The Node, where it carries ready labels that nothing vouches for any more. */
+  /** The Node, where it carries ready labels. */
   node?: NodeView
+  /** What its NodeModulesConfig, while that is being deleted, says is loaded in the boot that runs. */
+  loaded?: readonly NodeModuleStatusItem[]
 }

@@ -74,8 +74,11 @@ export function decideStart(module: ObservedModule, goal: Goal, observed: Observ
           ),
         ],
       }
-    case 'hold':
-      return { reported: undefined, waits: [makeWait(goal.reason, goal.message)] }
+    case 'hold': {
+      const { reason, message, againMs } = goal
+      const untilMs = againMs === undefined ? undefined : nowMs + againMs
+      return { reported: undefined, waits: [makeWait(reason, message, untilMs)] }
+    }
     case 'leave': {
       const { node, config } = observed
       const { loaded, why } = goal

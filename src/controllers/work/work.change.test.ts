@@ -7,6 +7,7 @@ import {
   findAction,
   loadIntent,
   otherImage,
+  startMs,
   typesOf,
   unloadIntent,
   type WorkParts,
@@ -41,6 +42,22 @@ describe('a module whose image changes', () => {
   it('is loaded once it is unloaded', () => {
     const { actions } = decideWork({ entry: changed.entry })
     expect(findAction(actions, 'createPod').intent).toEqual(loadIntent(otherImage))
+  })
+})
+
+describe('a plan that somebody changed by hand, or that is about to be put right', () => {
+  const changed = { entry: buildItem(otherImage), loaded: buildLoaded() }
+
+  it('has nothing unloaded that the Module asks for', () => {
+    const { actions, waits } = decideWork({ ...changed, answer: { kind: 'want', item: buildItem() } })
+    expect(typesOf(actions)).toEqual([])
+    expect(waits).toEqual([expect.objectContaining({ reason: 'NodeModulesConfigPending', untilMs: startMs + 1_000 })])
+  })
+
+  it('keeps no unload from its end where something else still is asked for', () => {
+    const item = buildItem({ config: { ...otherImage.config, containerImage: 'registry.test/mod:v3' } })
+    const worker = buildWorkerState(unloadIntent(), { kind: 'running' })
+    expect(decideWork({ ...changed, answer: { kind: 'want', item }, workers: [worker] }).actions).toEqual([])
   })
 })
 

@@ -3,12 +3,18 @@ import { describe, expect, it } from 'vitest'
 import { type ClusterObjects, fillCaches, noDepartedWorkers, noLostConfigs } from '../../../test/builders/caches.ts'
 import { buildModule } from '../../../test/builders/module.ts'
 import { buildNode } from '../../../test/builders/node.ts'
-import { buildItem, buildLoaded, buildNodeConfig } from '../../../test/builders/node-modules-config.ts'
+import {
+  buildItem,
+  buildLoaded,
+  buildModuleConfig,
+  buildNodeConfig,
+} from '../../../test/builders/node-modules-config.ts'
 import { buildWorker, hashKey, reportText, runningState, terminated, viewWorker } from '../../../test/builders/pod.ts'
 import { loadIntent, startMs, typesOf, unloadIntent } from '../../../test/builders/work.ts'
 import { workerHashAnnotation } from '../../api/annotations.ts'
 import { nodeModulesConfigFinalizer } from '../../api/finalizers.ts'
 import { getKernelModuleReadyNodeLabel, moduleNameLabel, moduleNamespaceLabel, roleLabel } from '../../api/labels.ts'
+import type { NodeModuleItem } from '../../api/node-modules-config.ts'
 import { createMappingResolver } from '../../kernel/resolver.ts'
 import type { ContainerStateView } from '../cluster/pod-view.ts'
 import { decide } from './decide.ts'
@@ -127,6 +133,15 @@ describe('what is seen of a node', () => {
     expect(modules[0]?.namespaceTerminating).toBe(terminating)
   })
 
+  it('is what the plan would say now, where what it says has something unloaded', () => {
+    const other = buildItem({ config: buildModuleConfig({ containerImage: 'registry.test/mod:v2' }) })
+    const answerOf = (entry: NodeModuleItem) => {
+      const nodeModulesConfigs = [buildNodeConfig({ entries: [entry], loaded: [buildLoaded()] })]
+      return see({ nodeModulesConfigs, modules: [buildModule()] }).modules[0]?.answer?.kind
+    }
+    expect([answerOf(buildItem()), answerOf(other)]).toEqual([undefined, 'keep'])
+  })
+
   it('is nothing without a Node, or while its NodeModulesConfig is being deleted', () => {
     const config = buildNodeConfig({ entries: [buildItem()] })
     const deleted = buildNodeConfig({ metadata: { deletionTimestamp: '2030-01-01T00:00:00Z', finalizers: ['x'] } })
@@ -149,9 +164,13 @@ describe('a node whose NodeModulesConfig is gone', () => {
     ])
   })
 
-  it('keeps them while the NodeModulesConfig is being deleted', () => {
-    const config = buildNodeConfig({ metadata: { deletionTimestamp: '2030-01-01T00:00:00Z', finalizers: ['x'] } })
-    expect(act({ nodes: [buildNode({ labels })], nodeModulesConfigs: [config] })).toEqual([])
+  it('keeps them while the NodeModulesConfig is being deleted, and its status speaks of the boot that runs', () => {
+    const metadata = { deletionTimestamp: '2030-01-01T00:00:00Z', finalizers: ['x'] }
+    const nodeModulesConfigs = [buildNodeConfig({ entries: [buildItem()], loaded: [buildLoaded()], metadata })]
+    expect(act({ nodes: [buildNode({ labels })], nodeModulesConfigs })).toEqual([])
+    expect(act({ nodes: [buildNode({ labels, bootId: 'boot-2' })], nodeModulesConfigs })).toEqual([
+      { type: 'labelNode', node: 'n1', labels: { [getKernelModuleReadyNodeLabel('ns', 'mod')]: null } },
+    ])
   })
 })
 
