@@ -6,7 +6,7 @@ import { createWorkloadRefusals } from '../../controllers/cluster/refusals.ts'
 import { watchDepartedWorkers } from '../../controllers/cluster/departed-workers.ts'
 import { watchLostConfigs } from '../../controllers/cluster/lost-configs.ts'
 import { isWorkerPod } from '../../controllers/cluster/pod-view.ts'
-import { createImagesController } from '../../controllers/images/controller.ts'
+import { createImagesControllers } from '../../controllers/images/controller.ts'
 import { unverifiedAfterMs } from '../../controllers/images/existence.ts'
 import { createPlanController } from '../../controllers/plan/controller.ts'
 import { watchClusterMetrics } from '../../controllers/report/cluster-metrics.ts'
@@ -107,14 +107,15 @@ function createImageRunners(shared: Shared, registryText: string): Runner[] {
     now: () => clock.now(),
     startedAtMs: clock.now(),
   }
-  const controller = createImagesController(tools, {
+  const [own, ofPreflights] = createImagesControllers(tools, {
     unverifiedAfterMs: shared.unverifiedAfterMs ?? unverifiedAfterMs,
     imageSource: config.worker.imageSource,
     gcDelayMs,
     maxAttempts,
     maxConcurrentBuilds: build.maxConcurrent,
   })
-  return [addRunner(controller, shared)]
+  const lock = createKeyedLock()
+  return [addRunner(own, shared, lock), addRunner(ofPreflights, shared, lock)]
 }
 
 function createPreflightRunners(shared: Shared, registryText: string): Runner[] {
