@@ -172,7 +172,13 @@ function createOwnLoader(
   return async (signal) => {
     const nowMs = clock.now()
     const set = await keepCertificateSecret(secret, nowMs, signal)
-    const absent = (await injectTrust(client, places, { set, nowMs }, signal)).join(', ')
+    const { absent: without, takenOver } = await injectTrust(client, places, { set, nowMs }, signal)
+    if (takenOver.length > 0)
+      logger.warn(
+        { takenOver },
+        'another authority was injected into these; cert-manager is not asked to do so any more',
+      )
+    const absent = without.join(', ')
     if (absent !== told && absent !== '')
       logger.warn({ absent }, 'these do not exist, so nobody asks this webhook on their behalf; create them')
     told = absent

@@ -18,7 +18,8 @@ export type Step =
   | { type: 'dropAuthorities'; before: number }
 
 const dayMs = 86_400_000
-const commonName = 'kmm-webhook-authority'
+/** Of every authority that the webhook makes. */
+export const authorityName = 'kmm-webhook-authority'
 
 /** An authority lives a year and gets a successor while it is good for a third of that. */
 const renewAuthorityMs = 120 * dayMs
@@ -82,7 +83,7 @@ export function takeStep(
   { nowMs, hosts }: { nowMs: number; hosts: readonly string[] },
 ): CertificateSet {
   const issue = (authority: Certificate): Certificate =>
-    restoreAuthority(authority, commonName, nowMs).issue({
+    restoreAuthority(authority, authorityName, nowMs).issue({
       commonName: 'kmm-webhook',
       uses: ['server'],
       hosts,
@@ -99,7 +100,7 @@ export function takeStep(
 }
 
 function makeAuthority(nowMs: number): Certificate {
-  const { key, certificate } = createAuthority(commonName, nowMs)
+  const { key, certificate } = createAuthority(authorityName, nowMs)
   return { key, certificate }
 }
 

@@ -29,10 +29,19 @@ afterEach(async () => {
 const key = { namespace: 'default', name: 'certificates' }
 
 /** A pass of one replica. */
-async function pass(nowMs: number): Promise<CertificateSet> {
+async function pass(nowMs: number, takenOver: string[] = []): Promise<CertificateSet> {
   const set = await keepCertificateSecret({ client, ...key, hosts: ['a.svc'] }, nowMs, never)
-  expect(await injectTrust(client, { webhookConfiguration: name }, { set, nowMs }, never)).toEqual([])
+  const answer = await injectTrust(client, { webhookConfiguration: name }, { set, nowMs }, never)
+  expect(answer).toEqual({ absent: [], takenOver })
   return set
+}
+
+const readAnnotations = async () => (await client.get(validatingWebhookConfigurations, { name })).metadata?.annotations
+const taken = [`ValidatingWebhookConfiguration ${name}`]
+
+/** What cert-manager's injector does as soon as the object changes. */
+async function injectAsCertManager(certificate: string): Promise<void> {
+  if ((await readAnnotations())?.['cert-manager.io/inject-ca-from'] !== undefined) await trustAnother(certificate)
 }
 
 /** What API servers trust; the same at every webhook. */
@@ -66,6 +75,7 @@ describe('API servers trust', () => {
     const laterMs = startMs + 3_000 * minuteMs
     await client.delete(secrets, key)
     const next = await pass(laterMs)
+    expect(await readAnnotations()).toEqual(operatorConfiguration.metadata.annotations)
     expect(await readBundle()).toBe(formatBundle(next) + formatBundle(lost))
     await pass(laterMs + minuteMs)
     expect(await readBundle()).toBe(formatBundle(next) + formatBundle(lost))
@@ -77,22 +87,34 @@ describe('API servers trust', () => {
     const mounted = createAuthority('cert-manager', startMs).certificate
     // As others write it, without a line break at the end.
     await trustAnother(mounted.trim())
-    const set = await pass(startMs)
+    const set = await pass(startMs, taken)
     expect(await readBundle()).toBe(formatBundle(set) + mounted)
+    await injectAsCertManager(mounted)
     await pass(startMs + 11 * minuteMs)
     expect(await readBundle()).toBe(formatBundle(set))
   })
 
+  it('the webhook, where cert-manager goes on for a configuration that is written again', async () => {
+    const other = createAuthority('cert-manager', startMs).certificate
+    const set = await pass(startMs)
+    expect(await readAnnotations()).toEqual(operatorConfiguration.metadata.annotations)
+    await injectAsCertManager(other)
+    await pass(startMs + 11 * minuteMs, taken)
+    await injectAsCertManager(other)
+    expect(await readBundle()).toBe(formatBundle(set))
+    expect(await readAnnotations()).toBeUndefined()
+  })
+
   it('nobody whose time is over', async () => {
     await trustAnother(createAuthority('old', startMs - 400 * 24 * 60 * minuteMs).certificate)
-    const set = await pass(startMs)
+    const set = await pass(startMs, taken)
     expect(await readBundle()).toBe(formatBundle(set))
   })
 
   it('nobody else again when somebody writes over it', async () => {
     const set = await pass(startMs)
     await trustAnother(createAuthority('other', startMs).certificate)
-    await pass(startMs + 11 * minuteMs)
+    await pass(startMs + 11 * minuteMs, taken)
     expect(await readBundle()).toBe(formatBundle(set))
   })
 })

@@ -1,11 +1,13 @@
 import { X509Certificate } from 'node:crypto'
+import type { ValidatingWebhookConfiguration as WebhookConfiguration } from 'kubernetes-types/admissionregistration/v1.js'
 import type { CustomResourceDefinition } from 'kubernetes-types/apiextensions/v1.js'
+import type { ObjectMeta } from 'kubernetes-types/meta/v1.js'
 import { hasCode } from '../../errors/error.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { customResourceDefinitions, validatingWebhookConfigurations } from '../../kube/core-resources.ts'
 import type { KubeObject } from '../../kube/object.ts'
 import type { Resource } from '../../kube/resource.ts'
-import { type CertificateSet, formatBundle, isNew } from './certificate-set.ts'
+import { authorityName, type CertificateSet, formatBundle, isNew } from './certificate-set.ts'
 import { splitPem } from './pem.ts'
 
 interface ClientConfig {
@@ -28,54 +30,86 @@ export interface Trust {
   nowMs: number
 }
 
-/** Puts the authorities into all places. Answers those that do not exist; only what differs is written. */
+/** What became of the places, each with its kind. */
+export interface TrustAnswer {
+  /** Those that do not exist. */
+  absent: string[]
+  /** Those in which somebody else had put an authority; cert-manager is asked no more to do so. */
+  takenOver: string[]
+}
+
+/** Puts the authorities into all places; only what differs is written. */
 export async function injectTrust(
   client: KubeClient,
-  places: TrustPlaces,
+  { webhookConfiguration, definition }: TrustPlaces,
   trusted: Trust,
   signal: AbortSignal,
-): Promise<string[]> {
-  const trust = <T extends ClientConfig>(config: T): T => ({ ...config, caBundle: makeBundle(config, trusted) })
-  const isTrusting = (config: ClientConfig): boolean => config.caBundle === makeBundle(config, trusted)
-  const foundConfiguration = await edit(
-    { client, resource: validatingWebhookConfigurations, signal },
-    places.webhookConfiguration,
-    (object) => {
-      const { webhooks = [] } = object
-      if (webhooks.every(({ clientConfig }) => isTrusting(clientConfig))) return undefined
-      return { ...object, webhooks: webhooks.map((each) => ({ ...each, clientConfig: trust(each.clientConfig) })) }
-    },
+): Promise<TrustAnswer> {
+  const answer: TrustAnswer = { absent: [], takenOver: [] }
+  const note = (place: string, result: EditResult): void => {
+    if (result !== 'done') answer[result].push(place)
+  }
+  note(
+    `ValidatingWebhookConfiguration ${webhookConfiguration}`,
+    await edit({ client, resource: validatingWebhookConfigurations, signal }, webhookConfiguration, (object) =>
+      editConfiguration(object, trusted),
+    ),
   )
-  const { definition } = places
-  const foundDefinition =
-    definition === undefined ||
-    (await edit({ client, resource: customResourceDefinitions, signal }, definition, (object) =>
+  if (definition === undefined) return answer
+  note(
+    `CustomResourceDefinition ${definition}`,
+    await edit({ client, resource: customResourceDefinitions, signal }, definition, (object) =>
       editConversion(object, trusted),
-    ))
-  return [
-    ...(foundConfiguration ? [] : [`ValidatingWebhookConfiguration ${places.webhookConfiguration}`]),
-    ...(foundDefinition ? [] : [`CustomResourceDefinition ${definition}`]),
-  ]
+    ),
+  )
+  return answer
 }
+
+const parse = (certificate: string): X509Certificate | undefined => {
+  try {
+    return new X509Certificate(certificate)
+  } catch {
+    return undefined
+  }
+}
+
+const readBundle = ({ caBundle = '' }: ClientConfig): string[] => splitPem(Buffer.from(caBundle, 'base64').toString())
 
 /**
  * The authorities of the set, base64 of PEM. While the set is new, those that were trusted before stay behind them: other replicas
  * serve what these issued until they look again.
  */
-function makeBundle({ caBundle = '' }: ClientConfig, { set, nowMs }: Trust): string {
+function makeBundle(config: ClientConfig, { set, nowMs }: Trust): string {
   const own = formatBundle(set)
-  const before = isNew(set, nowMs) ? splitPem(Buffer.from(caBundle, 'base64').toString()) : []
-  const ended = before.map((each) => `${each.trim()}\n`)
-  const kept = ended.filter((each) => !own.includes(each) && isValid(each, nowMs)).slice(0, mostKept)
+  const before = isNew(set, nowMs) ? readBundle(config).map((each) => `${each.trim()}\n`) : []
+  const isValid = (each: string): boolean => new Date(parse(each)?.validTo ?? 0).getTime() > nowMs
+  const kept = before.filter((each) => !own.includes(each) && isValid(each)).slice(0, mostKept)
   return Buffer.from([own, ...kept].join('')).toString('base64')
 }
 
-function isValid(certificate: string, nowMs: number): boolean {
-  try {
-    return new Date(new X509Certificate(certificate).validTo).getTime() > nowMs
-  } catch {
-    return false
-  }
+/** True for authorities of others alone. */
+function isForeign(config: ClientConfig): boolean {
+  const subjects = readBundle(config).map((each) => parse(each)?.subject.split('\n'))
+  return subjects.length > 0 && subjects.every((lines) => !lines?.includes(`CN=${authorityName}`))
+}
+
+const injectorPrefix = 'cert-manager.io/inject-'
+
+/** The metadata; without what asks cert-manager to put its authority over ours, where it did. */
+function claim({ metadata = {} }: KubeObject, configs: readonly ClientConfig[]): ObjectMeta {
+  if (!configs.some(isForeign)) return metadata
+  const { annotations = {}, ...rest } = metadata
+  const others = Object.entries(annotations).filter(([key]) => !key.startsWith(injectorPrefix))
+  return { ...rest, annotations: Object.fromEntries(others) }
+}
+
+function editConfiguration(object: WebhookConfiguration, trusted: Trust): WebhookConfiguration | undefined {
+  const { webhooks = [] } = object
+  const trust = <T extends ClientConfig>(config: T): T => ({ ...config, caBundle: makeBundle(config, trusted) })
+  const configs = webhooks.map(({ clientConfig }) => clientConfig)
+  if (configs.every((each) => each.caBundle === makeBundle(each, trusted))) return undefined
+  const edited = webhooks.map((each) => ({ ...each, clientConfig: trust(each.clientConfig) }))
+  return { ...object, metadata: claim(object, configs), webhooks: edited }
 }
 
 function editConversion(object: CustomResourceDefinition, trusted: Trust): CustomResourceDefinition | undefined {
@@ -85,7 +119,8 @@ function editConversion(object: CustomResourceDefinition, trusted: Trust): Custo
   const caBundle = makeBundle(webhook.clientConfig, trusted)
   if (webhook.clientConfig.caBundle === caBundle) return undefined
   const clientConfig = { ...webhook.clientConfig, caBundle }
-  return { ...object, spec: { ...object.spec, conversion: { ...conversion, webhook: { ...webhook, clientConfig } } } }
+  const spec = { ...object.spec, conversion: { ...conversion, webhook: { ...webhook, clientConfig } } }
+  return { ...object, metadata: claim(object, [webhook.clientConfig]), spec }
 }
 
 interface Access<T extends KubeObject> {
@@ -94,18 +129,22 @@ interface Access<T extends KubeObject> {
   signal: AbortSignal
 }
 
-/** Answers whether the object exists. A Conflict is thrown: the next pass reads again. */
+type EditResult = keyof TrustAnswer | 'done'
+
+/** A Conflict is thrown: the next pass reads again. */
 async function edit<T extends KubeObject>(
   { client, resource, signal }: Access<T>,
   name: string,
   change: (object: T) => T | undefined,
-): Promise<boolean> {
+): Promise<EditResult> {
   try {
-    const changed = change(await client.get(resource, { name }, signal))
-    if (changed !== undefined) await client.replace(resource, changed, { signal })
-    return true
+    const present = await client.get(resource, { name }, signal)
+    const changed = change(present)
+    if (changed === undefined) return 'done'
+    await client.replace(resource, changed, { signal })
+    return changed.metadata === present.metadata ? 'done' : 'takenOver'
   } catch (error) {
-    if (hasCode(error, 'NotFound')) return false
+    if (hasCode(error, 'NotFound')) return 'absent'
     throw error
   }
 }
