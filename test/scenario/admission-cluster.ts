@@ -7,8 +7,9 @@ import {
 } from '../../src/kube/core-resources.ts'
 import { loadKubeconfig } from '../../src/kube/kubeconfig.ts'
 import { hubConfiguration, operatorConfiguration } from '../../src/webhook/configuration.ts'
+import { findFreePort } from '../../src/sandbox/kubernetes/free-port.ts'
 import { Cluster } from './cluster.ts'
-import { findFreePort, startWebhookProcess, type WebhookProcess } from './webhook-process.ts'
+import { startWebhookProcess, type WebhookProcess } from './webhook-process.ts'
 
 export const operatorNamespace = 'kmm-operator-system'
 export const preflightDefinition = { name: 'preflightvalidations.kmm.sigs.x-k8s.io' }

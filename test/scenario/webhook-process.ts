@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 
 /** The program `kmm webhook` as it ships, in a process of its own. */
@@ -7,15 +6,6 @@ export interface WebhookProcess {
   readonly log: readonly string[]
   /** Asks it to end; answers its exit code. */
   stop(): Promise<number | null>
-}
-
-/** A port that nobody listens on now. */
-export async function findFreePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address ? address.port : 0
 }
 
 /** Starts it and waits until it serves; fails with what it printed. */
