@@ -3,6 +3,7 @@ import { containsModulesLabel } from '../../src/api/labels.ts'
 import { namespaces } from '../../src/kube/core-resources.ts'
 import { AdmissionCluster } from './admission-cluster.ts'
 import { kernel56 } from './cluster.ts'
+import { patience } from './engine.ts'
 import { Scene } from './scene.ts'
 
 let admission: AdmissionCluster
@@ -43,10 +44,9 @@ const bothGone = (scene: Scene): Promise<void> =>
   )
 
 async function untilDeleted(scene: Scene): Promise<void> {
-  await expect.poll(() => isLabelled(scene), { timeout: 30_000, interval: 100 }).toBe(false)
+  await expect.poll(() => isLabelled(scene), { timeout: 30_000 * patience, interval: 100 }).toBe(false)
   expect((await deleteNamespace(scene)).status).toBe(200)
-  const read = async (): Promise<number> => (await admission.send('GET', `/api/v1/namespaces/${scene.name}`)).status
-  await expect.poll(read, { timeout: 60_000, interval: 200 }).toBe(404)
+  await scene.untilNoNamespace()
 }
 
 describe('a namespace with two Modules', () => {

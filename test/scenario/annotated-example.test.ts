@@ -93,6 +93,7 @@ it('takes the annotated example of the documentation, and loads it by the mappin
   await cluster.createModule(readExample())
   const isLoaded = (): boolean => cluster.module('my-kmod', 'default')?.status?.moduleLoader?.availableNumber === 3
   await cluster.until('the example is loaded', isLoaded, 50_000)
+  await cluster.caughtUp()
   const images = cluster.view.images.get({ namespace: 'default', name: 'my-kmod' })
   const imageOf = (kernel: string): string => `${registry.address}/org/my-kmod:${kernel}`
   expect(images?.spec?.images?.map(({ image, sign }) => [image, sign?.filesToSign])).toEqual([

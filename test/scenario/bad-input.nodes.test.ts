@@ -124,7 +124,7 @@ it.concurrent('lets a Module go whose node was deleted during the unload', async
   await scene.untilReady()
   scene.rule({ do: 'hang' })
   await scene.delete()
-  await scene.until('the pod', () => scene.pod)
+  await scene.until('the unload', () => scene.pods.Unload.size === 1)
   await scene.node.delete()
   await scene.untilGone()
 })

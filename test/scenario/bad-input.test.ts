@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Pod } from 'kubernetes-types/core/v1.js'
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { namespaces, pods } from '../../src/kube/core-resources.ts'
 import { Cluster, demoModule } from './cluster.ts'
 import { LeapClock } from './leap-clock.ts'
@@ -247,7 +247,5 @@ it.concurrent('unloads from its own namespace when the namespace of the Module i
   await cluster.sandbox.client.delete(namespaces, { name: scene.name })
   await scene.untilGone()
   expect(scene.kernel.loadedModules()).toEqual([])
-  const listNames = async () =>
-    (await cluster.sandbox.client.list(namespaces)).items.map(({ metadata }) => metadata?.name)
-  await vi.waitFor(async () => expect(await listNames()).not.toContain(scene.name), 60_000)
+  await scene.untilNoNamespace()
 })

@@ -59,15 +59,17 @@ export class Chronicle {
     return index < 0 ? [] : entries.slice(index)
   }
 
-  /** Demands that these happened in this order, whatever happened in between. */
-  expectOrder(...wanted: readonly string[]): void {
+  /** Demands that these have happened in this order, whatever happened in between. */
+  async expectOrder(...wanted: readonly string[]): Promise<void> {
+    await this.#scene.cluster.caughtUp()
     const rest = [...wanted]
     for (const entry of this.entries) if (entry === rest[0]) rest.shift()
     expect(rest, `missing in this order in ${this.entries.join(', ')}`).toEqual([])
   }
 
   /** Demands that the label was never given in a boot for which nothing said that the module is loaded. */
-  expectNoEarlyLabel(): void {
+  async expectNoEarlyLabel(): Promise<void> {
+    await this.#scene.cluster.caughtUp()
     let boot = ''
     let loadedIn = ''
     for (const entry of this.entries) {

@@ -7,6 +7,7 @@ import { buildImage, type ImageFile } from '../../src/oci/image-builder.ts'
 import { pushImage } from '../../src/oci/push.ts'
 import { parseReference } from '../../src/oci/reference.ts'
 import { createRegistry } from '../../src/oci/registry.ts'
+import type { WriteRecord } from '../../src/sandbox/apiserver/faults.ts'
 import {
   type AnySandbox,
   type CommonOptions,
@@ -17,7 +18,7 @@ import {
 import { tally } from '../control-plane/tally.ts'
 import { chooseEngine, patience } from './engine.ts'
 import { type OperatorOverrides, startTestOperator } from './test-operator.ts'
-import { createView, moduleResource, startView, stopView, type View } from './view.ts'
+import { createView, isCurrent, moduleResource, startView, stopView, type View } from './view.ts'
 
 export { micResource, moduleResource, nmcResource } from './view.ts'
 
@@ -87,14 +88,20 @@ export class Cluster<S extends AnySandbox = AnySandbox> {
     }
   }
 
-  /** Resolves once nobody has written anything for a while. */
-  async quiet(forMs = 400): Promise<void> {
+  /** Resolves once nobody has written anything for a while, or nothing of what counts: others may never be quiet. */
+  async quiet(forMs = 400, counts: (write: WriteRecord) => boolean = () => true): Promise<void> {
     let seen = -1
-    const count = (): number => this.sandbox.writes.filter(({ resource }) => resource !== 'leases').length
+    const isCounted = (write: WriteRecord): boolean => write.resource !== 'leases' && counts(write)
+    const count = (): number => this.sandbox.writes.filter(isCounted).length
     while (seen !== count()) {
       seen = count()
       await new Promise((resolve) => setTimeout(resolve, forMs))
     }
+  }
+
+  /** Resolves when the view shows all that the API server holds by now. */
+  async caughtUp(): Promise<void> {
+    while (!(await isCurrent(this.view, this.sandbox.client))) await new Promise((resolve) => setTimeout(resolve, 5))
   }
 
   describe(): string {

@@ -49,6 +49,10 @@ it(
     await scene.untilReady()
     await scene.until('the label', () => hasDraLabel(scene))
     const { selectors, config } = buildClass('')
+    await scene.until(
+      'the DeviceClass and the DaemonSet',
+      () => dra.class(classOf(scene)) && driversOf(scene).length > 0,
+    )
     expect(dra.class(classOf(scene))).toMatchObject({
       metadata: {
         labels: {
@@ -280,6 +284,7 @@ async function openRunning(name: string): Promise<{ scene: Scene; key: { namespa
   })
   await scene.untilReady()
   await scene.until('the label', () => hasDraLabel(scene))
+  await cluster.caughtUp()
   const [pod] = podsOf(scene).filter(({ metadata }) => metadata?.labels?.[roleLabel] === 'dra')
   return { scene, key: { namespace: scene.name, name: pod?.metadata?.name ?? '' } }
 }
@@ -301,7 +306,8 @@ it(
         ({ metadata }) => JSON.stringify(metadata?.finalizers) === JSON.stringify(['example.test/hold']),
       )
     await scene.until('our finalizer is off', isLetGo)
-    expect([scene.kernel.isLoaded('kmm_demo'), scene.pods.Unload.size, hasDraLabel(scene)]).toEqual([true, 0, false])
+    await scene.until('the label is off', () => !hasDraLabel(scene))
+    expect([scene.kernel.isLoaded('kmm_demo'), scene.pods.Unload.size]).toEqual([true, 0])
     await client.patch(pods, key, { type: 'json', body: [{ op: 'remove', path: '/metadata/finalizers/0' }] })
     await scene.untilGone()
     expect(scene.kernel.isLoaded('kmm_demo')).toBe(false)
@@ -315,8 +321,8 @@ it(
     const { scene, key } = await openRunning('dead')
     await scene.node.setReady(false)
     await scene.delete()
-    await scene.until('the pod is named', () => scene.condition('Ready')?.message?.includes(key.name))
-    expect(scene.condition('Ready')?.message).toContain('its node is not ready')
+    const told = (): string => scene.condition('Ready')?.message ?? ''
+    await scene.until('the pod is named', () => told().includes(key.name) && told().includes('its node is not ready'))
     expect(scene.pods.Unload.size).toBe(0)
     await scene.node.delete()
     await scene.untilGone()

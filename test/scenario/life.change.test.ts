@@ -56,6 +56,7 @@ const changesOfTheKernel: [string, object, Partial<ModuleConfig>][] = [
 it.concurrent('unloads what was and loads what is to be, for what changes the module in the kernel', async () => {
   const scene = await Scene.open(cluster, 'change-kernel')
   const made = watchMade(scene)
+  const chronicle = new Chronicle(scene)
   // It is not the kernel that is looked at here, but what workers are told.
   scene.rule({ do: 'report' })
   await scene.create(await scene.push('1'))
@@ -63,7 +64,7 @@ it.concurrent('unloads what was and loads what is to be, for what changes the mo
   for (const [index, [what, container, expected]] of changesOfTheKernel.entries()) {
     await scene.patchContainer(container)
     await scene.until(`the load for ${what}`, () => made.Load.length === index + 2)
-    await scene.until(`the label for ${what}`, () => scene.isReady)
+    await scene.until(`the label for ${what}`, () => chronicle.since('load').includes('label'))
     expect(made.Unload, what).toHaveLength(index + 1)
     expect(made.Unload.at(-1)?.config, what).toEqual(made.Load.at(-2)?.config)
     expect(made.Load.at(-1)?.config, what).toMatchObject(expected)
@@ -130,7 +131,7 @@ it.concurrent('has no worker run for what changes nothing in the kernel, and the
   const planned = (): string | undefined => cluster.nmc(scene.name)?.spec?.modules?.[0]?.config.imageDigest
   await scene.until('the digest in the plan', () => planned() === digest)
   expect(cluster.nmc(scene.name)?.status?.modules?.[0]?.config?.imageDigest).not.toBe(digest)
-  await cluster.quiet()
+  await cluster.quiet(400, ({ namespace, name }) => namespace === scene.name || name === scene.name)
   expect([made.Load.length, made.Unload.length]).toEqual([1, 0])
   expect(chronicle.entries.filter((entry) => entry.includes('label'))).toEqual(['label'])
   await scene.delete()

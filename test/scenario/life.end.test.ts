@@ -2,7 +2,6 @@ import type { Pod } from 'kubernetes-types/core/v1.js'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { resourceTypeLabel, workerActionLabel } from '../../src/api/labels.ts'
 import type { Module } from '../../src/api/module.ts'
-import { hasCode } from '../../src/errors/error.ts'
 import { configMaps, namespaces } from '../../src/kube/core-resources.ts'
 import { build } from './builds.ts'
 import { Chronicle } from './chronicle.ts'
@@ -26,21 +25,6 @@ async function openLoaded(name: string, change?: (module: Module) => void): Prom
   await scene.create(await scene.push('1'), change)
   await scene.untilReady()
   return scene
-}
-
-/** Resolves when there is no such namespace any more. */
-async function untilNoNamespace(scene: Scene): Promise<void> {
-  let isGone = false
-  const look = async (): Promise<void> => {
-    await cluster.sandbox.client.get(namespaces, { name: scene.name }).catch((error: unknown) => {
-      if (!hasCode(error, 'NotFound')) throw error
-      isGone = true
-    })
-  }
-  await scene.until('no namespace', () => {
-    void look()
-    return isGone
-  })
 }
 
 /** The unload pods that ran in the operator's namespace for a scene. */
@@ -77,7 +61,8 @@ it.concurrent('unloads from its own namespace what a namespace held that somebod
   await cluster.sandbox.client.delete(namespaces, { name: scene.name })
   await scene.untilGone()
   await scene.until('the other Module is gone, too', () => !cluster.module('made', scene.name))
-  await untilNoNamespace(scene)
+  await scene.untilNoNamespace()
+  await cluster.caughtUp()
   expect(unloads.size).toBe(1)
   expect(scene.kernel.isLoaded('kmm_demo')).toBe(false)
   await scene.until('no config', () => cluster.nmc(scene.name) === undefined)
@@ -136,7 +121,7 @@ it('says on a Module in a dying namespace why its unload is refused, and goes on
   await scene.until('the words for it', () => scene.condition('Ready')?.message.includes('(WorkerPodRefused: '))
   await enforce(null)
   await scene.untilGone()
-  await untilNoNamespace(scene)
+  await scene.untilNoNamespace()
   expect(scene.kernel.isLoaded('kmm_demo')).toBe(false)
 })
 
@@ -151,7 +136,7 @@ it('keeps what a vanished Module loaded until its entry is removed by hand', asy
   await scene.until('the words for it', () => scene.worker?.reason === 'ModuleVanished')
   await scene.node.reboot()
   await scene.until('the next boot', () => chronicle.since('boot 2').includes('label'))
-  expect(scene.worker?.reason).toBe('ModuleVanished')
+  await scene.until('the words for it again', () => scene.worker?.reason === 'ModuleVanished')
   expect(scene.pods.Unload.size).toBe(0)
   await cluster.sandbox.client.patch(
     nmcResource,

@@ -52,7 +52,7 @@ it.concurrent('unloads what is loaded although nothing says so any more when the
   await scene.untilGone()
   await scene.until('no config', () => cluster.nmc(scene.name) === undefined)
   await scene.until('nothing in the kernel', () => !scene.kernel.isLoaded('kmm_demo'))
-  chronicle.expectOrder('no label', 'unload')
+  await chronicle.expectOrder('no label', 'unload')
 })
 
 it.concurrent('replaces what is loaded although nothing says so any more when another image is wanted', async () => {

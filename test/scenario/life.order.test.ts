@@ -39,20 +39,22 @@ async function openServed(name: string): Promise<{ scene: Scene; chronicle: Chro
   })
   await scene.untilReady()
   await scene.until('the device plugin', () => isPluginReady(scene))
+  await cluster.caughtUp()
   return { scene, chronicle }
 }
 
 it.concurrent('takes label, device plugin and module away in this order, and brings them back in the other', async () => {
   const { scene, chronicle } = await openServed('order')
-  chronicle.expectOrder('load', 'loaded in boot 1', 'label', 'plugin')
+  await chronicle.expectOrder('load', 'loaded in boot 1', 'label', 'plugin')
   await scene.useImage(await scene.push('2'))
   await scene.until('the other image', () => scene.pods.Load.size === 2)
   await scene.untilReady()
   await scene.until('the device plugin', () => isPluginReady(scene))
   const replaced = ['no label', 'plugin goes', 'plugin gone', 'unload', 'not loaded', 'load', 'loaded in boot 1']
-  chronicle.expectOrder(...replaced, 'label', 'plugin')
+  await chronicle.expectOrder(...replaced, 'label', 'plugin')
   await scene.delete()
   await scene.untilGone()
+  await cluster.caughtUp()
   expect(chronicle.since('no label').filter((what) => !what.endsWith(' goes'))).toEqual([
     'no label',
     'plugin gone',
@@ -74,7 +76,7 @@ it.concurrent('waits with a change for a plugin pod that somebody holds, and say
   expect(scene.kernel.removals('kmm_demo')).toBe(0)
   await setFinalizers(held, [])
   await scene.untilReady()
-  chronicle.expectOrder('no label', 'plugin goes', 'plugin gone', 'unload', 'load', 'label', 'plugin')
+  await chronicle.expectOrder('no label', 'plugin goes', 'plugin gone', 'unload', 'load', 'label', 'plugin')
 })
 
 it.concurrent('does not let a Module go before a plugin pod that somebody holds', async () => {
@@ -90,7 +92,7 @@ it.concurrent('does not let a Module go before a plugin pod that somebody holds'
   expect(chronicle.entries).not.toContain('unload')
   await setFinalizers(held, [])
   await scene.untilGone()
-  chronicle.expectOrder('no label', 'plugin gone', 'unload')
+  await chronicle.expectOrder('no label', 'plugin gone', 'unload')
   expect(scene.kernel.isLoaded('kmm_demo')).toBe(false)
 })
 
@@ -134,6 +136,7 @@ it.concurrent('keeps two Modules of one name in two namespaces apart on one node
   await scene.untilReady()
   await scene.delete()
   await scene.untilGone()
+  await cluster.caughtUp()
   expect(cluster.isReady(scene.name, 'demo', other)).toBe(true)
   expect(scene.isReady).toBe(false)
   expect(listPlugins(other).map(({ metadata }) => metadata?.uid)).toEqual([uid])
@@ -141,8 +144,8 @@ it.concurrent('keeps two Modules of one name in two namespaces apart on one node
   expect(chronicle.since('no label')).toContain('unload')
   expect(theirs.entries).not.toContain('no label')
   expect(theirs.entries).not.toContain('unload')
-  const labels = Object.keys(cluster.labels(scene.name))
-  expect(labels).toContain(getKernelModuleReadyNodeLabel(other, 'demo'))
-  expect(labels.filter((label) => label.includes(`/${scene.name}.demo.`))).toEqual([])
+  const labels = (): string[] => Object.keys(cluster.labels(scene.name))
+  await scene.until('no label of it', () => !labels().some((label) => label.includes(`/${scene.name}.demo.`)))
+  expect(labels()).toContain(getKernelModuleReadyNodeLabel(other, 'demo'))
   expect(scene.kernel.loadedModules().map(({ name }) => name)).toEqual(['kmm_demo_dev'])
 })

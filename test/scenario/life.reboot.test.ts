@@ -52,9 +52,18 @@ it.concurrent('withdraws label and device plugin at a reboot, and gives them bac
   expect(chronicle.since('boot 2')).not.toContain('label')
   lift()
   await scene.untilReady()
-  chronicle.expectNoEarlyLabel()
-  chronicle.expectOrder('boot 1', 'load', 'loaded in boot 1', 'label', 'plugin', 'boot 2', 'no label', 'plugin gone')
-  chronicle.expectOrder('boot 2', 'no label', 'load', 'loaded in boot 2', 'label', 'plugin')
+  await chronicle.expectNoEarlyLabel()
+  await chronicle.expectOrder(
+    'boot 1',
+    'load',
+    'loaded in boot 1',
+    'label',
+    'plugin',
+    'boot 2',
+    'no label',
+    'plugin gone',
+  )
+  await chronicle.expectOrder('boot 2', 'no label', 'load', 'loaded in boot 2', 'label', 'plugin')
   expect(chronicle.entries).not.toContain('unload')
   expect(scene.kernel.insertions('kmm_demo')).toBe(2)
 })
@@ -68,7 +77,7 @@ it.concurrent('clears a node whose new kernel has no mapping, and loads when it 
   await scene.node.upgradeKernel(kernel55)
   await scene.untilTold('NoKernelMapping')
   await scene.until('nothing on the node', () => isCleared(scene))
-  chronicle.expectOrder('boot 2', 'no label', 'plugin gone')
+  await chronicle.expectOrder('boot 2', 'no label', 'plugin gone')
   await scene.patchContainer({
     kernelMappings: [
       { literal: kernel56, containerImage: image },
@@ -82,7 +91,7 @@ it.concurrent('clears a node whose new kernel has no mapping, and loads when it 
   await scene.until('nothing on the node', () => isCleared(scene))
   await scene.node.upgradeKernel(kernel55)
   await scene.untilReady()
-  chronicle.expectNoEarlyLabel()
+  await chronicle.expectNoEarlyLabel()
   expect(chronicle.entries).not.toContain('unload')
 })
 
@@ -98,7 +107,7 @@ it.concurrent('believes no load that tells of the boot before', async () => {
   lift()
   clock.leap(60_000)
   await scene.untilReady()
-  chronicle.expectNoEarlyLabel()
+  await chronicle.expectNoEarlyLabel()
   expect(scene.kernel.insertions('kmm_demo')).toBe(1)
 })
 
@@ -111,8 +120,8 @@ it.concurrent('publishes no label of the boot before when the node goes down jus
   await scene.node.reboot()
   letGo()
   await scene.untilReady()
-  chronicle.expectNoEarlyLabel()
-  chronicle.expectOrder('loaded in boot 1', 'boot 2', 'loaded in boot 2', 'label')
+  await chronicle.expectNoEarlyLabel()
+  await chronicle.expectOrder('loaded in boot 1', 'boot 2', 'loaded in boot 2', 'label')
 })
 
 it.concurrent('needs no unload that a reboot has overtaken, and lets the Module go', async () => {
@@ -136,7 +145,7 @@ it.concurrent('gives up an unload of what is busy when the node goes down, and l
   await scene.untilFailed('ModuleInUse')
   await scene.node.reboot()
   await scene.untilReady()
-  chronicle.expectNoEarlyLabel()
+  await chronicle.expectNoEarlyLabel()
   expect(cluster.nmc(scene.name)?.status?.modules?.[0]?.config?.containerImage).toBe(scene.image('2'))
   expect(chronicle.since('boot 2')).not.toContain('unload')
   expect(scene.kernel.removals('kmm_demo')).toBe(0)
@@ -156,7 +165,7 @@ it('publishes nothing that it finds out about a boot that is over', async () => 
   expect(scene.isReady).toBe(false)
   endOperator = await cluster.startOperator({ clock, wrap: held.wrap })
   await scene.untilReady()
-  chronicle.expectNoEarlyLabel()
+  await chronicle.expectNoEarlyLabel()
   expect(chronicle.entries).not.toContain('loaded in boot 1')
   const { metadata } = await cluster.sandbox.client.get(nodes, { name: scene.name })
   expect(metadata?.labels).toHaveProperty([`kmm.node.kubernetes.io/${scene.name}.demo.ready`])

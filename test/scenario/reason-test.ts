@@ -60,6 +60,7 @@ export function createReasonTests(cluster: () => Cluster): DefineReasonTest {
     it.concurrent(`${reason}: ${title}`, async () => {
       const scene = await Scene.open(cluster(), name, options)
       await play(scene)
+      await scene.cluster.caughtUp()
       expectSeen(scene, reason)
     })
   }

@@ -226,14 +226,33 @@ export class Scene {
     return this.worker?.message ?? ''
   }
 
+  /**
+   * Waits until all is well after whatever the operator has begun by now, and shown by every watch: one that lags may still show
+   * how well it was, or not yet why it is.
+   */
   async untilReady(): Promise<void> {
+    await this.cluster.caughtUp()
     const isWell = (): boolean => this.isReady && this.condition('Ready')?.status === 'True'
     await this.until('the Module is ready', isWell)
     await this.until('nothing is left of the failure', () => !this.worker && !this.module?.status?.reasons)
+    await this.cluster.caughtUp()
   }
 
   async untilGone(): Promise<void> {
     await this.until('the Module is gone', () => this.module === undefined)
+    await this.cluster.caughtUp()
+  }
+
+  /** Waits until there is no such namespace any more. */
+  async untilNoNamespace(): Promise<void> {
+    const { client } = this.cluster.sandbox
+    const deadline = Date.now() + 60_000 * patience
+    const isThere = async (): Promise<boolean> =>
+      (await client.list(namespaces)).items.some(({ metadata }) => metadata?.name === this.name)
+    while (await isThere()) {
+      if (Date.now() > deadline) throw new Error(`namespace ${this.name} is still there`)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
   }
 
   #watch(): void {
