@@ -55,6 +55,8 @@ interface PhaseRun {
 }
 
 const kernelModule = 'kmm_demo'
+/** What takes longer hangs: a phase takes a second on an idle machine, and thirty on one that is short of processors. */
+const longestPhaseMs = 180_000
 const nodeName = 'n1'
 const name = 'demo'
 
@@ -92,7 +94,7 @@ export class KillLane {
     return this.cluster.stop()
   }
 
-  /** Plays the scenario once. Fails when a phase does not end as it must. */
+  /** Plays the scenario once. Fails when a phase does not end as it must; then no operator is left, but its Module may be. */
   async run(disturbance: Disturbance): Promise<RunResult> {
     const { cluster } = this
     const namespace = `${this.#label}-${++this.#runs}`
@@ -142,16 +144,16 @@ export class KillLane {
     life.killSwitch.arm(fatal)
     await this.#act(phase, namespace)
     for (;;) {
-      const { killSwitch } = life
+      const { killSwitch, end } = life
       const what = `${phase} of ${namespace} after deaths at ${deaths.join(', ') || 'no write'}`
-      await this.cluster
-        .until(what, () => killSwitch.dead || (killSwitch.open === 0 && this.#isOver(phase, namespace)))
-        .catch((error) => {
-          throw new Error(`${String(error)}\nmissing: ${this.#listOpen(phase, namespace).join(', ')}`)
-        })
+      const holds = (): boolean => killSwitch.dead || (killSwitch.open === 0 && this.#isOver(phase, namespace))
+      await this.cluster.until(what, holds, longestPhaseMs).catch(async (error: unknown) => {
+        await end()
+        throw new Error(`${String(error)}\nmissing: ${this.#listOpen(phase, namespace).join(', ')}`)
+      })
       if (!killSwitch.dead) return life
       deaths.push(killSwitch.diedAt ?? '')
-      await life.end()
+      await end()
       await sleep(disturbance.absenceMs ?? 0)
       life = await this.#begin(disturbance.killAt(phase, deaths.length))
     }
