@@ -178,8 +178,7 @@ it.concurrent('does not believe a success without a report, and makes another po
   expect(await scene.untilFailed('Unknown')).toContain('all is well')
   expect(scene.isReady).toBe(false)
   lift()
-  clock.leap(30_000)
-  await scene.untilReady()
+  await clock.pass(30_000, scene.untilReady())
 })
 
 /** Ends the worker process of a scene's node as the kernel does when memory is short. */
