@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -31,6 +31,14 @@ describe('a module', () => {
     const options = { certificate: undefined, meter: new InspectMeter() }
     const { problem } = await inspectModule(file, { name: 'huge', path: '/huge.ko' }, options)
     expect(problem).toMatch(/^the module file is larger than \d+ bytes$/)
+  })
+
+  it('is no directory, to which a link of its name may lead', async () => {
+    const file = join(folder, 'directory.ko')
+    mkdirSync(file)
+    const options = { certificate: undefined, meter: new InspectMeter() }
+    const { problem, info } = await inspectModule(file, { name: 'directory', path: '/directory.ko' }, options)
+    expect([problem, info]).toEqual(['it is no file', undefined])
   })
 
   it('is bounded when decompressed as well', async () => {

@@ -35,8 +35,10 @@ export async function inspectModule(
 ): Promise<InspectedModule> {
   const { moduleBytes } = meter.limits
   const base = { ...named, compression: 'none' as const, signer: undefined, isSignedByCertificate: undefined }
-  const { size } = await stat(file)
-  if (size > moduleBytes)
+  const found = await stat(file)
+  // Where a link leads is the image's choice.
+  if (!found.isFile()) return { ...base, info: undefined, problem: 'it is no file' }
+  if (found.size > moduleBytes)
     return { ...base, info: undefined, problem: `the module file is larger than ${moduleBytes} bytes` }
   const data = await readFile(file)
   const compression = detectCompression(data)
