@@ -21,6 +21,9 @@ function formatName(name: string, uid: string, attempt: number): string {
  * somebody else's, such as a Module's that is really called so, it has another hash.
  */
 export function nameConfig({ name }: ModuleIdentity, uid: string, isTaken: (name: string) => boolean): string {
-  const names = Array.from({ length: mostNames }, (_, attempt) => formatName(name, uid, attempt))
-  return names.find((each) => !isTaken(each)) ?? formatName(name, uid, mostNames)
+  for (let attempt = 0; attempt < mostNames; attempt++) {
+    const each = formatName(name, uid, attempt)
+    if (!isTaken(each)) return each
+  }
+  return formatName(name, uid, mostNames)
 }

@@ -20,8 +20,9 @@ export type Action =
   | { type: 'deleteImages'; config: ModuleImagesConfig }
   | { type: 'writeStatus'; preflight: PreflightValidation; modules: readonly PreflightModuleStatus[] }
 
-/** The status is written at most once in this time. */
+/** The status is written at most once in this time; a large one less often, as each write is one of the whole. */
 const statusIntervalMs = 1_000
+const intervalOfModuleMs = 5
 
 function buildConfig(
   { module, configName }: CheckedModule,
@@ -75,9 +76,10 @@ function decideStatus(
 ): Decision<Action> {
   const modules = fitEntries(entries)
   if (sameJson(modules, preflight.status?.modules)) return { actions: [], waits: [] }
-  const dueMs = lastWriteMs + statusIntervalMs
+  const intervalMs = Math.max(statusIntervalMs, modules.length * intervalOfModuleMs)
+  const dueMs = lastWriteMs + intervalMs
   if (nowMs >= dueMs) return { actions: [{ type: 'writeStatus', preflight, modules }], waits: [] }
-  const message = `the status is written at most every ${statusIntervalMs / 1000} s`
+  const message = `the status is written at most every ${intervalMs / 1000} s`
   return { actions: [], waits: [{ reason: 'ImageUnknown', message, untilMs: dueMs }] }
 }
 

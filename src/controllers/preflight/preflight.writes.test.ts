@@ -106,6 +106,15 @@ describe('the status of a preflight', () => {
     expect(waits).toMatchObject([{ untilMs: nowMs + 600 }])
   })
 
+  it('of many Modules is written less often: each write is one of the whole', () => {
+    const many = Array.from({ length: 1_000 }, (_, index) => buildModule({ name: `m${index}` }))
+    const configs = many.map((module) => buildAsked({ modules: [module] }))
+    const { actions, waits } = decideFor({ modules: many, configs, lastWriteMs: nowMs - 4_000 })
+    expect(actions).toEqual([])
+    expect(waits).toMatchObject([{ untilMs: nowMs + 1_000 }])
+    expect(typesOf({ modules: many, configs, lastWriteMs: nowMs - 5_000 })).toEqual(['writeStatus'])
+  })
+
   it('is not written where there is nothing to say', () => {
     expect(decideFor({ modules: [] })).toEqual({ actions: [], waits: [] })
   })
