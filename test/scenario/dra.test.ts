@@ -146,6 +146,13 @@ it(
     })
     await scene.untilReady()
     const { history } = scene.kernel
+    const together: string[] = []
+    cluster.view.pods.onChange(({ before, after }) => {
+      if (before !== undefined || after?.metadata?.namespace !== scene.name) return
+      const role = after.metadata.labels?.[roleLabel]
+      const others = podsOf(scene).filter(({ metadata }) => metadata?.labels?.[roleLabel] !== role)
+      together.push(...others.map(({ metadata }) => `${after.metadata?.name} beside ${metadata?.name}`))
+    })
     const labels = {
       dra: getDraReadyLabel(scene.name, 'demo'),
       'device-plugin': getDevicePluginReadyLabel(scene.name, 'demo'),
@@ -164,6 +171,7 @@ it(
     await scene.until('no class is left', () => dra.class(classOf(scene)) === undefined)
     await scene.until('the counts', () => isCounted(scene, 'devicePlugin', counted) && isCounted(scene, 'dra', {}))
     expect(scene.kernel.history).toEqual(history)
+    expect(together).toEqual([])
   },
   timeoutMs,
 )

@@ -1,6 +1,7 @@
 import type { DaemonSet } from 'kubernetes-types/apps/v1.js'
 import { roleLabel } from '../../api/labels.ts'
 import type { DevicePlugin, DRA, Module } from '../../api/module.ts'
+import type { PodView } from './pod-view.ts'
 
 /** What a Module's pods do where the module is loaded; the value of the role label. */
 export type PluginRole = 'device-plugin' | 'dra'
@@ -21,3 +22,7 @@ export function roleOfDaemonSet({ metadata }: DaemonSet): PluginRole | undefined
   const role = metadata?.labels?.[roleLabel] ?? 'device-plugin'
   return pluginRoles.find((each) => each === role)
 }
+
+/** The role of a device plugin or DRA pod. */
+export const roleOfPod = ({ labels }: Pick<PodView, 'labels'>): PluginRole =>
+  labels[roleLabel] === 'dra' ? 'dra' : 'device-plugin'

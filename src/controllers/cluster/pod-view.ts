@@ -37,6 +37,8 @@ export interface PodView {
   endedAt: string
   ready: boolean
   deleting: boolean
+  /** When its grace period ends, where it is being deleted; empty elsewhere. */
+  deletedAt: string
   createdAt: string
   serviceAccountName: string
   firstPullSecret: string
@@ -92,6 +94,7 @@ function trimIdentity(
   | 'ownerUids'
   | 'ownerKinds'
   | 'deleting'
+  | 'deletedAt'
   | 'createdAt'
 > {
   const metadata = pod.metadata ?? {}
@@ -106,6 +109,7 @@ function trimIdentity(
     ownerUids: owners.map((owner) => owner.uid),
     ownerKinds: owners.map((owner) => owner.kind),
     deleting: metadata.deletionTimestamp !== undefined,
+    deletedAt: String(metadata.deletionTimestamp ?? ''),
     createdAt: String(metadata.creationTimestamp ?? ''),
   }
 }

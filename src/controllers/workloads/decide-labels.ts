@@ -1,7 +1,7 @@
-import { getDevicePluginReadyLabel, getDevicePluginTargetLabel, getDraReadyLabel, roleLabel } from '../../api/labels.ts'
+import { getDevicePluginReadyLabel, getDevicePluginTargetLabel, getDraReadyLabel } from '../../api/labels.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
+import { type PluginRole, roleOfPod } from '../cluster/plugin-role.ts'
 import { isPluginTarget } from '../cluster/plugin-target.ts'
-import type { PodView } from '../cluster/pod-view.ts'
 import type { ObservedWorkloads } from './observed.ts'
 
 /** A node and the labels to change there: a value to set, null to remove. */
@@ -18,9 +18,10 @@ function isTarget(node: NodeView, label: string, { module }: ObservedWorkloads):
 }
 
 /** Names of the nodes with a pod of the role that is ready and stays. */
-function listReadyNodes(role: 'dra' | 'device-plugin', { pods }: ObservedWorkloads): Set<string> {
-  const isOfRole = ({ labels }: PodView): boolean => (labels[roleLabel] === 'dra') === (role === 'dra')
-  return new Set(pods.filter(({ pod }) => pod.ready && !pod.deleting && isOfRole(pod)).map(({ pod }) => pod.nodeName))
+function listReadyNodes(role: PluginRole, { pods }: ObservedWorkloads): Set<string> {
+  return new Set(
+    pods.filter(({ pod }) => pod.ready && !pod.deleting && roleOfPod(pod) === role).map(({ pod }) => pod.nodeName),
+  )
 }
 
 /** One change for each node whose device plugin labels are not right. */

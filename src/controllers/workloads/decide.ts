@@ -10,6 +10,7 @@ import { buildDaemonSet, madeServiceAccountName, specHashAnnotation, versionOf }
 import { decideDeviceClasses } from './decide-classes.ts'
 import { decideNodeLabels, type NodeLabels } from './decide-labels.ts'
 import type { ObservedWorkloads } from './observed.ts'
+import { awaitPredecessors } from './predecessors.ts'
 import { isAsWanted } from './same-daemon-set.ts'
 
 /** What `workloads` can do. */
@@ -74,7 +75,7 @@ function isAwaited(version: string, { namespace, name, nodes }: ObservedWorkload
   return nodes.some(({ labels }) => keys.some((key) => labels[key] === version))
 }
 
-/** Where one runs, or can: a driver that runs is left alone where the cluster cannot be asked, or has lost DRA. */
+/** A driver that runs is left alone where the cluster cannot be asked, or has lost DRA. */
 function mayWrite(role: PluginRole, { dra, refused }: ObservedWorkloads, nowMs: number): boolean {
   if (role === 'dra' && dra.kind !== 'present') return false
   return nowMs >= (refused[role]?.untilMs ?? 0)
@@ -95,15 +96,23 @@ function decideDaemonSets(role: PluginRole, observed: ObservedWorkloads, nowMs: 
   const isIdle = (daemonSet: DaemonSet): boolean =>
     (daemonSet.status?.desiredNumberScheduled ?? 0) === 0 && !isAwaited(versionIn(daemonSet), observed)
   const idle = live.filter((daemonSet) => !isCurrent(daemonSet) && isIdle(daemonSet))
-  const make = mayWrite(role, observed, nowMs) ? decideCurrent({ module, role, plugin }, current) : []
+  const isHeld = current === undefined && awaitPredecessors(role, observed, nowMs) !== undefined
+  const make = !isHeld && mayWrite(role, observed, nowMs) ? decideCurrent({ module, role, plugin }, current) : []
   return [...make, ...duplicates.map(drop), ...idle.map(drop)]
 }
 
 function waitForRefused({ module, refused }: ObservedWorkloads, nowMs: number): Wait[] {
-  return pluginRoles.flatMap((role) => {
+  return pluginRoles.flatMap((role): Wait[] => {
     const refusal = refused[role]
     if (refusal === undefined || nowMs >= refusal.untilMs || !module || !pluginOf(module, role)) return []
     return [{ reason: 'DaemonSetRefused', message: refusal.message, untilMs: refusal.untilMs }]
+  })
+}
+
+function waitForPredecessors(observed: ObservedWorkloads, nowMs: number): Wait[] {
+  return pluginRoles.flatMap((role) => {
+    const isThere = observed.daemonSets[role].some((daemonSet) => !isDeleting(daemonSet))
+    return isThere ? [] : (awaitPredecessors(role, observed, nowMs) ?? [])
   })
 }
 
@@ -121,6 +130,6 @@ export function decide(observed: ObservedWorkloads, nowMs: number): Decision<Act
       ...pluginRoles.flatMap((role) => decideDaemonSets(role, observed, nowMs)),
       ...classes.actions,
     ],
-    waits: [...waitForRefused(observed, nowMs), ...classes.waits],
+    waits: [...waitForPredecessors(observed, nowMs), ...waitForRefused(observed, nowMs), ...classes.waits],
   }
 }

@@ -75,7 +75,7 @@ export function observe(key: string, sources: WorkloadsSources): ObservedWorkloa
     ...(module ? { module } : {}),
     daemonSets: observeDaemonSets(key, caches),
     refused: observeRefused(module, sources.refusals),
-    pods: pods.map((pod) => ({ pod, nodeExists: caches.nodes.get({ name: pod.nodeName }) !== undefined })),
+    pods: pods.map((pod) => ({ pod, nodeReady: caches.nodes.get({ name: pod.nodeName })?.ready === true })),
     nodes: observeNodes(key, module, caches),
     dra: caches.deviceClasses.presence,
     ...observeClasses(key, module, sources),

@@ -17,8 +17,8 @@ export interface ObservedWorkloads {
   daemonSets: Readonly<Record<PluginRole, readonly DaemonSet[]>>
   /** What the API server did not take of what the Module asks for now. */
   refused: Readonly<Partial<Record<PluginRole, DaemonSetRefusal>>>
-  /** Device plugin and DRA pods, with the node that they are on where it still exists. */
-  pods: readonly { pod: PodView; nodeExists: boolean }[]
+  /** Device plugin and DRA pods, and whether the node that they are on answers. */
+  pods: readonly { pod: PodView; nodeReady: boolean }[]
   /** Nodes that the Module selects, or that carry one of its device plugin labels. */
   nodes: readonly NodeView[]
   /** Whether the cluster has DRA. */
