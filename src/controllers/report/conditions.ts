@@ -51,11 +51,12 @@ function describePlugin({ module, plugin }: ObservedReport): Fields | undefined 
   if (module.spec?.devicePlugin === undefined && module.spec?.dra === undefined) return undefined
   if (plugin.rolledOut && plugin.available >= plugin.desired) return undefined
   const name = nameOfPlugin(module)
+  const standing = plugin.rolledOut
+    ? `is available on ${plugin.available} of ${countNodes(plugin.desired)}`
+    : 'is being rolled out'
   return notReady({
     reason: module.spec.dra ? 'DRADriverNotReady' : 'DevicePluginNotReady',
-    message: plugin.rolledOut
-      ? `the ${name} is available on ${plugin.available} of ${countNodes(plugin.desired)}`
-      : `the ${name} is being rolled out`,
+    message: `the ${name} ${standing}${plugin.words === undefined ? '' : `; ${plugin.words}`}`,
   })
 }
 

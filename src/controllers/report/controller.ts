@@ -4,8 +4,16 @@ import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
 import { keyOf } from '../../kube/object.ts'
 import { modulesOfConfig } from '../cluster/modules-of-config.ts'
 import { matchesSelector } from '../cluster/node-view.ts'
+import { isPluginPod } from '../cluster/pod-view.ts'
 import { listKernelModules } from '../cluster/kernel-modules.ts'
-import { configsByModule, kernelModulesOf, moduleKeyOfDaemonSet, modulesByKernelModule } from '../cluster/caches.ts'
+import {
+  type Caches,
+  configsByModule,
+  kernelModulesOf,
+  moduleKeyOfDaemonSet,
+  moduleKeyOfPod,
+  modulesByKernelModule,
+} from '../cluster/caches.ts'
 import { watchDra } from '../cluster/watch-dra.ts'
 import { type Action, decide } from './decide.ts'
 import { execute, type ReportTools } from './execute.ts'
@@ -20,6 +28,16 @@ const paceMs = 1_000
 function isOwnNews(before: Module | undefined, after: Module | undefined): boolean {
   const listFinalizers = (module: Module | undefined): string => JSON.stringify(module?.metadata.finalizers)
   return isSameWish(before, after) && listFinalizers(before) === listFinalizers(after)
+}
+
+/** Calls `nudge` with the Module of each DaemonSet, device plugin and DRA pod that changes. */
+function watchPlugins({ daemonSets, pods }: Pick<Caches, 'daemonSets' | 'pods'>, nudge: (key: string) => void): void {
+  daemonSets.onChange(({ before, after }) => {
+    for (const daemonSet of [before, after]) if (daemonSet) nudge(moduleKeyOfDaemonSet(daemonSet))
+  })
+  pods.onChange(({ before, after }) => {
+    for (const pod of [before, after]) if (pod && isPluginPod(pod)) nudge(moduleKeyOfPod(pod))
+  })
 }
 
 /** Tells how each Module stands, and holds and frees its finalizer; its key is the Module. */
@@ -68,9 +86,7 @@ export function createReportController(
           if (config) nudgeRivals(config, nudge)
         }
       })
-      caches.daemonSets.onChange(({ before, after }) => {
-        for (const daemonSet of [before, after]) if (daemonSet) nudge(moduleKeyOfDaemonSet(daemonSet))
-      })
+      watchPlugins(caches, nudge)
       caches.namespaces.onChange(({ after }) => {
         if (!after) return
         if (after.containsModules) wake(`${after.name}/`)

@@ -4,7 +4,7 @@ import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
 import { getModuleInUseLabel, getSchedulePodVersionLabelName } from '../../api/labels.ts'
 import type { MappingResolver } from '../../kernel/resolver.ts'
 import { parseKey } from '../../kube/object.ts'
-import { type Caches, configsByModule, daemonSetsByModule } from '../cluster/caches.ts'
+import { type Caches, configsByModule, daemonSetsByModule, podsByModule } from '../cluster/caches.ts'
 import { getImagesConfig } from '../cluster/images-config.ts'
 import type { Claims } from '../cluster/claims.ts'
 import { defined } from '../cluster/defined.ts'
@@ -14,6 +14,7 @@ import { describeRefusedDaemonSet, findDraConcerns, type PluginConcern } from '.
 import { findOnNode, isLoadedAsWanted } from '../cluster/module-on-node.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
 import { pluginOf, pluginRoles, roleOfDaemonSet } from '../cluster/plugin-role.ts'
+import { isPluginPod } from '../cluster/pod-view.ts'
 import { isPluginTarget } from '../cluster/plugin-target.ts'
 import { findUntoleratedTaint, internalTolerations } from '../cluster/toleration.ts'
 import type { Wait } from '../../runtime/reconciler.ts'
@@ -23,6 +24,7 @@ import type { ObservedModule } from '../plan/observed.ts'
 import { decideModule as decideUpgrade } from '../upgrade/decide-module.ts'
 import { observeModule as observeUpgrade } from '../upgrade/observe.ts'
 import { classifyNode } from './classify.ts'
+import { describeUnready } from './plugin-words.ts'
 import type { ObservedEmptyNamespace, ObservedReport, PluginCounts, ReportedNode } from './observed.ts'
 
 /** What `report` reads from. */
@@ -123,12 +125,14 @@ function countPlugin(module: Module, nodes: readonly ReportedNode[], caches: Cac
   const daemonSets = caches.daemonSets
     .byIndex(daemonSetsByModule, `${namespace}/${name}`)
     .filter((daemonSet) => roleOfDaemonSet(daemonSet) === role)
+  const pods = caches.pods.byIndex(podsByModule, `${namespace}/${name}`).filter(isPluginPod)
   const scheduled = sum(daemonSets.map(({ status }) => status?.desiredNumberScheduled))
   return {
     targeted: caches.nodes.list().filter((node) => isPluginTarget(node, module)).length,
     desired: Math.max(scheduled, nodes.filter(({ pluginExpected }) => pluginExpected).length),
     available: sum(daemonSets.map(({ status }) => status?.numberAvailable)),
     rolledOut: daemonSets.length > 0 && daemonSets.every(isRolledOut),
+    ...defined({ words: describeUnready(role, pods, daemonSets) }),
   }
 }
 

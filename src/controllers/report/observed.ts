@@ -31,6 +31,8 @@ export interface PluginCounts {
   available: number
   /** There is a DaemonSet, and its controller has seen its present form. */
   rolledOut: boolean
+  /** What keeps pods from being available, by the first of them; absent where nothing is known to. */
+  words?: string
 }
 
 /** What `report` sees of one Module. */
