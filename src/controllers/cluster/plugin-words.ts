@@ -8,16 +8,18 @@ const maximumName = 80
 
 const shorten = (name: string): string => (name.length > maximumName ? `${name.slice(0, maximumName)}…` : name)
 
+/** The finalizers for which an object that is being deleted waits: at most three of them, none at any length. */
+export const nameFinalizers = (finalizers: readonly string[]): string =>
+  finalizers.slice(0, mostFinalizers).map(shorten).join(', ')
+
 /** Why a device plugin or DRA pod is still there, as far as its object tells. */
 function explainPod({ name, deleting, finalizers }: PodView, { ready }: Pick<NodeView, 'ready'>): string {
   const foreign = finalizers.filter((each) => each !== nodeLabelerFinalizer)
-  const [first] = foreign
-  const held = foreign.slice(0, mostFinalizers).map(shorten).join(', ')
   const why = [
     ...(deleting ? [] : ['nobody has deleted it yet']),
     // Its kubelet alone can tell that the containers have ended.
     ...(ready ? [] : ['its node is not ready: if it is off for good, delete the Node']),
-    ...(first === undefined ? [] : [`its finalizer is somebody else's to remove: ${held}`]),
+    ...(foreign.length === 0 ? [] : [`its finalizer is somebody else's to remove: ${nameFinalizers(foreign)}`]),
   ]
   return `${name} (${why.length === 0 ? 'it is being ended' : why.join('; ')})`
 }

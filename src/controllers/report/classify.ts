@@ -5,6 +5,7 @@ import { cutTrailingPlus } from '../../kernel/kernel-version.ts'
 import { isMakingReason, makingFailures } from '../cluster/image-standing.ts'
 import { findOnNode, isLoadedAsWanted, type ModuleKey, type ModuleOnNode } from '../cluster/module-on-node.ts'
 import type { NodeView } from '../cluster/node-view.ts'
+import { nameFinalizers } from '../cluster/plugin-words.ts'
 import type { Wait } from '../../runtime/reconciler.ts'
 import type { Answer } from '../plan/answered.ts'
 
@@ -63,6 +64,18 @@ function standByAnswer(answer: Answer): NodeStanding {
   return standBy(answer.reason, message)
 }
 
+/** Somebody deletes the NodeModulesConfig: nothing comes or goes before it is gone and made again. */
+function standDeleted(
+  { entry, loaded }: Defined<ModuleOnNode>,
+  { config, answer }: NodeFacts,
+): NodeStanding | undefined {
+  if (config?.metadata.deletionTimestamp === undefined) return undefined
+  if (!entry && !loaded && answer.kind !== 'want') return undefined
+  const { name, finalizers = [] } = config.metadata
+  const held = finalizers.length === 0 ? '' : `waits for who has the finalizer ${nameFinalizers(finalizers)}, and `
+  return standBy('NodeModulesConfigPending', `NodeModulesConfig ${name} is being deleted, ${held}is made again then`)
+}
+
 function standInProgress(
   { entry, loaded }: Defined<ModuleOnNode>,
   { node, answer }: NodeFacts,
@@ -102,5 +115,5 @@ export function classifyNode(facts: NodeFacts, module: ModuleKey): NodeStanding 
   if (waitsForAnother(entry, facts)) return standByAnswer(answer)
   if (isLoadedAsWanted(found, node)) return standLoaded(facts)
   if (answer.kind === 'keep' && (!entry || isForOtherKernel(entry, node))) return standByAnswer(answer)
-  return standInProgress(found, facts) ?? standByAnswer(answer)
+  return standDeleted(found, facts) ?? standInProgress(found, facts) ?? standByAnswer(answer)
 }

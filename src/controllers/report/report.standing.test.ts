@@ -33,6 +33,7 @@ const cluster = ({ module = buildModule(), node, config, image, gone }: Scene): 
 
 const present: ConfigParts = { entries: [buildItem()], loaded: [buildLoaded()] }
 const loading: ConfigParts = { entries: [buildItem()] }
+const leaving = { deletionTimestamp: '2030-01-01T00:00:00Z', finalizers: ['example.test/hold'] }
 const changed = buildItem({ config: buildModuleConfig({ containerImage: 'registry.test/mod:v0' }) })
 const other = buildItem({ name: 'other' })
 const withPolicy = (policy: string): Module =>
@@ -143,6 +144,21 @@ describe('how a Module stands on a node', () => {
       { config: { entries: [other], loaded: [buildLoaded(other)] } },
       'False False True ModuleClaimed',
     ],
+    [
+      'loaded, and its record is being deleted',
+      { config: { ...present, metadata: leaving } },
+      'True False False Loaded',
+    ],
+    [
+      'to come when its record is deleted',
+      { config: { metadata: leaving } },
+      'False True False NodeModulesConfigPending',
+    ],
+    [
+      'to be loaded again when its record is deleted',
+      { config: { ...present, metadata: leaving }, node: { bootId: 'boot-2' } },
+      'False True False NodeModulesConfigPending',
+    ],
     ['on a node that is gone', { gone: true, config: present }, 'False True False NodeGone'],
     ['on no node', { node: { labels: {} } }, 'False False False NoMatchingNodes'],
   ]
@@ -152,6 +168,13 @@ describe('how a Module stands on a node', () => {
     expect(
       `${status('Ready')} ${status('Progressing')} ${status('Degraded')} ${reportCondition(objects, 'Ready').reason}`,
     ).toBe(expected)
+  })
+
+  it('says for whom it waits where somebody holds the NodeModulesConfig that is being deleted', () => {
+    const objects = cluster({ config: { ...present, metadata: leaving }, node: { bootId: 'boot-2' } })
+    expect(reportCondition(objects, 'Ready').message).toContain(
+      'NodeModulesConfig n1 is being deleted, waits for who has the finalizer example.test/hold, and is made again then',
+    )
   })
 })
 
