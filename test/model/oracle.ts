@@ -39,7 +39,7 @@ interface Entry {
   namespace: string
   name: string
   bootId?: string
-  config?: { containerImage: string; modprobe: { moduleName?: string; parameters?: string[] } }
+  config?: { containerImage: string; kernelVersion: string; modprobe: { moduleName?: string; parameters?: string[] } }
 }
 
 const nodeNameOf = (pod: ApiObject): string => (pod['spec'] as { nodeName?: string } | undefined)?.nodeName ?? ''
@@ -154,10 +154,13 @@ function judgeOut(seen: Seen, world: World): string[] {
   })
 }
 
-/** What the plan names can be had, and nothing that was left behind is in its way. */
+/** What the plan names can be had, is for the kernel that runs, and nothing that was left behind is in its way. */
 function isPossible({ config }: Entry, machine: Machine, world: World): boolean {
-  const { containerImage = '', modprobe } = config ?? {}
-  const present = machine.kernel.modules.get(modprobe?.moduleName ?? '')
+  if (config === undefined) return false
+  const { containerImage, kernelVersion, modprobe } = config
+  // What was planned for another kernel stays so where the node is not to have the Module's version yet.
+  if (kernelVersion !== machine.kernel.release) return false
+  const present = machine.kernel.modules.get(modprobe.moduleName ?? '')
   const isLeft = present !== undefined && mayBeLeft(world, present.owner, machine)
   return !isLeft && !world.registry.isLost(containerImage)
 }
