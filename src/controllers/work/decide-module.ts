@@ -123,7 +123,9 @@ function decideSameWork(
 ): PodDecision {
   if (worker.deleting) return { waits: [makeWait('WorkerRunning', `pod ${worker.podName} is being deleted`)] }
   const isUninformed = isUnaware(worker, module, observed)
-  if (isUninformed && worker.state.kind === 'running') return decideSuperseded(module, worker, observed.node)
+  // A load may be fetching a large image: whoever comes can wait for it.
+  if (isUninformed && worker.state.kind === 'running' && intent.action === 'Unload')
+    return decideSuperseded(module, worker, observed.node)
   // It may know of more than it has to.
   const { sparedModules } = worker.intent
   const isCurrent = !isUninformed && observed.hashOfIntent({ ...intent, sparedModules }) === worker.hash

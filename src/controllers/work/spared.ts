@@ -57,6 +57,6 @@ export function findUnaware(module: ObservedModule, observed: ObservedNode): Hel
     .flatMap(({ workers }) => workers)
     .find(isDanger)
   if (pod === undefined) return undefined
-  const message = `pod ${pod.podName}, which does not know of this Module and could unload its modules, is deleted first`
+  const message = `pod ${pod.podName} does not know of this Module and could take its modules out: first it ends or is replaced`
   return { kind: 'hold', reason: 'WorkerRunning', message }
 }

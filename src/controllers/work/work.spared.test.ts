@@ -105,7 +105,7 @@ describe('a Module that comes while another one is unloaded', () => {
   ])('waits until the pod that does not know of it is gone: one that %s', (_title, state) => {
     const { types, waits } = act(unaware(state), { entry: base })
     expect(types).toEqual(['deletePod'])
-    expect(waits.map(({ message }) => message).join()).toContain('pod unloader, which does not know of this Module')
+    expect(waits.map(({ message }) => message).join()).toContain('pod unloader does not know of this Module')
     expect(act(unaware(state, { deleting: true }), { entry: base }).types).toEqual([])
   })
 
@@ -123,14 +123,19 @@ describe('a Module that comes while another one is unloaded', () => {
     expect(act(unaware(running), { entry: base, workers }).types).toEqual(['deletePod'])
   })
 
-  it('waits for the load of another one that removes in-tree modules, too', () => {
+  it('waits for a load that removes in-tree modules, too, and does not break it off', () => {
     const inTree = item('a', { moduleName: 'top' }, { inTreeModulesToRemove: ['old_top'] })
-    const load = (intent: WorkerIntent): WorkParts => ({
+    const load = (intent: WorkerIntent, state: WorkerState): WorkParts => ({
       name: 'a',
       entry: inTree,
-      workers: [buildWorkerState(intent, running)],
+      workers: [buildWorkerState(intent, state)],
     })
-    expect(act(load(loadIntent(inTree)), { entry: base }).types).toEqual(['deletePod'])
-    expect(act(load(sparing(loadIntent(inTree), 'base')), { entry: base }).types).toEqual(['createPod'])
+    const unknowing = act(load(loadIntent(inTree), running), { entry: base })
+    expect([unknowing.types, unknowing.waits.map(({ reason }) => reason)]).toEqual([
+      [],
+      ['WorkerRunning', 'WorkerRunning'],
+    ])
+    expect(act(load(loadIntent(inTree), pending), { entry: base }).types).toEqual(['deletePod'])
+    expect(act(load(sparing(loadIntent(inTree), 'base'), running), { entry: base }).types).toEqual(['createPod'])
   })
 })
