@@ -16,9 +16,10 @@ import {
   startSandbox,
 } from '../../src/sandbox/sandbox.ts'
 import { tally } from '../control-plane/tally.ts'
+import { followView } from './catch-up.ts'
 import { chooseEngine, patience } from './engine.ts'
 import { type OperatorOverrides, startTestOperator } from './test-operator.ts'
-import { createView, isCurrent, moduleResource, startView, stopView, type View } from './view.ts'
+import { createView, moduleResource, startView, stopView, type View } from './view.ts'
 
 export { micResource, moduleResource, nmcResource } from './view.ts'
 
@@ -34,11 +35,13 @@ export class Cluster<S extends AnySandbox = AnySandbox> {
   readonly sandbox: S
   readonly view: View
   readonly log: string[] = []
+  readonly #ask: ReturnType<typeof followView>
   readonly #operators = new Set<() => Promise<void>>()
 
   private constructor(sandbox: S) {
     this.sandbox = sandbox
     this.view = createView(sandbox.client)
+    this.#ask = followView(this.view, sandbox.client)
   }
 
   /** A cluster on the engine that KMM_TEST_ENGINE names; without it, in this process. */
@@ -99,9 +102,9 @@ export class Cluster<S extends AnySandbox = AnySandbox> {
     }
   }
 
-  /** Resolves when the view shows all that the API server holds by now. */
+  /** Resolves when the view has seen all that the API server holds now, whatever others write meanwhile. */
   async caughtUp(): Promise<void> {
-    while (!(await isCurrent(this.view, this.sandbox.client))) await new Promise((resolve) => setTimeout(resolve, 5))
+    await this.until('the view shows what the API server holds', await this.#ask())
   }
 
   describe(): string {

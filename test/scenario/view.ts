@@ -6,8 +6,7 @@ import type { PreflightValidation } from '../../src/api/preflight-validation.ts'
 import { moduleImagesConfigs, modules, nodeModulesConfigs, preflightValidations } from '../../src/api/resources.ts'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { events, nodes, pods } from '../../src/kube/core-resources.ts'
-import { type KubeObject, keyOf } from '../../src/kube/object.ts'
-import { defineResource, type Resource } from '../../src/kube/resource.ts'
+import { defineResource } from '../../src/kube/resource.ts'
 import { createWatchCache, type WatchCache } from '../../src/kube/watch-cache.ts'
 
 export const moduleResource = defineResource<Module>(modules)
@@ -50,34 +49,4 @@ export async function startView(view: View): Promise<void> {
 
 export async function stopView(view: View): Promise<void> {
   await Promise.all(Object.values(view).map((cache) => cache.stop()))
-}
-
-/** The cache holds, in these versions or later ones, what the API server holds, and nothing that is gone. */
-async function holdsAll<T extends KubeObject>(
-  client: KubeClient,
-  resource: Resource<T>,
-  cache: WatchCache<T, T>,
-): Promise<boolean> {
-  const { items, resourceVersion } = await client.list(resource)
-  const held = new Map(cache.list().map((object) => [keyOf(object), versionOf(object)]))
-  const isHeld = (object: T): boolean => (held.get(keyOf(object)) ?? 0) >= versionOf(object)
-  const listed = new Set(items.map(keyOf))
-  const isThere = ([key, version]: [string, number]): boolean => listed.has(key) || version > Number(resourceVersion)
-  return items.every(isHeld) && [...held].every(isThere)
-}
-
-const versionOf = ({ metadata }: KubeObject): number => Number(metadata?.resourceVersion ?? 0)
-
-/** Whether the view shows all that the API server holds: each kind has a watch of its own, and one may lag behind another. */
-export async function isCurrent(view: View, client: KubeClient): Promise<boolean> {
-  const answers = await Promise.all([
-    holdsAll(client, nodes, view.nodes),
-    holdsAll(client, moduleResource, view.modules),
-    holdsAll(client, nmcResource, view.configs),
-    holdsAll(client, micResource, view.images),
-    holdsAll(client, preflightResource, view.preflights),
-    holdsAll(client, pods, view.pods),
-    holdsAll(client, events, view.events),
-  ])
-  return answers.every(Boolean)
 }
