@@ -9,7 +9,10 @@ const probes = [
   '6.0.15-300.fc37.x86_64',
   '6.8.0-31-generic',
   '5.10.225-213.878.amzn2.aarch64',
+  '5.15.167.4-microsoft-standard-WSL2',
   '4.18.0+',
+  // The longest that Linux can have.
+  `6.1.0-${'~'.repeat(58)}`,
   'a',
   '0',
   'zz zz',

@@ -152,6 +152,8 @@ describe('a Module is accepted with a warning for', () => {
     ['an escaped backslash before f', withMapping({ regexp: 'a\\\\f' })],
     ['a literal before the pattern', withMapping({ literal: real }, { regexp: 'amd64' })],
     ['^.+$ at the end', withMapping({ regexp: 'el9' }, { regexp: '^.+$' })],
+    ['lower case before upper case', withMapping({ regexp: '^[a-z0-9 ._+-]+$' }, { regexp: 'WSL2$' })],
+    ['short versions before long ones', withMapping({ regexp: '^.{1,40}$' }, { regexp: 'debug-with-' })],
     ['any one character before others', withMapping({ regexp: '^.$' }, { regexp: 'el9' })],
     [
       'a pattern for one kernel with its image',
