@@ -71,6 +71,23 @@ describe('a namespace with two Modules', () => {
     await untilDeleted(scene)
   })
 
+  it.each([
+    ['removes the label', null],
+    ['gives the label another value', 'yes'],
+  ])('stays when somebody %s', async (what, value) => {
+    const scene = await Scene.open(admission.cluster, what.split(' ')[0] ?? '')
+    await loadTwo(scene)
+    const isGuarded = async (): Promise<boolean> =>
+      (await admission.send('DELETE', `/api/v1/namespaces/${scene.name}?dryRun=All`)).status === 403
+    await expect.poll(isGuarded, { timeout: 30_000, interval: 100 }).toBe(true)
+    const labels = { [containsModulesLabel]: value }
+    await admission.send('PATCH', `/api/v1/namespaces/${scene.name}`, { metadata: { labels } })
+    await expect.poll(isGuarded, { timeout: 30_000, interval: 100 }).toBe(true)
+    await Promise.all([scene.delete(), scene.cluster.deleteModule('other', scene.name)])
+    await bothGone(scene)
+    await untilDeleted(scene)
+  })
+
   it('can be deleted when both went while no operator ran', async () => {
     const scene = await Scene.open(admission.cluster, 'unattended')
     await loadTwo(scene)

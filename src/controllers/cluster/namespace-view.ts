@@ -22,7 +22,8 @@ export function trimNamespace({ metadata = {}, status }: Namespace): NamespaceVi
     name,
     uid,
     terminating: deletionTimestamp !== undefined || status?.phase === 'Terminating',
-    containsModules: labels[containsModulesLabel] !== undefined,
+    // The API server asks about namespaces with just this value.
+    containsModules: labels[containsModulesLabel] === '',
     podSecurity: labels[podSecurityLabel] ?? '',
   }
 }
