@@ -48,6 +48,14 @@ type Fault = 'throttled' | 'broken' | 'lost' | 'reset'
 
 const faultAnswers: Readonly<Record<Exclude<Fault, 'reset'>, number>> = { throttled: 429, broken: 500, lost: 500 }
 
+/** The one field selector that the operator uses: a pod's node. */
+function parseNodeSelector(text: string): (object: ApiObject) => boolean {
+  const [field, node] = text.split('=')
+  if (text === '') return () => true
+  if (field !== 'spec.nodeName') throw new Error(`the model knows no field selector ${text}`)
+  return ({ spec }) => (spec as { nodeName?: string } | undefined)?.nodeName === node
+}
+
 /**
  * The API of one life of an operator: the store of the sandbox's API server behind requests that take their time, that
  * fail, and whose answers get lost. Once killed it answers nobody any more.
@@ -81,12 +89,13 @@ export class ModelClient implements KubeClient {
   }
 
   list<T extends KubeObject>(resource: Resource<T>, options: ListOptions = {}): Promise<ListAnswer<T>> {
-    const { namespace, labelSelector = '', signal } = options
+    const { namespace, labelSelector = '', fieldSelector = '', signal } = options
     const matches = parseLabelSelector(labelSelector)
+    const isOnNode = parseNodeSelector(fieldSelector)
     return this.#read(subjectOf('list', resource, ''), signal, () => ({
       items: this.#parts.store
         .list(resource, namespace)
-        .filter(({ metadata }) => matches(metadata.labels ?? {}))
+        .filter((object) => matches(object.metadata.labels ?? {}) && isOnNode(object))
         .map((object) => shown<T>(object)),
       resourceVersion: String(this.#parts.store.resourceVersion),
     }))

@@ -27,9 +27,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'an unload does not wait for the device plugin',
-    file: 'src/controllers/work/start.ts',
-    text: "if (intent.action === 'Unload' && module.pluginPods > 0)",
-    replacement: 'if (nowMs < 0)',
+    file: 'src/controllers/cluster/pod-view.ts',
+    text: 'needsModule: needsModule(pod),',
+    replacement: 'needsModule: needsModule(pod) && pod.metadata === undefined,',
     caughtBy: ['unload-plugin'],
   },
   {

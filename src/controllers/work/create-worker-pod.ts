@@ -10,6 +10,7 @@ import type { WorkTools } from './execute.ts'
 import { isImageVolumeDropped } from './image-volume.ts'
 import type { Refusal } from './observed.ts'
 import { refusalKey } from './observe.ts'
+import { refuseUnderPlugins } from './late-plugins.ts'
 import { learnServerClock } from './server-clock.ts'
 import { buildWorkerPod } from './worker-pod.ts'
 import { alternativeWorkerPodName, workerPodName } from './worker-name.ts'
@@ -129,6 +130,8 @@ export async function createWorkerPod(action: CreatePod, tools: WorkTools, conte
   // The Module's secrets are not in the operator's namespace, and those there are not the Module's.
   const pullSecrets =
     intent.podNamespace === intent.namespace ? await listPullSecrets(intent, tools.client, signal) : []
+  // Last of all: what it does not see is what comes between it and the pod.
+  if (intent.action === 'Unload') await refuseUnderPlugins(action, tools, signal)
   const owner = { name: config.metadata?.name ?? '', uid: config.metadata?.uid ?? '' }
   const build = (podName: string): Pod =>
     buildWorkerPod({ intent, podName, node, owner, hash, pullSecrets, settings: tools.settings })
