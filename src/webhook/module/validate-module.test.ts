@@ -34,10 +34,8 @@ describe('a Module that is made to keep the webhook busy', () => {
       'a template of many variables',
       [{ literal: 'a', containerImage: `r:${Array.from({ length: 50_000 }, (_, index) => `$v${index}`).join('')}` }],
     ],
-  ])('by %s is answered within seconds', (_what, mappings) => {
-    const startMs = performance.now()
-    validateModule(withMapping(...mappings))
-    expect(performance.now() - startMs).toBeLessThan(20_000)
+  ])('by %s is answered within seconds', async (_what, mappings) => {
+    expect(await measureCpuMs(() => validateModule(withMapping(...mappings)))).toBeLessThan(20_000)
   })
 
   it('by much that each of many mappings shares is answered within seconds', async () => {
