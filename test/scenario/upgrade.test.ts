@@ -271,19 +271,19 @@ it('mends labels that somebody has changed, and takes them off with the Module',
   const [worker, schedule] = ['worker', 'schedule'].map(
     (what) => `beta.kmm.node.kubernetes.io/version-${what}-pod.up-mended.demo`,
   ) as [string, string]
-  const changes: [labels: Record<string, string | null>, follows: string][] = [
-    [{ [schedule]: '7' }, 'schedule label: 7'],
-    [{ [worker]: '7' }, 'no schedule label'],
-    [{ [worker]: null }, 'no schedule label'],
-    [{ [worker]: '', [schedule]: '' }, 'schedule label: '],
+  const changes: [labels: Record<string, string | null>, ...story: string[]][] = [
+    [{ [schedule]: '7' }, 'schedule label: 7', 'schedule label: 1'],
+    [{ [worker]: '7' }, 'worker label: 7', 'worker label: 1'],
+    [{ [worker]: null }, 'no worker label', 'no schedule label', 'worker label: 1', 'schedule label: 1'],
+    [{ [worker]: '', [schedule]: '' }, 'worker label: ', 'schedule label: ', 'worker label: 1', 'schedule label: 1'],
   ]
-  for (const [labels, follows] of changes) {
+  for (const [labels, ...story] of changes) {
     await rollout.untilRunning('1')
     await cluster.quiet()
     rollout.record.take()
     await scene.node.label(labels)
     // What was changed may be mended before anybody looks at the node.
-    await scene.until('it is mended', () => rollout.record.holds([follows, 'schedule label: 1']))
+    await scene.until('it is mended', () => rollout.record.holds(story))
   }
   await rollout.untilRunning('1')
   await cluster.deleteModule('demo', scene.name)
