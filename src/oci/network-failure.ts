@@ -75,6 +75,11 @@ function describeTimeLimit(code: string, limits: TimeLimits): string | undefined
   return undefined
 }
 
+const timeoutCodes = ['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT']
+
+/** True for what was thrown because nobody answered in time. */
+export const isTimeout = (error: unknown): boolean => listCodes(error).some((code) => timeoutCodes.includes(code))
+
 const transientWords: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there; check the name and port, and that the registry runs',
   ECONNRESET: 'it closed the connection; check the registry, and proxies on the way',

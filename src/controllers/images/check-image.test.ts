@@ -4,6 +4,7 @@ import { createTokenCache } from '../../oci/token-cache.ts'
 import { type Sandbox, startSandbox } from '../../sandbox/sandbox.ts'
 import { checkImage } from './check-image.ts'
 import type { CheckResult } from './observed.ts'
+import { createSilentRegistries } from './silent-registries.ts'
 
 let sandbox: Sandbox
 beforeAll(async () => {
@@ -23,6 +24,7 @@ function check(image: string, imageRepoSecret: string): Promise<CheckResult> {
     tokens: createTokenCache(),
     warn: () => undefined,
     signal: AbortSignal.timeout(10_000),
+    silent: createSilentRegistries(() => 0),
   }
   return checkImage({ image, kernelVersion: '6.1.0', registryTLS: { insecure: true } }, sources, tools)
 }

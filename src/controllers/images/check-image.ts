@@ -3,6 +3,7 @@ import { parseReference } from '../../oci/reference.ts'
 import type { ModuleImageSpec } from '../../api/module-images-config.ts'
 import type { PullSecretSources } from '../cluster/pull-secrets.ts'
 import type { CheckResult } from './observed.ts'
+import { formatPlace, type SilentRegistries } from './silent-registries.ts'
 import { readPullCredentials, type RegistryTools, withRegistry } from './read-credentials.ts'
 
 function toResult(error: unknown, missingSecrets: readonly string[]): CheckResult {
@@ -35,17 +36,21 @@ function toResult(error: unknown, missingSecrets: readonly string[]): CheckResul
 export async function checkImage(
   image: ModuleImageSpec,
   sources: PullSecretSources,
-  tools: RegistryTools,
+  tools: RegistryTools & { silent: SilentRegistries },
 ): Promise<CheckResult> {
   let missing: readonly string[] = []
   try {
     const reference = parseReference(image.image)
     const found = await readPullCredentials(sources, tools)
     missing = found.missing
-    return await withRegistry({ credentials: found.credentials, tls: image.registryTLS }, tools, async (registry) => {
-      const { digest } = await registry.headManifest(reference, tools.signal)
-      return { kind: 'exists', digest }
-    })
+    const { credentials } = found
+    const tls = image.registryTLS
+    return await tools.silent.ask(formatPlace(reference, tls), () =>
+      withRegistry({ credentials, tls }, tools, async (registry) => {
+        const { digest } = await registry.headManifest(reference, tools.signal)
+        return { kind: 'exists', digest }
+      }),
+    )
   } catch (error) {
     return toResult(error, missing)
   }

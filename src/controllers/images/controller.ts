@@ -9,6 +9,7 @@ import { decide } from './decide.ts'
 import { execute, type ImagesTools } from './execute.ts'
 import { createKeyedLock } from '../../runtime/keyed-lock.ts'
 import { isImageDoubted, listRefused, observe } from './observe.ts'
+import { createSilentRegistries } from './silent-registries.ts'
 import { type Facts, forget, type ImagesSettings, type ObservedImages } from './observed.ts'
 
 /** The ModuleImagesConfig of a build or sign pod, which has the name that its label says. */
@@ -59,7 +60,9 @@ function isOfPreflight(key: string, { moduleImagesConfigs }: ImagesTools['caches
  * for is not to stand behind what somebody asks about all Modules. A name may go from the one to the other, so they share a lock.
  */
 export function createImagesControllers(
-  tools: Omit<ImagesTools, 'wake' | 'facts' | 'creating' | 'inspecting' | 'making'> & { startedAtMs: number },
+  tools: Omit<ImagesTools, 'wake' | 'facts' | 'creating' | 'silent' | 'inspecting' | 'making'> & {
+    startedAtMs: number
+  },
   settings: ImagesSettings,
 ): [own: Controller<ObservedImages, Action>, ofPreflights: Controller<ObservedImages, Action>] {
   const wakers: ((key: string) => void)[] = []
@@ -69,7 +72,8 @@ export function createImagesControllers(
   const { caches, startedAtMs, now } = tools
   const facts = new Map<string, Facts>()
   const creating = new Set<string>()
-  const shared = { ...tools, facts, creating, inspecting: createKeyedLock(), making: createKeyedLock(), wake }
+  const [silent, inspecting, making] = [createSilentRegistries(now), createKeyedLock(), createKeyedLock()]
+  const shared = { ...tools, facts, creating, silent, inspecting, making, wake }
   const createOne = (name: string, ofPreflights: boolean): Controller<ObservedImages, Action> => ({
     reconciler: {
       name,

@@ -25,6 +25,7 @@ import { formatInputsKey, readInputs } from './job/read-inputs.ts'
 import { formatAccess } from './lookup.ts'
 import { listSharedJobs } from './observe.ts'
 import { createFacts, type Facts } from './observed.ts'
+import type { SilentRegistries } from './silent-registries.ts'
 import { countFreeSlots, observeSlots } from './slots.ts'
 
 const resource = defineResource<ModuleImagesConfig>(moduleImagesConfigs)
@@ -44,6 +45,8 @@ export interface ImagesTools {
   maxConcurrentBuilds: number
   /** A folder for the modules of images that are looked into. */
   temporaryFolder: string
+  /** Which registries do not answer. */
+  silent: SilentRegistries
   /** Lets one image at a time be looked into. */
   inspecting: KeyedLock
   now: () => number

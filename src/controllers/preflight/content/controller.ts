@@ -4,6 +4,7 @@ import { type Caches, imagesByModule, imagesByPreflight } from '../../cluster/ca
 import type { Controller } from '../../cluster/controller.ts'
 import { findModule, findPreflight } from '../../cluster/images-config.ts'
 import { isSameWish } from '../../cluster/same-wish.ts'
+import { createSilentRegistries } from '../../images/silent-registries.ts'
 import { decide, type LookAction } from './decide.ts'
 import { lookInto, type LookTools } from './look-into.ts'
 import type { ContentFact, ContentResult, ObservedContent } from './observed.ts'
@@ -12,7 +13,7 @@ import { createTurns, type Turns } from './turns.ts'
 import { formatWish } from './wish.ts'
 
 /** What the content of images is looked at with. */
-export interface ContentTools extends Omit<LookTools, 'signal' | 'caches'> {
+export interface ContentTools extends Omit<LookTools, 'signal' | 'caches' | 'silent'> {
   caches: Pick<Caches, 'modules' | 'nodes' | 'moduleImagesConfigs' | 'preflightValidations'>
   now: () => number
   /** By ModuleImagesConfig; written here, read by `preflight`. */
@@ -82,6 +83,7 @@ export function createContentController(tools: ContentTools): Controller<Observe
     for (const each of wakers) each(key)
   }
   const turns = createTurns(wake)
+  const silent = createSilentRegistries(tools.now)
   const standing = new Map<string, Standing>()
   return {
     reconciler: {
@@ -94,7 +96,7 @@ export function createContentController(tools: ContentTools): Controller<Observe
       async execute(action, { signal }) {
         const key = keyOf(action.config)
         const look = async (): Promise<void> => {
-          remember(action, await lookInto(action.wish, action, { ...tools, signal }), tools)
+          remember(action, await lookInto(action.wish, action, { ...tools, silent, signal }), tools)
           wake(key)
         }
         await turns.take(key, look, action.mayWait)

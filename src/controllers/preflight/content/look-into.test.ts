@@ -9,6 +9,7 @@ import { type ErrorCode, KmmError } from '../../../errors/error.ts'
 import type { KubeClient } from '../../../kube/client.ts'
 import type { Registry } from '../../../oci/registry.ts'
 import { createTokenCache } from '../../../oci/token-cache.ts'
+import { createSilentRegistries } from '../../images/silent-registries.ts'
 import { lookInto, type LookTools } from './look-into.ts'
 import type { ContentResult } from './observed.ts'
 import { findWish } from './wish.ts'
@@ -44,6 +45,7 @@ async function look(parts: Partial<LookTools>): Promise<ContentResult> {
     tokens: createTokenCache(),
     warn: () => undefined,
     temporaryFolder: folder,
+    silent: createSilentRegistries(() => 0),
     signal: new AbortController().signal,
     ...parts,
   }

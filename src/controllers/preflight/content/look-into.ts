@@ -9,12 +9,15 @@ import type { Registry } from '../../../oci/registry.ts'
 import type { Caches } from '../../cluster/caches.ts'
 import { findJobSources } from '../../images/job/job-sources.ts'
 import { readPullCredentials, type RegistryTools, withRegistry } from '../../images/read-credentials.ts'
+import { formatPlace, type SilentRegistries } from '../../images/silent-registries.ts'
 import type { ContentResult, ContentWish } from './observed.ts'
 import { findKernel } from './wish.ts'
 
 /** What images are looked into with. */
 export interface LookTools extends RegistryTools {
   caches: Pick<Caches, 'modules' | 'nodes'>
+  /** Which registries do not answer. */
+  silent: SilentRegistries
   /** A folder for the modules of the image; what is put there is removed again. */
   temporaryFolder: string
 }
@@ -142,12 +145,15 @@ export async function lookInto(
   try {
     const sources = findJobSources(config, { kernelVersion: findKernel(config, wish) }, tools.caches)
     const { credentials } = await readPullCredentials(sources, { ...tools, signal })
-    return await withRegistry({ credentials, tls: spec?.registryTLS }, tools, async (registry) => {
+    const tls = spec?.registryTLS
+    const look = async (registry: Registry): Promise<ContentResult> => {
       const results: ContentResult[] = []
       for (const each of architectures.length === 0 ? [undefined] : architectures)
         results.push(await lookFor(registry, wish, each, { ...tools, signal }))
       return merge(results)
-    })
+    }
+    const place = formatPlace(parseReference(wish.image), tls)
+    return await tools.silent.ask(place, () => withRegistry({ credentials, tls }, tools, look))
   } catch (error) {
     if (!deadline.aborted || tools.signal.aborted) return explain(error, tools.signal)
     const message = `looking into it took longer than ${longestMs / 60_000} minutes; is the registry that slow?`
