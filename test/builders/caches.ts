@@ -54,7 +54,7 @@ export function fillCaches(objects: ClusterObjects): Caches {
 }
 
 /** Nobody has deleted a NodeModulesConfig. */
-export const noLostConfigs: LostConfigs = { find: () => undefined }
+export const noLostConfigs: LostConfigs = { find: () => undefined, names: () => false }
 
 /** Every worker pod is still there. */
 export const noDepartedWorkers: DepartedWorkers = {

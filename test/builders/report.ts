@@ -56,7 +56,7 @@ export function buildDaemonSet(desired: number, available: number, observedGener
 
 /** Decides about the usual Module in a cluster, `lastWriteMs` after whose status was written. */
 export function decideReport(
-  objects: ClusterObjects & { claimed?: boolean },
+  objects: ClusterObjects & { claimed?: boolean; lost?: boolean },
   lastWriteMs = 0,
   nowMs = reportMs,
   key = 'ns/mod',
@@ -69,6 +69,7 @@ export function decideReport(
     lastWrites,
     refusals: createWorkloadRefusals(),
     claims: { has: () => objects.claimed === true },
+    lost: { names: () => objects.lost === true },
   })
   return observed ? decide(observed, nowMs) : { actions: [], waits: [] }
 }

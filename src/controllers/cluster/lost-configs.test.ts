@@ -31,6 +31,15 @@ describe('a NodeModulesConfig that somebody deletes', () => {
     })
   })
 
+  it('names what perhaps is loaded, until another one does', () => {
+    const { caches, found } = lose(config)
+    expect([found.names('ns/mod'), found.names('ns/other')]).toEqual([true, false])
+    caches.nodes.deleted({ name: 'n1' }, 'uid-n1')
+    expect(found.names('ns/mod')).toBe(false)
+    const whole = buildNodeConfig({ loaded: [buildLoaded()], metadata: { uid: 'uid-next', resourceVersion: '9' } })
+    expect(lose(config, { next: [whole] }).found.names('ns/mod')).toBe(false)
+  })
+
   it('is forgotten once another one has a status', () => {
     const bare = buildNodeConfig({ entries: [buildItem()], metadata: { uid: 'uid-next', resourceVersion: '8' } })
     const whole = buildNodeConfig({ loaded: [buildLoaded()], metadata: { uid: 'uid-next', resourceVersion: '9' } })

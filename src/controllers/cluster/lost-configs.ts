@@ -11,6 +11,8 @@ import type { NodeView } from './node-view.ts'
 export interface LostConfigs {
   /** The lost one as it was last seen, its modules as perhaps loaded; undefined once a status stands for it again. */
   find(node: NodeView): NodeModulesConfig | undefined
+  /** True for a Module (`namespace/name`) that one of them says may be loaded. */
+  names(module: string): boolean
 }
 
 const listLoaded = ({ status }: NodeModulesConfig): readonly NodeModuleStatusItem[] => status?.modules ?? []
@@ -55,12 +57,19 @@ export function watchLostConfigs(caches: Pick<Caches, 'nodes' | 'nodeModulesConf
     if (after !== undefined || before === undefined || !isNeverUnloaded(before)) return
     for (const [key, config] of lost) lost.set(key, dropModule(config, before.metadata))
   })
+  const find = (node: NodeView): NodeModulesConfig | undefined => {
+    const config = lost.get(node.name)
+    if (config === undefined || !isOwnedBy(config, node.uid)) return undefined
+    const modules = listDoubts(config, node, caches)
+    return modules.length === 0 ? undefined : { ...config, status: { modules } }
+  }
   return {
-    find(node) {
-      const config = lost.get(node.name)
-      if (config === undefined || !isOwnedBy(config, node.uid)) return undefined
-      const modules = listDoubts(config, node, caches)
-      return modules.length === 0 ? undefined : { ...config, status: { modules } }
-    },
+    find,
+    names: (module) =>
+      [...lost.keys()].some((name) => {
+        const node = caches.nodes.get({ name })
+        const config = node && find(node)
+        return config !== undefined && listLoaded(config).some((item) => `${item.namespace}/${item.name}` === module)
+      }),
   }
 }

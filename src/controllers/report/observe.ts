@@ -8,6 +8,7 @@ import { type Caches, configsByModule, daemonSetsByModule, podsByModule } from '
 import { getImagesConfig } from '../cluster/images-config.ts'
 import type { Claims } from '../cluster/claims.ts'
 import { defined } from '../cluster/defined.ts'
+import type { LostConfigs } from '../cluster/lost-configs.ts'
 import { listDeviceClasses } from '../cluster/device-class.ts'
 import { findDaemonSetRefusal, type WorkloadRefusals } from '../cluster/refusals.ts'
 import { describeRefusedDaemonSet, findDraConcerns, type PluginConcern } from '../cluster/plugin-concerns.ts'
@@ -34,6 +35,7 @@ export interface ReportSources {
   /** When each Module's status was last written (epoch), by `namespace/name`. */
   lastWrites: ReadonlyMap<string, number>
   claims: Pick<Claims, 'has'>
+  lost: Pick<LostConfigs, 'names'>
   refusals: WorkloadRefusals
 }
 
@@ -169,7 +171,7 @@ function observeNamespace(namespace: string, caches: Caches): ObservedEmptyNames
 
 /** Reads a Module and all nodes that have to do with it. The key of a namespace without Modules is `namespace/`. */
 export function observe(key: string, sources: ReportSources): ObservedReport | ObservedEmptyNamespace | undefined {
-  const { caches, lastWrites, claims } = sources
+  const { caches, lastWrites, claims, lost } = sources
   const { namespace = '', name } = parseKey(key)
   const module = caches.modules.get({ namespace, name })
   if (module === undefined) return observeNamespace(namespace, caches)
@@ -186,7 +188,8 @@ export function observe(key: string, sources: ReportSources): ObservedReport | O
     ...(images ? { images } : {}),
     plugin: countPlugin(module, nodes, caches),
     concerns: [...observeRefused(module, sources), ...observeDra(module, key, sources)],
-    claimed: claims.has(key),
+    // The plan is about to write down again what a NodeModulesConfig said that somebody deleted.
+    claimed: claims.has(key) || lost.names(key),
     ...(view ? { namespace: view } : {}),
     lastWriteMs: lastWrites.get(key) ?? 0,
   }

@@ -148,6 +148,7 @@ it('looks again when a pod changes', () => {
     lastWrites: new Map(),
     refusals: createWorkloadRefusals(),
     claims: { has: () => false },
+    lost: { names: () => false },
   }
   const nudged: string[] = []
   createReportController(sources, { caches, lastWrites: new Map() } as unknown as ReportTools).watch(

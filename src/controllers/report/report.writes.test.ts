@@ -44,6 +44,12 @@ describe('a Module that is being deleted', () => {
     expect(waits).toMatchObject([{ untilMs: reportMs + 500 }])
   })
 
+  it('keeps its finalizer while a NodeModulesConfig that somebody deleted is not made again', () => {
+    const { actions, waits } = decideReport({ modules: [deleted], nodes: [buildNode()], lost: true })
+    expect(actions.map(({ type }) => type)).toEqual(['writeStatus'])
+    expect(waits).toMatchObject([{ untilMs: reportMs + 500 }])
+  })
+
   it('loses its finalizer, and no other, when nothing of it is left', () => {
     const other = buildNodeConfig({ entries: [buildItem({ namespace: 'other' })] })
     const { actions } = decideReport({ modules: [deleted], nodes: [buildNode()], nodeModulesConfigs: [other] })

@@ -4,7 +4,7 @@ import { type Claims, createClaims } from '../../controllers/cluster/claims.ts'
 import type { Controller } from '../../controllers/cluster/controller.ts'
 import { createWorkloadRefusals } from '../../controllers/cluster/refusals.ts'
 import { watchDepartedWorkers } from '../../controllers/cluster/departed-workers.ts'
-import { watchLostConfigs } from '../../controllers/cluster/lost-configs.ts'
+import { type LostConfigs, watchLostConfigs } from '../../controllers/cluster/lost-configs.ts'
 import { isWorkerPod } from '../../controllers/cluster/pod-view.ts'
 import { createImagesControllers } from '../../controllers/images/controller.ts'
 import { unverifiedAfterMs } from '../../controllers/images/existence.ts'
@@ -73,6 +73,7 @@ interface Shared extends OperatorOptions {
   caches: OperatorCaches
   hashKey: Buffer
   claims: Claims
+  lost: LostConfigs
 }
 
 function addRunner<O, A>(controller: Controller<O, A>, shared: Shared, lock?: KeyedLock): Runner {
@@ -145,7 +146,7 @@ function createPreflightRunners(shared: Shared, registryText: string): Runner[] 
 }
 
 function createNodeRunners(shared: Shared, registryText: string): Runner[] {
-  const { caches, client, hashKey, config, workerImage } = shared
+  const { caches, client, hashKey, config, workerImage, lost } = shared
   const refusals = new Map<string, Refusal>()
   const serverClock = { aheadMs: 0 }
   const settings = { ...config.worker, image: workerImage, registrySettings: registryText }
@@ -153,7 +154,6 @@ function createNodeRunners(shared: Shared, registryText: string): Runner[] {
     isWorkerPod(pod) &&
     isBelieved(pod, hashKey, node.uid, caches.nodeModulesConfigs.get({ name: node.name })?.spec?.modules ?? [])
   const resolver = createMappingResolver()
-  const lost = watchLostConfigs(caches)
   const departed = watchDepartedWorkers(caches)
   const sources = { caches, resolver, lost, departed, isOwnWorker }
   // All write about one node: none may decide while another acts.
@@ -180,12 +180,12 @@ function createNodeRunners(shared: Shared, registryText: string): Runner[] {
 }
 
 function createModuleRunners(shared: Shared): Runner[] {
-  const { caches, client, claims } = shared
+  const { caches, client, claims, lost } = shared
   const resolver = createMappingResolver()
   const lastWrites = new Map<string, number>()
   const warn = (message: string): void => shared.logger.warn({}, message)
   const refusals = createWorkloadRefusals()
-  const sources = { caches, resolver, lastWrites, claims, refusals }
+  const sources = { caches, resolver, lastWrites, claims, lost, refusals }
   return [
     addRunner(createWantedImagesController(caches, resolver, client), shared),
     addRunner(createWorkloadsController({ caches, client, refusals }), shared),
@@ -204,6 +204,7 @@ export async function createOperator(options: OperatorOptions, signal: AbortSign
     caches,
     hashKey: await loadHashKey(client, options.namespace, signal),
     claims: createClaims(),
+    lost: watchLostConfigs(caches),
   }
   const registryText = config.registry === undefined ? '' : stringify(config.registry)
   const runners = [
