@@ -1,3 +1,4 @@
+import { expect, it } from 'vitest'
 import { describeRule } from '../../../test/admission/describe-rule.ts'
 import {
   makeModule,
@@ -49,4 +50,11 @@ describeRule('11.4', {
       [`${loader}.kernelMappings[0].regexp`],
     ],
   },
+})
+
+it.each([
+  [41 - 'ns'.length, []],
+  [42 - 'ns'.length, [expect.stringContaining('clusters refuse a Module with more than 41')]],
+])('warns of a name of %i characters as the clusters judge it', (length, warnings) => {
+  expect(validateManagedClusterModule(wrap(makeModule(), text(length))).warnings).toEqual(warnings)
 })
