@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Module } from '../../../src/api/module.ts'
 import { type OperatorProcess, startOperatorProcess } from '../../../src/cli/demo/operator-process.ts'
 import { configMaps, namespaces, secrets } from '../../../src/kube/core-resources.ts'
+import type { KubeObject } from '../../../src/kube/object.ts'
 import { buildImage } from '../../../src/oci/image-builder.ts'
 import { trustOnly } from '../../../src/sandbox/qemu/secure-boot/firmware.ts'
 import { moduleResource } from '../../scenario/view.ts'
@@ -187,12 +188,15 @@ describe('a node under Secure Boot that trusts one key', () => {
       expect(before).toContain('dummy')
       for (const name of modules) expect(before).not.toContain(name)
 
-      const order: string[] = []
+      // In the order in which the API server stored it: one watch may lag behind the other.
+      const seen: { what: string; revision: number }[] = []
+      const note = (what: string, { metadata }: KubeObject): void =>
+        void seen.push({ what, revision: Number(metadata?.resourceVersion) })
       cluster.view.nodes.onChange(({ after }) => {
-        if (after?.metadata?.labels?.[readyLabel] === '') order.push('label')
+        if (after?.metadata?.labels?.[readyLabel] === '') note('label', after)
       })
       cluster.view.pods.onChange(({ after }) => {
-        if (after && isPlugin(after)) order.push('plugin')
+        if (after && isPlugin(after)) note('plugin', after)
       })
       await cluster.client.create(moduleResource, makeCiModule(await pushBases()))
       await untilLoaded()
@@ -201,6 +205,7 @@ describe('a node under Secure Boot that trusts one key', () => {
       for (const { taint } of await node.loadedModules(modules)) expect(taint).toBe('O')
       await cluster.until('the ready label', () => labels()[readyLabel] === '')
       await cluster.until('the device plugin', () => listPlugins().some(isPodReady) && labels()[targetLabel] === '')
+      const order = seen.toSorted((one, other) => one.revision - other.revision).map(({ what }) => what)
       expect([...new Set(order)]).toEqual(['label', 'plugin'])
       const status = () => cluster.view.modules.get(key)?.status
       await cluster.until('the counts', () => status()?.devicePlugin?.availableNumber === 1)

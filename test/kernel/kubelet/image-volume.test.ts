@@ -103,6 +103,6 @@ test('an image that is lost after the operator has seen it is told as not found,
   expect(worker()?.message).toContain('push the image')
   await push('2', 'prebuilt-v2')
   await until('the ready label', () => labels()[readyLabel] === '')
-  expect(worker()).toBeUndefined()
+  await until('nothing is told of it', () => worker() === undefined)
   await remove()
 })

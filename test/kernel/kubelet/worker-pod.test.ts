@@ -152,7 +152,9 @@ test('a worker pod is confined to what its task needs, and its report comes in t
   lift()
   await demo.untilReady()
   expect(await isLoaded('kmm_demo')).toBe(true)
-  const last = demo.told.findLast(({ container }) => container.state?.terminated)
+  const findLast = () => demo.told.findLast(({ container }) => container.state?.terminated)
+  await cluster.until('its end', findLast)
+  const last = findLast()
   expect(last?.container.state?.terminated).toMatchObject({ exitCode: 0, reason: 'Completed' })
   expect(parseWorkerReport(last?.container.state?.terminated?.message ?? '')).toMatchObject({
     action: 'load',
