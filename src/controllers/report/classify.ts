@@ -64,12 +64,12 @@ function standByAnswer(answer: Answer): NodeStanding {
   return standBy(answer.reason, message)
 }
 
-/** Somebody deletes the NodeModulesConfig: nothing comes or goes before it is gone and made again. */
+/** Somebody deletes the NodeModulesConfig: nothing comes or goes before it is gone and made again, as long as there is a node. */
 function standDeleted(
   { entry, loaded }: Defined<ModuleOnNode>,
-  { config, answer }: NodeFacts,
+  { node, config, answer }: NodeFacts,
 ): NodeStanding | undefined {
-  if (config?.metadata.deletionTimestamp === undefined) return undefined
+  if (config?.metadata.deletionTimestamp === undefined || node.uid === '') return undefined
   if (!entry && !loaded && answer.kind !== 'want') return undefined
   const { name, finalizers = [] } = config.metadata
   const held = finalizers.length === 0 ? '' : `waits for who has the finalizer ${nameFinalizers(finalizers)}, and `

@@ -160,6 +160,11 @@ describe('how a Module stands on a node', () => {
       'False True False NodeModulesConfigPending',
     ],
     ['on a node that is gone', { gone: true, config: present }, 'False True False NodeGone'],
+    [
+      'on a node that is gone, where somebody holds its record',
+      { gone: true, config: { ...present, metadata: leaving } },
+      'False True False NodeGone',
+    ],
     ['on no node', { node: { labels: {} } }, 'False False False NoMatchingNodes'],
   ]
   it.each(rows)('%s', (_title, scene, expected) => {
