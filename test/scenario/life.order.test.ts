@@ -5,6 +5,7 @@ import { getDevicePluginReadyLabel, getKernelModuleReadyNodeLabel, roleLabel } f
 import { pods } from '../../src/kube/core-resources.ts'
 import { Chronicle } from './chronicle.ts'
 import { Cluster, demoModule, exampleFiles, kernel56 } from './cluster.ts'
+import { patience } from './engine.ts'
 import { Scene } from './scene.ts'
 
 const plugin = { container: { image: 'registry.example/plugin:1' } }
@@ -96,21 +97,26 @@ it.concurrent('does not let a Module go before a plugin pod that somebody holds'
   expect(scene.kernel.isLoaded('kmm_demo')).toBe(false)
 })
 
-it.concurrent('leaves nothing Terminating of a node that is deleted, and holds no Module for it', async () => {
-  const { scene } = await openServed('order-node')
-  const [pod] = listPlugins(scene.name)
-  if (!pod) throw new Error('no plugin pod')
-  // The Go operator gave its plugin pods this finalizer.
-  await setFinalizers(pod, [nodeLabelerFinalizer])
-  await scene.node.delete()
-  const left = (): unknown[] => cluster.view.pods.list().filter(({ metadata }) => metadata?.namespace === scene.name)
-  await scene.until('no pod', () => left().length === 0)
-  await scene.until('no config', () => cluster.nmc(scene.name) === undefined)
-  await scene.untilCondition('Ready', 'False', 'NoMatchingNodes')
-  expect(scene.module?.status).not.toHaveProperty('worstNodes')
-  await scene.delete()
-  await scene.untilGone()
-})
+it.concurrent(
+  'leaves nothing Terminating of a node that is deleted, and holds no Module for it',
+  async () => {
+    const { scene } = await openServed('order-node')
+    const [pod] = listPlugins(scene.name)
+    if (!pod) throw new Error('no plugin pod')
+    // The Go operator gave its plugin pods this finalizer.
+    await setFinalizers(pod, [nodeLabelerFinalizer])
+    await scene.node.delete()
+    const left = (): unknown[] => cluster.view.pods.list().filter(({ metadata }) => metadata?.namespace === scene.name)
+    await scene.until('no pod', () => left().length === 0)
+    await scene.until('no config', () => cluster.nmc(scene.name) === undefined)
+    await scene.untilCondition('Ready', 'False', 'NoMatchingNodes')
+    expect(scene.module?.status).not.toHaveProperty('worstNodes')
+    await scene.delete()
+    await scene.untilGone()
+  },
+  // A control plane takes a minute to collect the pods of a node that is gone.
+  120_000 * patience,
+)
 
 it.concurrent('keeps two Modules of one name in two namespaces apart on one node', async () => {
   const { scene, chronicle } = await openServed('order-one')
