@@ -58,11 +58,16 @@ export const isAsked = ({ spec: present }: ModuleImagesConfig, spec: ModuleImage
   // To push is never a matter of a default.
   sameJson(spec, present) && spec.pushBuiltImage === present?.pushBuiltImage
 
+/** True where what is known of the image is what is asked for, though other things, such as tolerations, are asked anew. */
+const isSameQuestion = ({ spec: present }: ModuleImagesConfig, { images, pushBuiltImage }: ModuleImagesConfigSpec) =>
+  sameJson(images, present?.images) && pushBuiltImage === present?.pushBuiltImage
+
 function judgeConfig(judged: Judged, spec: ModuleImagesConfigSpec): Verdict {
   const { config, refusal } = judged.checked
   const [image] = spec.images ?? []
   if (image === undefined) return goOn()
-  if (config === undefined || !isAsked(config, spec)) return goOn(refusal?.message)
+  if (config === undefined || !isSameQuestion(config, spec)) return goOn(refusal?.message)
+  if (refusal !== undefined && !isAsked(config, spec)) return goOn(refusal.message)
   const status = findImageStatus(config)
   if (status === undefined) return goOn()
   return judgeImage(image, status, spec.pushBuiltImage === true) ?? judgeContent(judged, config, status)

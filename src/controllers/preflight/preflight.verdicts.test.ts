@@ -164,6 +164,16 @@ describe('what is said of the content of an image', () => {
     expect(entry?.statusReason).toContain(result.message)
   })
 
+  it('holds while only the way in which the image would be made is asked for anew', () => {
+    const facts = buildFact(config, plain, { kind: 'fits', message: 'it fits' })
+    const module = buildModule({ spec: { tolerations: [{ key: 'x', operator: 'Exists' }] } })
+    const asked = { ...parts, modules: [module], configs: [config], facts }
+    expect(tell(asked)).toMatchObject({ verificationStatus: 'Success' })
+    const refusal = { preflight: 'uid-next', message: 'no', attempts: 1, untilMs: 0 }
+    const refusals = new Map([[`ns/${config.metadata.name}`, refusal]])
+    expect(tell({ ...asked, refusals })).toMatchObject({ verificationStatus: 'InProgress' })
+  })
+
   it('counts for the digest for which it was seen', () => {
     const facts = buildFact(config, plain, { kind: 'fits', message: 'fine' })
     const moved = buildAsked(parts, { phase: 'Exists', digest: `sha256:${'e'.repeat(64)}` })
