@@ -77,6 +77,7 @@ export function buildWorkerState(intent: WorkerIntent, state: WorkerState, chang
     uid: 'uid-pod',
     createdAtMs: startMs,
     deleting: false,
+    heldBy: [],
     hash: hashIntent(hashKey, 'uid-n1', intent),
     imageSource: 'worker',
     image: 'kmm-worker:test',

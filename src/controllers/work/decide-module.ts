@@ -5,6 +5,7 @@ import { isLoadedAsWanted } from '../cluster/module-on-node.ts'
 import type { NodeView } from '../cluster/node-view.ts'
 import { chooseGoal, type Goal } from './intent.ts'
 import { deleteWorkerPod } from './delete-worker-pod.ts'
+import { tellHeld } from './held.ts'
 import type { ObservedModule, ObservedNode } from './observed.ts'
 import { makeWait, type ModuleDecision, type PodDecision } from './pod-decision.ts'
 import { decideLost } from './lost.ts'
@@ -31,6 +32,7 @@ const overOnceRunning: ReadonlySet<string> = new Set([
   'WorkerImageUnavailable',
   'ImageVolumeUnsupported',
   'DevicePluginStillRunning',
+  'WorkerRunning',
 ])
 
 function decideSuperseded(module: ObservedModule, worker: Worker, node: NodeView): PodDecision {
@@ -159,7 +161,8 @@ function decidePods(module: ObservedModule, observed: ObservedNode, nowMs: numbe
 export function decideModule(module: ObservedModule, observed: ObservedNode, nowMs: number): ModuleDecision {
   const pods = decidePods(module, observed, nowMs)
   const loaded = 'loaded' in pods ? pods.loaded : module.loaded
-  const present = 'reported' in pods ? pods.reported : module.reported
+  const settled = { loaded, reported: 'reported' in pods ? pods.reported : module.reported }
+  const present = tellHeld(module, settled, observed, nowMs)
   const { reported, events } = tellVanished(module, present, observed, nowMs)
   return {
     loaded,

@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { buildItem, buildLoaded } from '../../../test/builders/node-modules-config.ts'
 import {
   buildFailure,
+  buildReported,
   buildWorkerState,
   decideWork,
   findAction,
+  loadedState,
   loadIntent,
   otherImage,
   startMs,
@@ -134,6 +136,22 @@ describe('a worker whose work is no longer wanted', () => {
   it('has no successor before it is gone', () => {
     const parts = { entry: buildItem(otherImage), workers: [load(pending, { deleting: true })] }
     expect(decideWork(parts)).toMatchObject({ actions: [], waits: [{ reason: 'WorkerRunning' }] })
+  })
+
+  it('says for whom it waits where somebody holds its pod, and only then', () => {
+    const ended = { deleting: true, heldBy: ['example.test/hold'] }
+    const message =
+      'pod kmm-worker-n1-mod is being deleted, and waits for who has the finalizer example.test/hold; its successor is made when it is gone'
+    const told = buildReported({ action: 'Unload', reason: 'WorkerRunning', attempt: 0, message })
+    const loaded = buildLoaded()
+    const workersAfter = (parts: WorkParts) => findAction(decideWork(parts).actions, 'writeStatus').workers
+    const worker = buildWorkerState(loadIntent(), loadedState, ended)
+    expect(workersAfter({ entry: buildItem(otherImage), loaded, workers: [worker] })).toEqual([told])
+    const failing = buildWorkerState(unloadIntent(), failed, ended)
+    expect(workersAfter({ loaded, workers: [failing] })).toEqual([told])
+    expect(decideWork({ entry: buildItem(), loaded, workers: [worker], node: labelled }).actions).toEqual([])
+    const next = buildWorkerState(unloadIntent(), { kind: 'running' })
+    expect(workersAfter({ loaded, workers: [next], reported: told })).toEqual([])
   })
 
   it('leaves the doubt that it earned while it was being deleted', () => {

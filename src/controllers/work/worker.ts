@@ -8,6 +8,7 @@ import {
   workerTolerationsAnnotation,
 } from '../../api/annotations.ts'
 import type { Toleration } from '../../api/core.generated.ts'
+import { nodeModulesConfigFinalizer } from '../../api/finalizers.ts'
 import { moduleNameLabel, moduleNamespaceLabel, workerActionLabel } from '../../api/labels.ts'
 import { sameKernelState } from '../../api/module-config.ts'
 import type { ImageSource } from '../../api/operator-config.ts'
@@ -25,6 +26,8 @@ export interface Worker {
   /** When the pod was created (epoch). */
   createdAtMs: number
   deleting: boolean
+  /** Somebody else's finalizers: while one is there, a deleted pod does not go. */
+  heldBy: readonly string[]
   hash: string
   /** Who fetches the kmod image. */
   imageSource: ImageSource
@@ -165,6 +168,7 @@ export function readWorker(
     uid: pod.uid,
     createdAtMs: Date.parse(pod.createdAt) || 0,
     deleting: pod.deleting,
+    heldBy: pod.finalizers.filter((each) => each !== nodeModulesConfigFinalizer),
     hash,
     imageSource: isUpstream ? 'worker' : readImageSource(pod),
     image: pod.container.image,
