@@ -13,6 +13,9 @@ it.each([
   ['a{,3}', 5],
   ['(?:ab){10}', 60],
   ['(?:(?:a{10}){10}){10}', 1_500],
+  ['(?:abcdefghij)(?i-s){100}', 2_000],
+  ['(?:abcdefghij)\\Q\\E{100}', 2_000],
+  ['(?:abcdefghij)\\E{100}', 2_000],
   ['[(]{10}', 30],
   ['\\({10}', 20],
   ['\\Q({10}', 7],
@@ -73,6 +76,8 @@ const units: [unit: string, head?: string, tail?: string][] = [
   ['()'],
   ['(a*)*'],
   ['(a)|'],
+  ['(?i)'],
+  ['(?:abcdefghij)(?i){1000}'],
 ]
 
 it.each(units)('lets no pattern of %s pass that takes seconds', async (unit, head, tail) => {

@@ -8,9 +8,11 @@ const mostTimes = 1_000
 /** More is too much, however much it is. */
 const ceiling = 1e9
 
-/** Quoted text, a class, an escape, a repetition, or a character; as RE2 reads them. */
+/** Quoted text, flags, a class, an escape, a repetition, or a character; as RE2 reads them. */
 const tokens =
-  /\\Q[\s\S]*?(?:\\E|$)|\[\^?\]?(?:\[:\^?\w{1,20}:\]|\\[\s\S]|[^\]\\])*\]?|\\[pP](?:\{[^}]{0,40}\}|[\s\S])|\\[\s\S]|\{(\d+)(?:,(\d*))?\}|[\s\S]/gu
+  /\(\?[A-Za-z-]*\)|\\Q[\s\S]*?(?:\\E|$)|\[\^?\]?(?:\[:\^?\w{1,20}:\]|\\[\s\S]|[^\]\\])*\]?|\\[pP](?:\{[^}]{0,40}\}|[\s\S])|\\[\s\S]|\{(\d+)(?:,(\d*))?\}|[\s\S]/gu
+/** What stands for nothing, so that a repetition behind it is one of what stands before. */
+const nothing = /^(?:\(\?[A-Za-z-]*\)|\\Q(?:\\E)?|\\E)$/
 const largeParts = /\\[pP]|\\x\{|[^\x20-\x7f]/g
 
 /**
@@ -35,8 +37,9 @@ export function estimatePatternCost(pattern: string): number {
       before = groups.pop() ?? 0
       last = 0
       add(inside)
-    } else if (least === undefined) add(costOf(token))
-    else last = Math.min(last * readTimes(least, most), ceiling)
+    } else if (least !== undefined) last = Math.min(last * readTimes(least, most), ceiling)
+    else if (nothing.test(token)) before = Math.min(before + token.length, ceiling)
+    else add(costOf(token))
   }
   return groups.reduce((sum, each) => sum + each, before + last)
 }
