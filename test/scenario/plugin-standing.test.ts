@@ -1,14 +1,20 @@
-import { afterAll, beforeAll, it } from 'vitest'
-import { serviceAccounts } from '../../src/kube/core-resources.ts'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { daemonSets, nodes, serviceAccounts } from '../../src/kube/core-resources.ts'
 import { Cluster } from './cluster.ts'
+import { DraView } from './dra-scene.ts'
 import { Scene } from './scene.ts'
 
 let cluster: Cluster
+let view: DraView
 beforeAll(async () => {
   cluster = await Cluster.start({ nodes: [] })
+  view = new DraView(cluster)
   await cluster.startOperator()
 })
-afterAll(() => cluster.stop())
+afterAll(async () => {
+  await view.stop()
+  await cluster.stop()
+})
 
 it('says where to look when pods of the device plugin cannot be made, as without their service account', async () => {
   const scene = await Scene.open(cluster, 'unmanned')
@@ -20,4 +26,25 @@ it('says where to look when pods of the device plugin cannot be made, as without
   )
   await cluster.sandbox.client.create(serviceAccounts, { metadata: { namespace: scene.name, name: 'missing' } })
   await scene.untilCondition('Ready', 'True', 'Loaded')
+})
+
+it('is ready with a device plugin that stays on a node which is tainted later, and counts it', async () => {
+  const scene = await Scene.open(cluster, 'tainted')
+  const { client } = cluster.sandbox
+  await scene.create(await scene.push('1'), ({ spec }) => {
+    if (spec) spec.devicePlugin = { container: { image: 'registry.example/plugin:1' } }
+  })
+  await scene.untilReady()
+  const find = () => view.daemonSetsOf('device-plugin', 'demo', scene.name)[0]
+  const counts = () => find()?.status
+  await scene.until('the pod is counted', () => counts()?.numberAvailable === 1)
+  const taints = [{ key: 'maintenance', value: 'soon', effect: 'NoSchedule' }]
+  await client.patch(nodes, { name: scene.name }, { type: 'merge', body: { spec: { taints } } })
+  // Its controller does not count anew for a taint alone.
+  const key = { namespace: scene.name, name: find()?.metadata?.name ?? '' }
+  await client.patch(daemonSets, key, { type: 'merge', body: { metadata: { annotations: { looked: 'at' } } } })
+  await scene.until('the pod is counted no more', () => counts()?.desiredNumberScheduled === 0)
+  await cluster.quiet(1_500)
+  expect(scene.condition('Ready')).toMatchObject({ status: 'True', message: 'loaded on 1 node' })
+  expect(scene.module?.status?.devicePlugin).toMatchObject({ desiredNumber: 1, availableNumber: 1 })
 })

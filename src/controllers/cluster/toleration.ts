@@ -30,6 +30,19 @@ export function findUntoleratedTaint(node: NodeView, tolerations: readonly Toler
   return listUntoleratedTaints(node, tolerations)[0]
 }
 
+const cordon: Toleration = { key: 'node.kubernetes.io/unschedulable', operator: 'Exists', effect: 'NoSchedule' }
+
+/** Every DaemonSet's pods are made on nodes with these taints, whatever their template says. */
+const daemonTolerations: readonly Toleration[] = [...internalTolerations, cordon]
+
+/**
+ * True for a node that a taint keeps from being counted by DaemonSets whose pods have these tolerations; a pod that is there
+ * may stay. Those of a node that does not answer are left aside: it is counted on.
+ */
+export function isOutOfDaemonSets(node: NodeView, tolerations: readonly Toleration[]): boolean {
+  return listUntoleratedTaints(node, [...tolerations, ...daemonTolerations]).some((taint) => !isAwayTaint(taint))
+}
+
 /** Taints by which the cluster says that a node does not answer; it takes them away soon after the node does. */
 const awayTaints: ReadonlySet<string> = new Set(['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'])
 

@@ -14,10 +14,10 @@ import { findDaemonSetRefusal, type WorkloadRefusals } from '../cluster/refusals
 import { describeRefusedDaemonSet, findDraConcerns, type PluginConcern } from '../cluster/plugin-concerns.ts'
 import { findOnNode, isLoadedAsWanted } from '../cluster/module-on-node.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
-import { pluginOf, pluginRoles, roleOfDaemonSet } from '../cluster/plugin-role.ts'
+import { pluginOf, pluginRoles, roleOfDaemonSet, roleOfPod } from '../cluster/plugin-role.ts'
 import { isPluginPod } from '../cluster/pod-view.ts'
 import { isPluginTarget } from '../cluster/plugin-target.ts'
-import { findUntoleratedTaint, internalTolerations } from '../cluster/toleration.ts'
+import { findUntoleratedTaint, internalTolerations, isOutOfDaemonSets } from '../cluster/toleration.ts'
 import type { Wait } from '../../runtime/reconciler.ts'
 import { answerModule } from '../plan/answer.ts'
 import { observeModule } from '../plan/observe.ts'
@@ -128,11 +128,13 @@ function countPlugin(module: Module, nodes: readonly ReportedNode[], caches: Cac
     .byIndex(daemonSetsByModule, `${namespace}/${name}`)
     .filter((daemonSet) => roleOfDaemonSet(daemonSet) === role)
   const pods = caches.pods.byIndex(podsByModule, `${namespace}/${name}`).filter(isPluginPod)
+  const serving = pods.filter((pod) => pod.ready && !pod.deleting && roleOfPod(pod) === role)
   const scheduled = sum(daemonSets.map(({ status }) => status?.desiredNumberScheduled))
   return {
     targeted: caches.nodes.list().filter((node) => isPluginTarget(node, module)).length,
     desired: Math.max(scheduled, nodes.filter(({ pluginExpected }) => pluginExpected).length),
-    available: sum(daemonSets.map(({ status }) => status?.numberAvailable)),
+    // A DaemonSet does not count a pod that stays on a node which was tainted later.
+    available: Math.max(sum(daemonSets.map(({ status }) => status?.numberAvailable)), serving.length),
     rolledOut: daemonSets.length > 0 && daemonSets.every(isRolledOut),
     ...defined({ words: describeUnready(role, pods, daemonSets) }),
   }
@@ -143,7 +145,7 @@ function isPluginExpected(node: NodeView, module: Module): boolean {
   const version = module.spec?.moduleLoader?.container.version ?? ''
   const { namespace, name } = module.metadata
   if (version !== '' && node.labels[getSchedulePodVersionLabelName(namespace, name)] !== version) return false
-  return isPluginTarget(node, module)
+  return isPluginTarget(node, module) && !isOutOfDaemonSets(node, module.spec?.tolerations ?? [])
 }
 
 function observeDra(module: Module, key: string, { caches, refusals }: ReportSources): PluginConcern[] {

@@ -6,7 +6,7 @@ import { buildItem, buildLoaded, buildNodeConfig } from '../../../test/builders/
 import { buildDaemonSet, buildImages, reportCondition, reportStatus } from '../../../test/builders/report.ts'
 import { buildReported } from '../../../test/builders/work.ts'
 import { getDevicePluginTargetLabel, getSchedulePodVersionLabelName } from '../../api/labels.ts'
-import type { NodeView } from '../cluster/node-view.ts'
+import type { NodeView, Taint } from '../cluster/node-view.ts'
 
 const withPlugin = buildModule({ spec: { devicePlugin: { container: { image: 'registry.test/plugin:v1' } } } })
 const name = (index: number): string => `n${String(index).padStart(2, '0')}`
@@ -155,6 +155,23 @@ describe('a Module with a device plugin', () => {
       'False the device plugin is available on 1 of 2 nodes',
     ],
   ]
+  const labels = { role: 'worker', [getDevicePluginTargetLabel('ns', 'mod')]: '' }
+  const withTaint = (taint: Taint): ClusterObjects => ({
+    daemonSets: [buildDaemonSet(1, 1)],
+    nodes: [...buildNodes(1, { labels }), buildNode({ name: name(1), uid: 'uid-1', labels, taints: [taint] })],
+  })
+  rows.push(
+    [
+      'no pod where a taint came that drives it out',
+      withTaint({ key: 'repair', value: '', effect: 'NoExecute' }),
+      'True loaded on 2 nodes',
+    ],
+    [
+      'a pod on a node that does not answer',
+      withTaint({ key: 'node.kubernetes.io/unreachable', value: '', effect: 'NoExecute' }),
+      'False the device plugin is available on 1 of 2 nodes',
+    ],
+  )
   it.each(rows)('is ready only when its pods are: %s', (_title, objects, expected) => {
     const { status, message } = reportCondition({ ...loadedEverywhere, ...objects }, 'Ready')
     expect(`${status} ${message}`).toBe(expected)
