@@ -7,7 +7,8 @@ export default defineConfig({
     // Need real parts: npm run test:kernel, npm run test:cluster.
     exclude: ['test/kernel/**', 'test/control-plane/**'],
     globalSetup: ['test/global-setup.ts'],
-    testTimeout: 60_000,
+    // Several waits of a scenario can follow one another; each says itself what it has waited for.
+    testTimeout: 180_000,
     hookTimeout: 60_000,
     pool: 'forks',
     // Modules keep no state, so files can share a process: loading them anew for each costs half of the time.

@@ -1,3 +1,4 @@
+import { sameKernelState } from '../../api/module-config.ts'
 import type { NodeModuleItem, NodeModulesConfig } from '../../api/node-modules-config.ts'
 import { type Reason, reportReasons } from '../../errors/reason.ts'
 import type { Defined } from '../cluster/defined.ts'
@@ -99,9 +100,14 @@ function waitsForAnother(entry: NodeModuleItem | undefined, { answer, image }: N
   return isMakingReason(answer.reason) && entry !== undefined && entry.config.containerImage !== image
 }
 
-/** A module that is loaded as the plan has it, which may lag behind the Module's version. */
-function standLoaded({ answer, wait }: NodeFacts): NodeStanding {
+/** The Module was changed since the plan was made: what is loaded is about to be replaced. */
+const isOvertaken = (entry: NodeModuleItem | undefined, answer: Answer): boolean =>
+  answer.kind === 'want' && entry !== undefined && !sameKernelState(entry.config, answer.item.config)
+
+/** A module that is loaded as the plan has it, which may lag behind the Module, or its version. */
+function standLoaded(entry: NodeModuleItem | undefined, { answer, wait }: NodeFacts): NodeStanding {
   if (wait && wait.reason !== 'VersionDiffers') return standBy(wait.reason, wait.message)
+  if (isOvertaken(entry, answer)) return standByAnswer(answer)
   const said = wait ?? (answer.kind === 'keep' && answer.reason === 'VersionDiffers' ? answer : undefined)
   return said === undefined ? { kind: 'loaded' } : { kind: 'outdated', reason: said.reason, message: said.message }
 }
@@ -113,7 +119,7 @@ export function classifyNode(facts: NodeFacts, module: ModuleKey): NodeStanding 
   const { entry, reported } = found
   if (reported) return standBy(reported.reason as Reason, reported.message ?? '', reported.since)
   if (waitsForAnother(entry, facts)) return standByAnswer(answer)
-  if (isLoadedAsWanted(found, node)) return standLoaded(facts)
+  if (isLoadedAsWanted(found, node)) return standLoaded(entry, facts)
   if (answer.kind === 'keep' && (!entry || isForOtherKernel(entry, node))) return standByAnswer(answer)
   return standDeleted(found, facts) ?? standInProgress(found, facts) ?? standByAnswer(answer)
 }

@@ -79,6 +79,11 @@ describe('how a Module stands on a node', () => {
     ],
     ['without an image', { image: missing }, 'False False True ImageMissing'],
     [
+      'loaded, and changed since the plan was made',
+      { config: { entries: [changed], loaded: [buildLoaded(changed)] } },
+      'False True False NodeModulesConfigPending',
+    ],
+    [
       'loaded, its new image missing',
       { config: { entries: [changed], loaded: [buildLoaded(changed)] }, image: missing },
       'False False True ImageMissing',
@@ -212,9 +217,9 @@ describe('a Module with a newer version than a node has', () => {
     const labels = { role: 'worker', [workerLabel]: '1', [askedLabel]: '3' }
     for (const version of ['1', '2']) {
       const module = buildModule({ container: { version } })
-      const stands =
-        version === '1' ? { ...scene, config: { entries: [buildItem(old)], loaded: [buildLoaded(old)] } } : scene
-      const objects = cluster({ ...stands, module, node: { labels } })
+      const there = version === '1' ? { version } : old
+      const config = { entries: [buildItem(there)], loaded: [buildLoaded(there)] }
+      const objects = cluster({ module, config, node: { labels } })
       expect(reportCondition(objects, 'Ready')).toMatchObject({ status: 'True', reason: 'Loaded' })
       expect(reportStatus(objects).worstNodes).toEqual([
         {
