@@ -157,6 +157,10 @@ function decidePods(module: ObservedModule, observed: ObservedNode, nowMs: numbe
   return { ...decision, pods: [...(decision.pods ?? []), ...duplicates.flatMap(deleteWorkerPod)] }
 }
 
+/** An unload that is given up may be done before its pod is gone, and nobody hears of it at once. */
+const mayBeUnloading = ({ workers }: ObservedModule): boolean =>
+  workers.some(({ intent, state }) => intent.action === 'Unload' && state.kind !== 'succeeded')
+
 /** Decides for one Module on one node. */
 export function decideModule(module: ObservedModule, observed: ObservedNode, nowMs: number): ModuleDecision {
   const pods = decidePods(module, observed, nowMs)
@@ -167,7 +171,7 @@ export function decideModule(module: ObservedModule, observed: ObservedNode, now
   return {
     loaded,
     reported,
-    ready: isLoadedAsWanted(defined({ entry: module.entry, loaded }), observed.node),
+    ready: !mayBeUnloading(module) && isLoadedAsWanted(defined({ entry: module.entry, loaded }), observed.node),
     events: [...events, ...(pods.events ?? [])],
     pods: pods.pods ?? [],
     waits: pods.waits ?? [],

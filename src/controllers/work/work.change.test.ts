@@ -41,6 +41,15 @@ describe('a module whose image changes', () => {
     expect(findAction(actions, 'createPod').intent).toEqual(unloadIntent())
   })
 
+  it('is not said to be ready again while the pod of an unload that is given up is still there', () => {
+    const back = { entry: buildItem(), loaded: buildLoaded() }
+    for (const deleting of [false, true]) {
+      const workers = [buildWorkerState(unloadIntent(), pending, { deleting })]
+      expect(typesOf(decideWork({ ...back, workers }).actions)).toEqual(deleting ? [] : ['deletePod'])
+    }
+    expect(typesOf(decideWork(back).actions)).toEqual(['labelNode'])
+  })
+
   it('is loaded once it is unloaded', () => {
     const { actions } = decideWork({ entry: changed.entry })
     expect(findAction(actions, 'createPod').intent).toEqual(loadIntent(otherImage))
