@@ -28,6 +28,8 @@ import { ModelWatch } from './watch.ts'
 export interface Weather {
   /** The share of writes that fail. */
   failures: number
+  /** Reads fail, too, and what a killed operator has sent may still arrive. */
+  wild: boolean
   /** How long the news of each kind take at the most, in milliseconds. */
   lagMs(plural: string): number
 }
@@ -63,8 +65,8 @@ function parseNodeSelector(text: string): (object: ApiObject) => boolean {
 export class ModelClient implements KubeClient {
   readonly #parts: ClientParts
   readonly #watches = new Set<ModelWatch>()
-  /** Writes that the API server has carried out. */
-  writes = 0
+  /** How often the API server has carried out what kind of write. */
+  readonly writes = new Map<string, number>()
   dead = false
 
   constructor(parts: ClientParts) {
@@ -156,16 +158,24 @@ export class ModelClient implements KubeClient {
     })
   }
 
-  async #pause(signal: AbortSignal | undefined, subject: RequestSubject): Promise<void> {
+  /** The way to the API server, or back; what is `sent` gets there whatever becomes of the sender. */
+  async #pause(signal: AbortSignal | undefined, subject: RequestSubject, sent = false): Promise<void> {
     const { time, chance } = this.#parts
     const slow = chance.happens(0.02) ? 800 : 12
     await new Promise<void>((resolve) => time.setTimeout(resolve, chance.between(1, slow)))
-    if (this.dead) await never()
+    if (this.dead && !sent) await never()
     if (signal?.aborted) throw toTransportError(subject, undefined, signal)
   }
 
   async #read<T>(subject: RequestSubject, signal: AbortSignal | undefined, act: () => T): Promise<T> {
+    const { chance, weather } = this.#parts
+    // Reads fail more seldom, as there are more of them at once.
+    const fault =
+      weather.wild && chance.happens(weather.failures / 4)
+        ? chance.pick(['throttled', 'broken', 'reset'] as const)
+        : undefined
     await this.#pause(signal, subject)
+    if (fault !== undefined) throw this.#fail(subject, fault)
     const answer = this.#attempt(subject, act)
     await this.#pause(signal, subject)
     return answer()
@@ -173,13 +183,19 @@ export class ModelClient implements KubeClient {
 
   async #write<T>(subject: RequestSubject, signal: AbortSignal | undefined, act: () => T): Promise<T> {
     const fault = this.#chooseFault()
-    await this.#pause(signal, subject)
+    const { chance, weather } = this.#parts
+    await this.#pause(signal, subject, weather.wild && chance.happens(0.5))
     if (fault === 'throttled' || fault === 'broken') throw this.#fail(subject, fault)
     const answer = this.#attempt(subject, act)
-    this.writes++
+    this.#count(subject)
     await this.#pause(signal, subject)
     if (fault !== undefined) throw this.#fail(subject, fault)
     return answer()
+  }
+
+  #count({ verb, resource }: RequestSubject): void {
+    const kind = `${verb} ${resource}`
+    this.writes.set(kind, (this.writes.get(kind) ?? 0) + 1)
   }
 
   #chooseFault(): Fault | undefined {

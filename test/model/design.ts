@@ -17,8 +17,10 @@ export interface Design {
   pullPolicy: 'Always' | 'IfNotPresent'
   /** It tolerates the taint `maintenance`. */
   tolerates: boolean
-  /** The version of the device plugin; 0 for none. */
+  /** The version of the device plugin or DRA driver; 0 for none. */
   plugin: number
+  /** It is a DRA driver. */
+  dra: boolean
   /** With ordered upgrade; then `tag` is the version. */
   versioned: boolean
   policy: 'OnDelete' | 'OnTaint' | 'Never' | undefined
@@ -68,6 +70,16 @@ function buildLoader(design: Design): Pick<NonNullable<Module['spec']>, 'moduleL
   return { moduleLoader: { container } }
 }
 
+/** The name of the DeviceClass of a design with a DRA driver. */
+export const classOf = ({ name }: Pick<Design, 'name'>): string => `${name}.model`
+
+function buildPlugin(design: Design): Pick<NonNullable<Module['spec']>, 'devicePlugin' | 'dra'> {
+  if (design.plugin === 0) return {}
+  const container = { image: `registry.model/plugin:v${design.plugin}` }
+  if (!design.dra) return { devicePlugin: { container } }
+  return { dra: { container, driverName: `${design.name}.model`, deviceClasses: [{ name: classOf(design) }] } }
+}
+
 /** The Module of a design. */
 export function buildModule(design: Design): Module {
   const { namespace, name, policy } = design
@@ -82,9 +94,7 @@ export function buildModule(design: Design): Module {
     spec: {
       selector: design.selector,
       ...(design.loads ? buildLoader(design) : {}),
-      ...(design.plugin === 0
-        ? {}
-        : { devicePlugin: { container: { image: `registry.model/plugin:v${design.plugin}` } } }),
+      ...buildPlugin(design),
       ...(design.tolerates ? { tolerations: [{ key: maintenanceTaint, operator: 'Exists' }] } : {}),
     },
   }

@@ -58,7 +58,8 @@ export function askOf(world: World, key: string, machine: Machine): Ask {
 }
 
 /** True when what is in the kernel is what the design asks for on this kernel. */
-export function isAsDesigned(design: Design, { image, parameters }: Inserted, kernel: string): boolean {
+export function isAsDesigned(design: Design, { name, image, parameters }: Inserted, kernel: string): boolean {
+  if (name !== design.kernelModule) return false
   return image === imageOf(design, kernel) && parameters.join(' ') === parametersOf(design).join(' ')
 }
 
@@ -70,6 +71,27 @@ export function asksToUnload(world: World, key: string, machine: Machine): boole
   if (ask !== 'want') return ask === 'release'
   const present = machine.kernel.ofOwner(key)
   return present !== undefined && !isAsDesigned(design, present, machine.kernel.release)
+}
+
+/** The version that is asked for on a machine, in words. */
+export function formatWish(world: World, key: string, { node }: Machine): string {
+  const design = world.designs.get(key)
+  return design ? `${design.tag} ${node?.metadata.labels?.[versionLabel(design)] ?? ''}` : ''
+}
+
+/** True while the entry of the Module may be taken out of the machine's plan, as far as its Node says. */
+export function mayRelease(world: World, key: string, machine: Machine): boolean {
+  const design = world.designs.get(key)
+  const { nodeInfo } = (machine.node?.['status'] ?? {}) as { nodeInfo?: { kernelVersion: string } }
+  const isUnmapped = nodeInfo !== undefined && design?.kernels.includes(nodeInfo.kernelVersion) !== true
+  return isUnmapped || askOf(world, key, machine) === 'release'
+}
+
+/** True while what is in the kernel is just what is asked for there. */
+export function wantsAsItIs(world: World, key: string, machine: Machine): boolean {
+  const [design, present] = [world.designs.get(key), machine.kernel.ofOwner(key)]
+  if (design === undefined || present === undefined || askOf(world, key, machine) !== 'want') return false
+  return isAsDesigned(design, present, machine.kernel.release)
 }
 
 /** Names a load that nobody may have seen. */

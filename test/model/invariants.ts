@@ -4,12 +4,12 @@ import {
   moduleNamespaceLabel,
   workerActionLabel,
 } from '../../src/api/labels.ts'
-import { modules } from '../../src/api/resources.ts'
+import { modules, nodeModulesConfigs } from '../../src/api/resources.ts'
 import type { StoreEvent } from '../../src/sandbox/apiserver/history.ts'
 import type { ApiObject } from '../../src/sandbox/apiserver/object.ts'
 import { nodes, pods } from '../../src/sandbox/controllers/controller.ts'
-import { type Design, keyOfDesign, moduleNames } from './design.ts'
-import { asksToUnload, formatLoad, leavesBehind, mayBeLeft } from './facts.ts'
+import { type Design, imageOf, keyOfDesign, moduleNames } from './design.ts'
+import { asksToUnload, formatLoad, formatWish, leavesBehind, mayBeLeft, mayRelease, wantsAsItIs } from './facts.ts'
 import type { Machine } from './machine.ts'
 import { needsModule } from './plugin-pod.ts'
 import type { Task } from './worker.ts'
@@ -47,6 +47,14 @@ interface Pair {
   /** Somebody asks for an unload now, or did until then. */
   asked: boolean
   askedUntilMs: number
+  /** Its entry may go now, or might until then. */
+  released: boolean
+  releasedUntilMs: number
+  /** What is asked for of its version, and since when. */
+  wish: string
+  wishedMs: number
+  /** Since when an unload stands that nobody asks for any more. */
+  unloadSinceMs: number | undefined
   /** Boots of which a load was reported. */
   reportedBoots: Set<string>
   /** Since when the label says what is not so. */
@@ -68,6 +76,11 @@ export class Invariants implements Witness {
         key,
         asked: false,
         askedUntilMs: 0,
+        released: false,
+        releasedUntilMs: 0,
+        unloadSinceMs: undefined,
+        wish: '',
+        wishedMs: 0,
         reportedBoots: new Set<string>(),
         falseSinceMs: undefined,
       })),
@@ -75,6 +88,7 @@ export class Invariants implements Witness {
     world.witness = this
     world.store.subscribe(nodes, (event) => this.#onNode(event))
     world.store.subscribe(modules, (event) => this.#onModule(event))
+    if (world.wild) world.store.subscribe(nodeModulesConfigs, (event) => this.#onConfig(event))
     world.store.subscribe(pods, (event) => this.#onPod(event))
   }
 
@@ -84,14 +98,36 @@ export class Invariants implements Witness {
     for (const pair of this.#pairs) {
       const { machine, key } = pair
       const isFalse = hasLabel(machine.node, key) && machine.kernel.ofOwner(key) === undefined
-      const excused = !isFalse || !machine.connected || !machine.up || this.#world.operator?.started !== true
+      const excused = !isFalse || !machine.connected || !machine.up || !this.#world.isLed
       pair.falseSinceMs = excused ? undefined : (pair.falseSinceMs ?? nowMs)
       if (pair.falseSinceMs !== undefined && nowMs - pair.falseSinceMs > withdrawnWithinMs)
         this.#fail(
           'ready-label',
           `${machine.name} says for ${withdrawnWithinMs / 1000} s that ${key} is ready, and it is not in its kernel`,
         )
+      this.#checkUnload(pair, nowMs)
     }
+  }
+
+  /** A newer intent cancels an unload: its pod goes. */
+  #checkUnload(pair: Pair, nowMs: number): void {
+    const { machine, key } = pair
+    const world = this.#world
+    const isTold = world.wild && world.isLed && world.weather.failures < 0.1
+    const stands = isTold && wantsAsItIs(world, key, machine) ? this.#findUnload(pair) : undefined
+    pair.unloadSinceMs = stands === undefined ? undefined : (pair.unloadSinceMs ?? nowMs)
+    if (pair.unloadSinceMs !== undefined && nowMs - pair.unloadSinceMs > withdrawnWithinMs)
+      this.#fail('unload-stands', `${stands} is to unload ${key} from ${machine.name}, where it is wanted as it is`)
+  }
+
+  #findUnload({ machine, key }: Pair): string | undefined {
+    const found = this.#world.store.list(pods).find(({ metadata, ...pod }) => {
+      const { labels = {}, namespace = '', deletionTimestamp } = metadata
+      if (labels[workerActionLabel] !== 'Unload' || deletionTimestamp !== undefined) return false
+      const owner = `${labels[moduleNamespaceLabel] ?? namespace}/${labels[moduleNameLabel] ?? ''}`
+      return owner === key && nodeNameOf({ ...pod, metadata } as ApiObject) === machine.name
+    })
+    return found?.metadata.name
   }
 
   onEffect(machine: Machine, task: Task, pod: ApiObject): void {
@@ -115,6 +151,12 @@ export class Invariants implements Witness {
   #ask(pair: Pair): void {
     const { key, machine } = pair
     if (leavesBehind(this.#world, key, machine)) this.#world.left.add(formatLoad(machine, key))
+    const wish = formatWish(this.#world, key, machine)
+    if (pair.wish !== wish) pair.wishedMs = this.#world.time.now()
+    pair.wish = wish
+    const released = mayRelease(this.#world, key, machine)
+    if (pair.released && !released) pair.releasedUntilMs = this.#world.time.now()
+    pair.released = released
     const asked = asksToUnload(this.#world, key, machine)
     if (pair.asked && !asked) pair.askedUntilMs = this.#world.time.now()
     pair.asked = asked
@@ -145,6 +187,32 @@ export class Invariants implements Witness {
       .list(pods)
       .find((each) => isPluginPod(each, machine.name, owner) && createdMs(each) + newsMs < createdMs(pod))
     if (plugin) this.#fail('unload-plugin', `${what} while ${plugin.metadata.name} is on the node`)
+  }
+
+  /** The plan drops what may go, and names what cannot leave unnoticed. */
+  #onConfig({ type, object, before }: StoreEvent): void {
+    const { name } = object.metadata
+    // Others delete it as a whole.
+    if (type === 'DELETED') return
+    const [now, earlier] = [entriesOf(object), type === 'ADDED' ? [] : entriesOf(before)]
+    const sinceMs = this.#world.time.now() - staleMs
+    for (const pair of this.#pairs.filter((each) => each.machine.name === name)) {
+      const { key, released, releasedUntilMs } = pair
+      const isDropped = earlier.includes(key) && !now.includes(key)
+      if (isDropped && !released && releasedUntilMs < sinceMs && !this.#isOnTheWay(pair, before))
+        this.#fail('entry-dropped', `${key} is taken out of the plan of ${name}, and nobody asks for that`)
+      const finalizers = this.#world.module(key)?.metadata.finalizers ?? []
+      if (now.includes(key) && !earlier.includes(key) && finalizers.length === 0)
+        this.#fail('entry-unheld', `${key} is put into the plan of ${name}, and nothing holds the Module`)
+    }
+  }
+
+  /** An ordered upgrade takes the old version out of the plan before it names the new one. */
+  #isOnTheWay({ key, machine, wishedMs }: Pair, before: ApiObject | undefined): boolean {
+    const design = this.#world.designs.get(key)
+    if (design?.versioned !== true) return false
+    const image = listEntries(before).find((each) => keyOfDesign(each) === key)?.config?.containerImage
+    return image !== imageOf(design, machine.kernel.release) || wishedMs > this.#world.time.now() - staleMs
   }
 
   #onModule({ type, object }: StoreEvent): void {
@@ -188,12 +256,23 @@ export class Invariants implements Witness {
     if (labels[workerActionLabel] !== 'Load') return
     const key = `${labels[moduleNamespaceLabel] ?? namespace}/${labels[moduleNameLabel] ?? ''}`
     const machine = this.#world.machines.find(({ name }) => name === nodeNameOf(object))
-    const isUnseen = type === 'DELETED' && this.#world.operator?.started !== true
+    const isUnseen = type === 'DELETED' && !this.#world.isLed
     if (machine && isUnseen) this.#world.unseen.add(formatLoad(machine, key))
     const bootId = readReportedBoot(object)
     if (machine && bootId !== undefined) this.#pair(machine, key)?.reportedBoots.add(bootId)
   }
 }
+
+interface Entry {
+  namespace: string
+  name: string
+  config?: { containerImage: string }
+}
+
+const listEntries = (config: ApiObject | undefined): readonly Entry[] =>
+  ((config?.['spec'] ?? {}) as { modules?: Entry[] }).modules ?? []
+
+const entriesOf = (config: ApiObject | undefined): string[] => listEntries(config).map(keyOfDesign)
 
 const nodeNameOf = (pod: ApiObject): string => (pod['spec'] as { nodeName?: string } | undefined)?.nodeName ?? ''
 

@@ -97,6 +97,15 @@ export class Machine {
     this.kubelet.resync()
   }
 
+  /** The Node is deleted while the machine runs on; its kubelet makes a new one after a while. */
+  loseNodeObject(awayMs: number): void {
+    const { store, time } = this.#parts
+    store.delete(nodes, { name: this.name })
+    time.setTimeout(() => {
+      if (this.up && this.connected && this.node === undefined) this.#register()
+    }, awayMs)
+  }
+
   /** The Node is deleted, and the machine with it. */
   scrap(): void {
     this.connected = false

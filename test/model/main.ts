@@ -12,6 +12,8 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     lines: { type: 'string', default: '120' },
     mutants: { type: 'boolean', default: false },
+    wild: { type: 'boolean', default: false },
+    count: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
     processes: { type: 'string', default: String(availableParallelism()) },
   },
@@ -30,20 +32,23 @@ function describe({ seed, rule, text, steps, trace }: RunResult, lines: number):
     `seed ${seed} breaks ${rule ?? 'nothing'}: ${text}`,
     ...steps.map((step) => `  ${step}`),
     ...(lines > 0 ? ['the last events:', ...trace.slice(-lines)] : []),
-    `again: npm run test:model -- --seed ${seed}`,
+    `again: npm run test:model -- --seed ${seed}${values.wild ? ' --wild' : ''}`,
   ].join('\n')
 }
 
 async function playAll(from: number, count: number): Promise<boolean> {
   const startedMs = performance.now()
   const failed: RunResult[] = []
+  const drawn = new Map<string, number>()
   let played = 0
   await playSeeds({
     program: await buildPlayer(),
     seeds: listSeeds(from, count),
     processes,
+    wild: values.wild,
     onResult: (result) => {
       played++
+      for (const name of result.drawn) drawn.set(name, (drawn.get(name) ?? 0) + 1)
       if (result.rule !== undefined) {
         failed.push(result)
         say(`seed ${result.seed} breaks ${result.rule}`)
@@ -52,6 +57,7 @@ async function playAll(from: number, count: number): Promise<boolean> {
       return failed.length < 10
     },
   })
+  if (values.count) for (const [name, count] of drawn) say(`${count} times ${name}`)
   const lines = Number(values.lines)
   for (const [index, result] of failed.entries()) say(describe(result, index === 0 ? lines : 0))
   say(`model: ${played} runs in ${Math.round((performance.now() - startedMs) / 1000)} s, ${failed.length} failed`)
@@ -66,6 +72,7 @@ async function hunt(mutant: Mutant, number: number): Promise<boolean> {
     program: await buildPlayer(mutant, number),
     seeds: listSeeds(1, mostSeedsOfMutant),
     processes,
+    wild: values.wild,
     onResult: (result) => {
       played++
       if (result.rule !== undefined) caught ??= result
@@ -82,11 +89,12 @@ async function hunt(mutant: Mutant, number: number): Promise<boolean> {
   return rule !== undefined && mutant.caughtBy.includes(rule)
 }
 
+const isHunted = ({ name, wild = false }: Mutant): boolean => wild === values.wild && name.includes(values.only)
+
 async function huntAll(): Promise<boolean> {
   const startedMs = performance.now()
   let missed = 0
-  for (const [number, mutant] of mutants.entries())
-    if (mutant.name.includes(values.only) && !(await hunt(mutant, number))) missed++
+  for (const [number, mutant] of mutants.entries()) if (isHunted(mutant) && !(await hunt(mutant, number))) missed++
   say(
     `mutants: ${missed === 0 ? 'all are caught' : `${missed} are not`}, in ${Math.round((performance.now() - startedMs) / 1000)} s`,
   )

@@ -10,6 +10,11 @@ describe('random lives of three Modules on four nodes', () => {
     expect(steps.length).toBeGreaterThanOrEqual(8)
   })
 
+  it.each([1, 2, 3, 4, 5])('wild seed %i keeps every rule and comes to rest', async (seed) => {
+    const { rule, text, steps } = await playSeed(seed, true)
+    expect({ rule, text, steps }).toMatchObject({ rule: undefined, text: '' })
+  })
+
   it('are the same for the same seed', async () => {
     const [first, second, other] = [await playSeed(7), await playSeed(7), await playSeed(8)]
     expect(second).toEqual(first)

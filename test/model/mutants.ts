@@ -7,6 +7,8 @@ export interface Mutant {
   replacement: string
   /** The rules that may catch it. */
   caughtBy: readonly string[]
+  /** Hunted in wild runs only: `-- --mutants --wild`. */
+  wild?: boolean
 }
 
 /** Ten and more ways to get it wrong. */
@@ -110,5 +112,103 @@ export const mutants: readonly Mutant[] = [
     text: 'pod.deleting && pod.finalizers.includes(nodeLabelerFinalizer)',
     replacement: 'pod.deleting && pod.finalizers.includes(nodeLabelerFinalizer) && pod.uid === undefined',
     caughtBy: ['converges'],
+  },
+  {
+    name: 'what was true of one boot is said of the next',
+    file: 'src/controllers/work/label-node.ts',
+    text: "    { op: 'test', path: '/status/nodeInfo/bootID', value: bootId },\n",
+    replacement: "    ...(bootId === '' ? [{ op: 'test', path: '/kind', value: 'none' }] : []),\n",
+    caughtBy: ['ready-unreported', 'ready-absent', 'ready-label'],
+    wild: true,
+  },
+  {
+    name: 'a newer intent does not cancel an unload',
+    file: 'src/controllers/work/decide-module.ts',
+    text: '    loaded: recordDoubt(module, worker, node),\n    pods: deleteWorkerPod(worker),',
+    replacement:
+      "    loaded: recordDoubt(module, worker, node),\n    pods: worker.intent.action === 'Unload' ? [] : deleteWorkerPod(worker),",
+    caughtBy: ['unload-stands', 'unload-unasked', 'unload-ready', 'converges'],
+    wild: true,
+  },
+  {
+    name: 'a worker that is at work holds no Module',
+    file: 'src/controllers/plan/decide.ts',
+    text: 'for (const module of observed.busy.values()) labels',
+    replacement: 'for (const module of [...observed.busy.values()].slice(0, 0)) labels',
+    caughtBy: ['deleted-loaded', 'converges'],
+    wild: true,
+  },
+  {
+    name: 'a taint releases nothing under the policy OnTaint',
+    file: 'src/controllers/plan/answer.ts',
+    text: 'const taint = describeReleasingTaint(module, node)',
+    replacement: "const taint = module.metadata.name === '' ? describeReleasingTaint(module, node) : undefined",
+    caughtBy: ['converges'],
+    wild: true,
+  },
+  {
+    name: 'Never is treated as OnDelete',
+    file: 'src/api/annotations.ts',
+    text: 'return unloadPolicies.find((policy) => policy === value)',
+    replacement: "return unloadPolicies.find((policy) => policy === value && policy !== 'Never')",
+    caughtBy: ['unload-unasked'],
+    wild: true,
+  },
+  {
+    name: 'an entry is named before the Module has its finalizer',
+    file: 'src/controllers/plan/answer.ts',
+    text: 'if (!module.metadata?.finalizers?.includes(moduleFinalizer))',
+    replacement: "if (module.metadata.name === '' && !module.metadata?.finalizers?.includes(moduleFinalizer))",
+    caughtBy: ['entry-unheld', 'deleted-loaded'],
+    wild: true,
+  },
+  {
+    name: 'the DaemonSet of a device plugin that the Module has no more stays',
+    file: 'src/controllers/workloads/decide.ts',
+    text: 'if (module.metadata.deletionTimestamp !== undefined || plugin === undefined) return live.map(drop)',
+    replacement:
+      'if (plugin === undefined) return []\n  if (module.metadata.deletionTimestamp !== undefined) return live.map(drop)',
+    caughtBy: ['converges'],
+    wild: true,
+  },
+  {
+    name: 'a NodeModulesConfig that somebody deleted is forgotten',
+    file: 'src/controllers/cluster/lost-configs.ts',
+    text: 'if (isOwnedBy(before, caches.nodes.get({ name: key })?.uid)) lost.set(key, before)',
+    replacement: "if (key === '') lost.set(key, before)",
+    caughtBy: ['deleted-loaded', 'two-versions', 'entry-dropped', 'converges'],
+    wild: true,
+  },
+  {
+    name: 'a pass that fails is not tried again',
+    file: 'src/runtime/runner.ts',
+    text: "else if (error.fate === 'retry') this.#queue.addWithBackoff(key)",
+    replacement: "else if (error.fate === 'retry') this.#log(key, error)",
+    caughtBy: ['converges', 'ready-label', 'unload-stands'],
+    wild: true,
+  },
+  {
+    name: 'the DeviceClass of a Module that is gone stays',
+    file: 'src/controllers/workloads/decide-classes.ts',
+    text: '.filter(({ metadata }) => metadata?.deletionTimestamp === undefined)',
+    replacement: ".filter(({ metadata }) => metadata?.name === '')",
+    caughtBy: ['converges'],
+    wild: true,
+  },
+  {
+    name: 'a kernel without a mapping releases nothing',
+    file: 'src/controllers/plan/answer.ts',
+    text: "if (mapping.kind === 'none' && node.kernelVersion !== '') {",
+    replacement: "if (mapping.kind === 'none' && node.kernelVersion === 'none') {",
+    caughtBy: ['converges'],
+    wild: true,
+  },
+  {
+    name: 'a preflight does not hear of Modules that come later',
+    file: 'src/controllers/preflight/controller.ts',
+    text: 'caches.modules.onChange(({ before, after }) => {\n        if (isSameWish(before, after)) return',
+    replacement: 'caches.modules.onChange(({ before, after }) => {\n        if (before !== after) return',
+    caughtBy: ['converges'],
+    wild: true,
   },
 ]

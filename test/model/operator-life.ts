@@ -30,15 +30,39 @@ export class OperatorLife {
   /** Errors that are defects of the product: any of them fails the run. */
   readonly defects: string[] = []
   started = false
+  #leads: boolean
+  #becomeLeader: () => void = () => undefined
 
-  constructor(parts: ClientParts, registry: ModelRegistry) {
+  /** `leads` is false for one that stands by until another one gives up the lease; `onCrash`: it could not start. */
+  constructor(parts: ClientParts, registry: ModelRegistry, leads: boolean, onCrash: () => void) {
     this.#parts = parts
+    this.#leads = leads
     this.client = new ModelClient(parts)
-    void this.#live(registry)
+    this.#live(registry).catch((error: unknown) => {
+      parts.trace.say(`    the operator ends: ${String(error)}`)
+      this.kill()
+      onCrash()
+    })
   }
 
   kill(): void {
     this.client.kill()
+  }
+
+  /** True while it may act. */
+  get leads(): boolean {
+    return this.#leads && !this.client.dead
+  }
+
+  /** Has got the lease. */
+  lead(): void {
+    this.#leads = true
+    this.#becomeLeader()
+  }
+
+  /** Has lost the lease: begins nothing any more; what is on its way arrives. */
+  retire(): void {
+    this.#leads = false
   }
 
   /** Timers die with the process. */
@@ -91,8 +115,9 @@ export class OperatorLife {
       )
     const operator = await starting()
     await operator.sync()
+    if (!this.#leads) await new Promise<void>((resolve) => (this.#becomeLeader = resolve))
     if (this.client.dead) return
-    operator.start(() => !this.client.dead)
+    operator.start(() => this.leads)
     this.started = true
   }
 }

@@ -1,6 +1,7 @@
 import {
   getDevicePluginReadyLabel,
   getDevicePluginTargetLabel,
+  getDraReadyLabel,
   getKernelModuleReadyNodeLabel,
   moduleNameLabel,
   moduleNamespaceLabel,
@@ -8,9 +9,10 @@ import {
 } from '../../src/api/labels.ts'
 import type { ApiObject } from '../../src/sandbox/apiserver/object.ts'
 import { pods } from '../../src/sandbox/controllers/controller.ts'
-import { type Design, imageOf, keyOfDesign, moduleNames, parametersOf } from './design.ts'
+import { type Design, imageOf, keyOfDesign, moduleNames, parametersOf, versionOf } from './design.ts'
 import { askOf, isAsDesigned, listUntolerated, mayBeLeft } from './facts.ts'
 import type { Machine } from './machine.ts'
+import { listObjectProblems } from './oracle-objects.ts'
 import type { World } from './world.ts'
 
 /** How one Module is to stand on one machine when everything is at rest. */
@@ -113,6 +115,22 @@ const hasLabel = ({ labels, key }: Seen, label: (namespace: string, name: string
   return labels[label(namespace, name)] !== undefined
 }
 
+const versionReadyLabel = ({ key }: Seen): string => `kmm.node.kubernetes.io/${key.replace('/', '.')}.version.ready`
+
+/** An administrator chooses a version for the node. */
+function isAskedByVersion({ labels, key }: Seen, world: World): boolean {
+  const isOrdered = world.module(key) !== undefined && world.designs.get(key)?.versioned === true
+  return isOrdered && labels[`kmm.node.kubernetes.io/version-module.${key.replace('/', '.')}`] !== undefined
+}
+
+/** The labels by which an ordered upgrade leads a node; the administrator's own is not among them. */
+function listVersionLabels({ labels, key }: Seen): string[] {
+  const name = key.replace('/', '.')
+  return Object.keys(labels).filter((label) =>
+    [`version-worker-pod.${name}`, `version-schedule-pod.${name}`].some((end) => label.endsWith(`/${end}`)),
+  )
+}
+
 /** Names what does not hold. */
 const listFalse = (claims: Readonly<Record<string, boolean>>): string[] =>
   Object.keys(claims).filter((claim) => claims[claim] === false)
@@ -120,7 +138,7 @@ const listFalse = (claims: Readonly<Record<string, boolean>>): string[] =>
 function judgeLoaded(seen: Seen, world: World): string[] {
   const design = world.designs.get(seen.key)
   if (design === undefined) return []
-  const { inserted, machine, entry, loaded, workers, plugins } = seen
+  const { inserted, machine, entry, loaded, workers, plugins, labels } = seen
   const { release, bootId } = machine.kernel
   const image = imageOf(design, release)
   const wantsPlugin = design.plugin > 0
@@ -134,8 +152,11 @@ function judgeLoaded(seen: Seen, world: World): string[] {
     'the node is labelled ready': isReady(seen),
     'no worker is left': workers.length === 0,
     'its plugin runs once, or not at all': plugins.length === (wantsPlugin ? 1 : 0),
-    'the label of its plugin': hasLabel(seen, getDevicePluginReadyLabel) === wantsPlugin,
-    'the target label of its plugin': hasLabel(seen, getDevicePluginTargetLabel) === wantsPlugin,
+    'the label of its plugin': hasLabel(seen, getDevicePluginReadyLabel) === (wantsPlugin && !design.dra),
+    'the target label of its plugin': hasLabel(seen, getDevicePluginTargetLabel) === (wantsPlugin && !design.dra),
+    'the label of its driver': hasLabel(seen, getDraReadyLabel) === (wantsPlugin && design.dra),
+    'the label of its version':
+      !world.wild || labels[versionReadyLabel(seen)] === (design.versioned ? versionOf(design) : undefined),
   })
 }
 
@@ -151,6 +172,10 @@ function judgeOut(seen: Seen, world: World): string[] {
     'no worker is left': seen.workers.length === 0,
     'no plugin is left': runsAlone || seen.plugins.length === 0,
     'no label of its plugin is left': runsAlone || !hasLabel(seen, getDevicePluginReadyLabel),
+    'no label of its driver is left': runsAlone || !hasLabel(seen, getDraReadyLabel),
+    'no label of its version is left': !world.wild || seen.labels[versionReadyLabel(seen)] === undefined,
+    'no label lets its workers or plugins come':
+      !world.wild || isAskedByVersion(seen, world) || listVersionLabels(seen).length === 0,
   })
 }
 
@@ -230,5 +255,11 @@ export function listProblems(world: World): string[] {
   const all = moduleNames
     .map(keyOfDesign)
     .flatMap((key) => world.machines.flatMap((machine) => judge(world, key, machine)))
-  return [...all, ...listTerminating(world), ...listEmptyConfigs(world), ...listWrongCounts(world)]
+  return [
+    ...all,
+    ...(world.wild ? listObjectProblems(world) : []),
+    ...listTerminating(world),
+    ...listEmptyConfigs(world),
+    ...listWrongCounts(world),
+  ]
 }

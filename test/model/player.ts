@@ -2,7 +2,7 @@ import { playSeed } from './run.ts'
 
 /** A process that plays the seeds that it is sent, one after another. */
 process.on('message', (seed: number) => {
-  playSeed(seed).then(
+  playSeed(seed, process.argv.includes('wild')).then(
     (result) => process.send?.(result),
     (error: unknown) => {
       throw error

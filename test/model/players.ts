@@ -6,13 +6,15 @@ export interface Play {
   program: string
   seeds: Iterable<number>
   processes: number
+  /** With all that others do, and with all rules. */
+  wild: boolean
   /** Told of each result; false ends the play. */
   onResult: (result: RunResult) => boolean
 }
 
-function play(program: string, seeds: Iterator<number>, onResult: Play['onResult']): Promise<void> {
+function play({ program, wild }: Play, seeds: Iterator<number>, onResult: Play['onResult']): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child: ChildProcess = fork(program, { execArgv: ['--enable-source-maps'] })
+    const child: ChildProcess = fork(program, wild ? ['wild'] : [], { execArgv: ['--enable-source-maps'] })
     let playing: number | undefined
     const end = (): void => {
       playing = undefined
@@ -38,7 +40,8 @@ function play(program: string, seeds: Iterator<number>, onResult: Play['onResult
 }
 
 /** Plays seeds in processes of their own, until all are played or a result ends it. */
-export async function playSeeds({ program, seeds, processes, onResult }: Play): Promise<void> {
+export async function playSeeds(wanted: Play): Promise<void> {
+  const { seeds, processes, onResult } = wanted
   const open = seeds[Symbol.iterator]()
   let ended = false
   const hear = (result: RunResult): boolean => {
@@ -46,5 +49,5 @@ export async function playSeeds({ program, seeds, processes, onResult }: Play): 
     ended = !onResult(result)
     return !ended
   }
-  await Promise.all(Array.from({ length: processes }, () => play(program, open, hear)))
+  await Promise.all(Array.from({ length: processes }, () => play(wanted, open, hear)))
 }

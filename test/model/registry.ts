@@ -51,7 +51,7 @@ export class ModelRegistry {
   /** Opens the client that the operator asks with. */
   readonly open: typeof createRegistry = () => {
     const unused = (): never => {
-      throw new Error('the model only answers HEAD requests')
+      throw new Error('the model gives no content')
     }
     return {
       headManifest: async (reference) => {
@@ -64,7 +64,13 @@ export class ModelRegistry {
         return { digest, mediaType: 'application/vnd.oci.image.manifest.v1+json', size: 1 }
       },
       getManifest: unused,
-      resolveImage: unused,
+      // Only preflights look into images, and find nothing in them here.
+      resolveImage: async () => {
+        await new Promise<void>((resolve) => this.#time.setTimeout(resolve, this.#chance.between(5, 300)))
+        if (!this.reachable)
+          throw new KmmError('the registry does not answer', { code: 'RegistryUnreachable', fate: 'retry' })
+        throw new KmmError('the image is empty', { code: 'ImageInvalid', fate: 'terminal' })
+      },
       openBlob: unused,
       readConfig: unused,
       uploaderFor: unused,

@@ -3,15 +3,12 @@ import { workerActionLabel } from '../../src/api/labels.ts'
 import type { ApiObject } from '../../src/sandbox/apiserver/object.ts'
 import { keyOfObject, namespaces, pods, remove as removeObject } from '../../src/sandbox/controllers/controller.ts'
 import { type Design, imageOf, kernels, keyOfDesign, maintenanceTaint, moduleNames, tags } from './design.ts'
+import { changes, selectors, wildChanges } from './changes.ts'
 import type { Machine } from './machine.ts'
+import { type Step, troubles } from './troubles.ts'
 import type { World } from './world.ts'
 
-/** Does something to the world; answers what, or undefined when it cannot be done now. */
-type Step = (world: World) => string | undefined
-
-const selectors: readonly Record<string, string>[] = [{ role: 'worker' }, { tier: 'gold' }, {}, { role: 'edge' }]
-
-function newDesign({ chance }: World, base: (typeof moduleNames)[number], traits: ModelTraits): Design {
+function newDesign({ chance, wild }: World, base: (typeof moduleNames)[number], traits: ModelTraits): Design {
   const [isAlpha, isGamma] = [base.name === 'alpha', base.name === 'gamma']
   return {
     ...base,
@@ -24,6 +21,7 @@ function newDesign({ chance }: World, base: (typeof moduleNames)[number], traits
     pullPolicy: chance.pick(['Always', 'IfNotPresent'] as const),
     tolerates: chance.happens(0.2),
     plugin: isAlpha || chance.happens(0.1) ? 1 : 0,
+    dra: wild && chance.happens(0.25),
     versioned: base.name === 'beta' && traits.versioned,
     policy: isGamma ? traits.policy : undefined,
   }
@@ -38,21 +36,6 @@ export interface ModelTraits {
   /** `gamma` asks for the kernel module of `beta`. */
   twin: boolean
 }
-
-type Change = (design: Design, world: World) => Partial<Design>
-
-/** Changes of a Module; those that concern the kernel come more often. */
-const changes: readonly Change[] = [
-  (design, { chance }) => ({ tag: chance.pick(tags.filter((tag) => tag !== design.tag)) }),
-  (design, { chance }) => ({ tag: chance.pick(tags.filter((tag) => tag !== design.tag)) }),
-  ({ parameters }) => ({ parameters: (parameters + 1) % 3 }),
-  ({ pullPolicy }) => ({ pullPolicy: pullPolicy === 'Always' ? 'IfNotPresent' : 'Always' }),
-  ({ tolerates }) => ({ tolerates: !tolerates }),
-  (_, { chance }) => ({ selector: chance.pick(selectors) }),
-  ({ kernels: present }) => ({ kernels: present.length === 1 ? kernels : present.slice(0, present.length - 1) }),
-  ({ plugin }) => ({ plugin: (plugin + 1) % 3 }),
-  ({ loads, plugin }) => ({ loads: !loads, plugin: Math.max(plugin, 1) }),
-]
 
 const pickMachine = (world: World, is: (machine: Machine) => boolean): Machine | undefined => {
   const found = world.machines.filter(is)
@@ -72,7 +55,7 @@ function changeModule(world: World): string | undefined {
   const present = [...world.designs.values()].filter((design) => world.module(keyOfDesign(design)))
   if (present.length === 0) return undefined
   const design = world.chance.pick(present)
-  const changed = world.chance.pick(changes)(design, world)
+  const changed = world.chance.pick(world.wild ? wildChanges : changes)(design, world)
   const wanted = { ...design, ...changed }
   // The webhook refuses to take a version away.
   if (design.versioned && !wanted.loads) return undefined
@@ -187,7 +170,7 @@ const returnNode: Step = (world) => {
 const killOperator: Step = (world) => {
   const { chance, operator } = world
   if (operator === undefined) return undefined
-  operator.kill()
+  world.killOperators()
   const absenceMs = chance.pick([0, 200, 5_000, 120_000])
   world.time.setTimeout(() => world.startOperator(), absenceMs)
   return `kill the operator, for ${absenceMs / 1000} s`
@@ -251,28 +234,29 @@ const breakWatches: Step = (world) => {
 }
 
 /** How often each step comes. */
-function listSteps(traits: ModelTraits): readonly (readonly [number, Step])[] {
+function listSteps(traits: ModelTraits, wild: boolean): readonly (readonly [number, string, Step])[] {
   return [
-    [14, (world) => createModule(world, traits)],
-    [12, changeModule],
-    [6, deleteModule],
-    [4, cordon],
-    [4, taint],
-    [5, relabel],
-    [traits.versioned ? 5 : 0, chooseVersion],
-    [traits.versioned ? 8 : 0, chooseVersionEverywhere],
-    [7, reboot],
-    [3, loseNode],
-    [2, scrapNode],
-    [4, returnNode],
-    [5, killOperator],
-    [3, loseImage],
-    [3, moveTag],
-    [2, deleteNamespace],
-    [2, deleteWorker],
-    [2, useModules],
-    [2, changeWeather],
-    [2, breakWatches],
+    [14, 'createModule', (world) => createModule(world, traits)],
+    [12, 'changeModule', changeModule],
+    [6, 'deleteModule', deleteModule],
+    [4, 'cordon', cordon],
+    [4, 'taint', taint],
+    [5, 'relabel', relabel],
+    [traits.versioned ? 5 : 0, 'chooseVersion', chooseVersion],
+    [traits.versioned ? 8 : 0, 'chooseVersionEverywhere', chooseVersionEverywhere],
+    [7, 'reboot', reboot],
+    [3, 'loseNode', loseNode],
+    [2, 'scrapNode', scrapNode],
+    [4, 'returnNode', returnNode],
+    [5, 'killOperator', killOperator],
+    [3, 'loseImage', loseImage],
+    [3, 'moveTag', moveTag],
+    [2, 'deleteNamespace', deleteNamespace],
+    [2, 'deleteWorker', deleteWorker],
+    [2, 'useModules', useModules],
+    [2, 'changeWeather', changeWeather],
+    [2, 'breakWatches', breakWatches],
+    ...(wild ? troubles : []),
   ]
 }
 
@@ -284,17 +268,17 @@ export function begin(world: World, traits: ModelTraits): string[] {
   return [...made, chosen].flatMap((said) => said ?? [])
 }
 
-/** Draws the next step and does it; answers what it was. */
-export function takeStep(world: World, traits: ModelTraits): string {
-  const steps = listSteps(traits)
+/** Draws the next step and does it; answers its name, and what it was. */
+export function takeStep(world: World, traits: ModelTraits): { name: string; said: string } {
+  const steps = listSteps(traits, world.wild)
   const total = steps.reduce((sum, [weight]) => sum + weight, 0)
   for (let attempt = 0; attempt < 50; attempt++) {
     let at = world.chance.between(1, total)
     const found = steps.find(([weight]) => (at -= weight) <= 0)
-    const said = found?.[1](world)
-    if (said !== undefined) return said
+    const said = found?.[2](world)
+    if (found && said !== undefined) return { name: found[1], said }
   }
-  return 'nothing'
+  return { name: 'nothing', said: 'nothing' }
 }
 
 /** Mends what the world owes, so that everything can come to its end; what was asked for stays. */
@@ -309,7 +293,7 @@ export function repair(world: World): void {
     machine.busy = false
     if (!machine.connected) machine.comeBack()
   }
-  if (chance.happens(0.2)) world.operator?.kill()
+  if (chance.happens(0.2)) world.killOperators()
   world.time.setTimeout(() => world.startOperator(), 1_000)
   if (chance.happens(0.5)) for (const { name } of world.machines) clearTaints(world, name)
 }

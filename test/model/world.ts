@@ -19,6 +19,7 @@ import { startScheduler } from '../../src/sandbox/controllers/scheduler.ts'
 import { type Chance, createChance } from './chance.ts'
 import type { Weather } from './client.ts'
 import { buildModule, type Design, imageOf, kernels, keyOfDesign, moduleNames, tags } from './design.ts'
+import { formatLoad } from './facts.ts'
 import { Machine } from './machine.ts'
 import { refuseWithoutNamespace } from './namespace-lifecycle.ts'
 import { OperatorLife, operatorNamespace } from './operator-life.ts'
@@ -35,6 +36,9 @@ const machineLabels: Readonly<Record<string, Readonly<Record<string, string>>>> 
   n3: { role: 'worker' },
   n4: { role: 'edge', tier: 'gold' },
 }
+
+/** So long a NodeModulesConfig may take to be as it was after somebody has deleted it. */
+const rememberedMs = 120_000
 
 /** Who watches the world while it runs. */
 export interface Witness {
@@ -56,6 +60,7 @@ function createStore(time: VirtualTime): Store {
 
 /** Four machines, a control plane, a registry, and an operator, all in memory and in virtual time. */
 export class World {
+  readonly wild: boolean
   readonly chance: Chance
   readonly time: VirtualTime
   readonly trace: Trace
@@ -66,26 +71,32 @@ export class World {
   readonly designs = new Map<string, Design>()
   readonly weather: Weather & { slowKinds: Set<string>; failures: number }
   readonly #lives: OperatorLife[] = []
+  readonly #lostConfigs = new Map<Machine, number>()
   /**
    * Loads (`node module boot`) of which nobody can know: their pods were deleted by others while no operator lived. The
    * design accepts that (worker pods carry no finalizer): where such a Module goes, its kernel module may stay.
    */
   readonly unseen = new Set<string>()
+  /** Modules that are made again as soon as they are gone. */
+  readonly remakes = new Map<string, Design>()
   /** Loads (`node module boot`) that the policy `Never` has left behind. */
   readonly left = new Set<string>()
   flakiness = 0.02
   witness: Witness | undefined
 
-  constructor(seed: number | string) {
+  /** `wild`: with all that others do, and with all rules. */
+  constructor(seed: number | string, wild = false) {
+    this.wild = wild
     this.chance = createChance(seed)
     this.time = new VirtualTime(this.chance.fork('time'))
     this.trace = createTrace(this.time)
     this.store = createStore(this.time)
     this.registry = new ModelRegistry(this.time, this.chance.fork('registry'))
     const slowKinds = new Set<string>()
-    this.weather = { failures: 0.03, slowKinds, lagMs: (plural) => (slowKinds.has(plural) ? 3_000 : 40) }
+    this.weather = { failures: 0.03, wild, slowKinds, lagMs: (plural) => (slowKinds.has(plural) ? 3_000 : 40) }
     this.#furnish()
     this.#startControllers()
+    this.#startRemaking()
     this.machines = Object.entries(machineLabels).map(
       ([name, labels]) =>
         new Machine(name, labels, kernels[0], {
@@ -103,8 +114,13 @@ export class World {
 
   /** The operator that lives, if one does. */
   get operator(): OperatorLife | undefined {
-    const last = this.#lives.at(-1)
-    return last?.client.dead === false ? last : undefined
+    return this.#lives.findLast(({ client }) => !client.dead)
+  }
+
+  /** All of them end at once. */
+  killOperators(): void {
+    for (const life of this.#lives) life.kill()
+    this.#forgetLostConfigs()
   }
 
   /** Defects that the operators of this run have logged. */
@@ -114,9 +130,53 @@ export class World {
 
   startOperator(): void {
     if (this.operator) return
+    this.#beginLife(true)
+  }
+
+  /** Another operator stands by, and takes over after a while; what the old one has sent still arrives. */
+  handOver(afterMs: number): void {
+    const old = this.operator
+    if (old === undefined || !old.leads) return
+    this.#forgetLostConfigs()
+    const next = this.#beginLife(false)
+    this.time.setTimeout(() => {
+      old.retire()
+      next.lead()
+    }, afterMs)
+    this.time.setTimeout(() => {
+      old.kill()
+      this.startOperator()
+    }, afterMs + 15_000)
+  }
+
+  /** Somebody works: not only starts, or stands by. */
+  get isLed(): boolean {
+    return this.#lives.some(({ leads, started }) => leads && started)
+  }
+
+  #beginLife(leads: boolean): OperatorLife {
     const { store, time, trace, weather, registry } = this
     const chance = this.chance.fork(`operator ${this.#lives.length}`)
-    this.#lives.push(new OperatorLife({ store, time, trace, weather, chance }, registry))
+    const restart = (): void => void time.setTimeout(() => this.startOperator(), 1_000)
+    const life = new OperatorLife({ store, time, trace, weather, chance }, registry, leads, restart)
+    this.#lives.push(life)
+    return life
+  }
+
+  /** The machine's NodeModulesConfig is about to be deleted: only an operator that lives on knows what it said. */
+  loseConfig(machine: Machine): void {
+    if (!this.isLed) this.forgetLoads(machine)
+    this.#lostConfigs.set(machine, this.time.now())
+  }
+
+  #forgetLostConfigs(): void {
+    for (const [machine, atMs] of this.#lostConfigs)
+      if (this.time.now() - atMs < rememberedMs) this.forgetLoads(machine)
+  }
+
+  /** Nobody remembers what was loaded on the machine in this boot. */
+  forgetLoads(machine: Machine): void {
+    for (const base of moduleNames) this.unseen.add(formatLoad(machine, keyOfDesign(base)))
   }
 
   module(key: string): (ApiObject & Module) | undefined {
@@ -179,6 +239,16 @@ export class World {
     )
     for (const { name } of moduleNames)
       for (const tag of tags) for (const kernel of kernels) this.registry.push(imageOf({ name, tag }, kernel), 1)
+  }
+
+  #startRemaking(): void {
+    this.store.subscribe(kmm.modules, ({ type, object }) => {
+      const key = `${object.metadata.namespace}/${object.metadata.name}`
+      const design = this.remakes.get(key)
+      if (type !== 'DELETED' || design === undefined) return
+      this.remakes.delete(key)
+      this.time.setTimeout(() => void this.apply(design), this.chance.between(0, 300))
+    })
   }
 
   #startControllers(): void {
