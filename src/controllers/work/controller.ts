@@ -60,6 +60,7 @@ export function createWorkController(
       caches.nodeModulesConfigs.onChange(({ key }) => wake(key))
       caches.pods.onChange(({ before, after }) => {
         for (const pod of [before, after]) if (pod?.nodeName) wake(pod.nodeName)
+        if (before !== undefined && before.uid !== after?.uid) tools.madeAtMs.delete(before.uid)
       })
       caches.modules.onChange(({ key, before, after }) => {
         if (before && after && isSameForNodes(before, after)) return

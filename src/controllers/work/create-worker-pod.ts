@@ -11,7 +11,6 @@ import { isImageVolumeDropped } from './image-volume.ts'
 import type { Refusal } from './observed.ts'
 import { refusalKey } from './observe.ts'
 import { refuseUnderPlugins } from './late-plugins.ts'
-import { learnServerClock } from './server-clock.ts'
 import { buildWorkerPod } from './worker-pod.ts'
 import { alternativeWorkerPodName, workerPodName } from './worker-name.ts'
 
@@ -38,7 +37,7 @@ function isOurs(found: Pod, wanted: Pod): boolean {
 
 async function create(pod: Pod, tools: WorkTools, { signal, nowMs }: ExecuteContext): Promise<Pod> {
   const created = await tools.client.create(pods, pod, { signal })
-  learnServerClock(tools.serverClock, created.metadata?.creationTimestamp, nowMs)
+  tools.madeAtMs.set(created.metadata?.uid ?? '', nowMs)
   return created
 }
 

@@ -14,7 +14,6 @@ import { releaseFinalizer } from '../cluster/release-finalizer.ts'
 import { createWorkerPod } from './create-worker-pod.ts'
 import { labelNode } from './label-node.ts'
 import type { Refusal } from './observed.ts'
-import type { ServerClock } from './server-clock.ts'
 import { shortHash } from './worker-name.ts'
 import type { WorkerSettings } from './worker-pod.ts'
 
@@ -28,8 +27,8 @@ export interface WorkTools {
   settings: WorkerSettings
   /** Refused worker pods by `node namespace/name`; written here, read by `observe`. */
   refusals: Map<string, Refusal>
-  /** Written here, read by `observe`. */
-  serverClock: ServerClock
+  /** When each worker pod was made, by uid and by the operator's clock; written here, read by `observe`. */
+  madeAtMs: Map<string, number>
   /** Writes a line into the log. */
   warn: (message: string) => void
 }

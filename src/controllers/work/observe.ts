@@ -18,7 +18,6 @@ import { answerModule } from '../plan/answer.ts'
 import { type NodeAndConfig, observeModule as observeForPlan, recallStatus } from '../plan/observe.ts'
 import { isReadyLabel } from './labels.ts'
 import type { ObservedModule, ObservedNode, ObservedStranded, Refusal } from './observed.ts'
-import type { ServerClock } from './server-clock.ts'
 import { hashIntent } from './worker-intent.ts'
 import { readWorker, type Worker } from './worker.ts'
 
@@ -35,7 +34,8 @@ export interface WorkSources {
   imageSource: ImageSource
   /** Refused worker pods by `node namespace/name`. */
   refusals: ReadonlyMap<string, Refusal>
-  serverClock: Readonly<ServerClock>
+  /** When this process made a worker pod, by uid: the API server's clock may be another than the operator's. */
+  madeAtMs: ReadonlyMap<string, number>
 }
 
 /** The key of a refusal. */
@@ -60,14 +60,13 @@ const isStranded = (pod: PodView): boolean =>
   pod.finalizers.includes(nodeModulesConfigFinalizer)
 
 function observePods(node: NodeView, config: NodeModulesConfig, sources: WorkSources): NodePods {
-  const { caches, hashKey, serverClock } = sources
+  const { caches, hashKey, madeAtMs } = sources
   const pods = caches.pods.byIndex(podsByNode, node.name)
   const departed = sources.departed.list(node.name)
   const entries = config.spec?.modules ?? []
   const read = (pod: PodView): readonly Worker[] => {
     const worker = readWorker(pod, hashKey, node.uid, entries)
-    // Times are compared with the operator's own.
-    return worker ? [{ ...worker, createdAtMs: worker.createdAtMs + serverClock.aheadMs }] : []
+    return worker ? [{ ...worker, createdAtMs: madeAtMs.get(worker.uid) ?? worker.createdAtMs }] : []
   }
   const workers = [...departed, ...pods.filter(isWorkerPod)].flatMap(read)
   return {

@@ -33,7 +33,7 @@ function sources(objects: ClusterObjects): Parameters<typeof observe>[1] {
     operatorNamespace: 'kmm-operator-system',
     imageSource: 'worker' as const,
     refusals: new Map(),
-    serverClock: { aheadMs: 3_600_000 },
+    madeAtMs: new Map([['uid-made', startMs]]),
   }
 }
 
@@ -70,9 +70,9 @@ describe('what is seen of a node', () => {
 
   it("is how old its worker pods are by the operator's own clock, which may be another than the API server's", () => {
     const pod = buildWorker(loadIntent())
-    const made = { ...pod, metadata: { ...pod.metadata, creationTimestamp: '2030-01-01T00:00:00Z' } }
+    const made = { ...pod, metadata: { ...pod.metadata, creationTimestamp: '2029-12-31T23:00:00Z', uid: 'uid-made' } }
     const { modules } = see({ nodeModulesConfigs: [buildNodeConfig({ entries: [buildItem()] })], pods: [made] })
-    expect(modules[0]?.workers[0]?.createdAtMs).toBe(Date.parse('2030-01-01T01:00:00Z'))
+    expect(modules[0]?.workers[0]?.createdAtMs).toBe(startMs)
   })
 
   it('is a stray where a worker pod of it is not believed any more, and that is deleted', () => {

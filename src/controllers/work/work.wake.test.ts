@@ -37,7 +37,7 @@ function listWoken(modules: readonly Module[], change: (caches: Caches) => void)
     operatorNamespace: 'kmm',
     imageSource: 'worker' as const,
     refusals,
-    serverClock: { aheadMs: 0 },
+    madeAtMs: new Map(),
   }
   const woken: string[] = []
   const tools = { client: {} as KubeClient, caches, refusals } as WorkTools

@@ -29,7 +29,7 @@ function makeTools(changes: Partial<WorkTools>): WorkTools {
     departed: noDepartedWorkers,
     settings: workerSettings,
     refusals,
-    serverClock: { aheadMs: 0 },
+    madeAtMs: new Map(),
     warn: (message) => {
       throw new Error(message)
     },

@@ -148,7 +148,7 @@ function createPreflightRunners(shared: Shared, registryText: string): Runner[] 
 function createNodeRunners(shared: Shared, registryText: string): Runner[] {
   const { caches, client, hashKey, config, workerImage, lost } = shared
   const refusals = new Map<string, Refusal>()
-  const serverClock = { aheadMs: 0 }
+  const madeAtMs = new Map<string, number>()
   const settings = { ...config.worker, image: workerImage, registrySettings: registryText }
   const isOwnWorker: Parameters<typeof createPlanController>[0]['isOwnWorker'] = (pod, node) =>
     isWorkerPod(pod) &&
@@ -168,9 +168,9 @@ function createNodeRunners(shared: Shared, registryText: string): Runner[] {
       operatorNamespace: shared.namespace,
       imageSource: config.worker.imageSource,
       refusals,
-      serverClock,
+      madeAtMs,
     },
-    { client, caches, departed, settings, refusals, serverClock, warn: (message) => shared.logger.warn({}, message) },
+    { client, caches, departed, settings, refusals, madeAtMs, warn: (message) => shared.logger.warn({}, message) },
   )
   return [
     addRunner(createPlanController(sources, { client, caches, claims: shared.claims }), shared, lock),
