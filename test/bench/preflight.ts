@@ -1,6 +1,6 @@
 /**
  * Measures preflights: three of them at once over many Modules, whose images exist, then a restart of the operator.
- * `npx tsx test/bench/preflight.ts [--modules N] [--namespaces N] [--cpu-prof FOLDER] [--json]`
+ * `npm run bench:preflight -- [--modules N] [--namespaces N] [--cpu-prof FOLDER] [--json]`
  */
 import { parseArgs } from 'node:util'
 import type { Module } from '../../src/api/module.ts'
