@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { Module } from '../../api/module.ts'
-import { containsModulesLabel } from '../../api/labels.ts'
-import { modules as modulesResource } from '../../api/resources.ts'
-import { assertNever } from '../../errors/error.ts'
+import { moduleFinalizer } from '../../api/finalizers.ts'
+import { containsModulesLabel, getModuleInUseLabel, isNameTooLong } from '../../api/labels.ts'
+import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
+import { modules as modulesResource, nodeModulesConfigs as nodeModulesConfigsResource } from '../../api/resources.ts'
+import { assertNever, KmmError } from '../../errors/error.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { namespaces } from '../../kube/core-resources.ts'
 import { tell } from '../../kube/events.ts'
@@ -13,6 +15,7 @@ import type { Caches } from '../cluster/caches.ts'
 import type { Action } from './decide.ts'
 
 const modules = defineResource<Module>(modulesResource)
+const nodeModulesConfigs = defineResource<NodeModulesConfig>(nodeModulesConfigsResource)
 
 /** What `report` acts with. */
 export interface ReportTools {
@@ -31,11 +34,33 @@ const keysOf = ({ metadata: { namespace, name } }: Module): { namespace: string;
   name,
 })
 
+/**
+ * Asks the API server itself whether a NodeModulesConfig still has to do with the Module: the news of one may be late, and so may
+ * a write of `plan` whose answer was lost. Once the finalizer is off, what such a one names would stay loaded for ever. One
+ * list for each Module that goes; fails with `Conflict` where there is one, which the next pass then sees.
+ */
+async function refuseWhileInUse(module: Module, { client, caches }: ReportTools, signal: AbortSignal): Promise<void> {
+  const { namespace, name } = module.metadata
+  // No NodeModulesConfig can carry a label for it.
+  if (isNameTooLong({ namespace, name })) return
+  const labelSelector = getModuleInUseLabel(namespace, name)
+  const { items } = await client.list(nodeModulesConfigs, { labelSelector, limit: 1, signal })
+  const [config] = items
+  if (config === undefined) return
+  caches.nodeModulesConfigs.written(config)
+  throw new KmmError(
+    `NodeModulesConfig ${config.metadata.name} has to do with Module ${namespace}/${name}; the Module is let go when nothing of it is left there`,
+    { code: 'Conflict' },
+  )
+}
+
 async function setFinalizers(
   { module, finalizers }: ActionOf<'setFinalizers'>,
-  { client, caches }: ReportTools,
+  tools: ReportTools,
   signal: AbortSignal,
 ): Promise<void> {
+  const { client, caches } = tools
+  if (!finalizers.includes(moduleFinalizer)) await refuseWhileInUse(module, tools, signal)
   const body = { metadata: { resourceVersion: module.metadata.resourceVersion, finalizers } }
   const answer = await client.patch(modules, keysOf(module), { type: 'merge', body }, { signal })
   if (answer.metadata.deletionTimestamp !== undefined && finalizers.length === 0)
