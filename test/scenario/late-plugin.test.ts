@@ -24,10 +24,11 @@ it('does not unload under a device plugin that it has not heard of', async () =>
   const scene = await Scene.open(cluster, 'late')
   const { client } = cluster.sandbox
   late.keepBack((plural, object) => plural === 'pods' && isPlugin(object))
-  await scene.create(await scene.push('1'), ({ spec }) => {
-    if (spec) spec.devicePlugin = { container: { image: 'registry.example/plugin:1' } }
-  })
+  await scene.create(await scene.push('1'))
   await scene.untilReady()
+  // Else its end could be among the news that are late.
+  await scene.until('the worker pod is gone', () => scene.pod === undefined)
+  await scene.patch({ devicePlugin: { container: { image: 'registry.example/plugin:1' } } })
   const find = (): Pod | undefined =>
     cluster.view.pods.list().find((pod) => pod.metadata?.namespace === scene.name && isPlugin(pod))
   await scene.until('the plugin runs', () => find()?.status?.phase === 'Running')

@@ -31,9 +31,10 @@ describe('a NodeModulesConfig that somebody deletes', () => {
     })
   })
 
-  it('names what perhaps is loaded, until another one does', () => {
-    const { caches, found } = lose(config)
-    expect([found.names('ns/mod'), found.names('ns/other')]).toEqual([true, false])
+  it('names what perhaps is loaded, and what was to be, until another one does', () => {
+    const planned = buildItem({ name: 'planned' })
+    const { caches, found } = lose(buildNodeConfig({ entries: [buildItem(), planned], loaded: [buildLoaded()] }))
+    expect(['ns/mod', 'ns/planned', 'ns/other'].map((name) => found.names(name))).toEqual([true, true, false])
     caches.nodes.deleted({ name: 'n1' }, 'uid-n1')
     expect(found.names('ns/mod')).toBe(false)
     const whole = buildNodeConfig({ loaded: [buildLoaded()], metadata: { uid: 'uid-next', resourceVersion: '9' } })

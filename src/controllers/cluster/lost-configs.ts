@@ -11,11 +11,16 @@ import type { NodeView } from './node-view.ts'
 export interface LostConfigs {
   /** The lost one as it was last seen, its modules as perhaps loaded; undefined once a status stands for it again. */
   find(node: NodeView): NodeModulesConfig | undefined
-  /** True for a Module (`namespace/name`) that one of them says may be loaded. */
+  /** True for a Module (`namespace/name`) that one of them names: the next one is made from it. */
   names(module: string): boolean
 }
 
 const listLoaded = ({ status }: NodeModulesConfig): readonly NodeModuleStatusItem[] => status?.modules ?? []
+
+const listNamed = (config: NodeModulesConfig): readonly { namespace: string; name: string }[] => [
+  ...(config.spec?.modules ?? []),
+  ...listLoaded(config),
+]
 
 const isOwnedBy = ({ metadata }: NodeModulesConfig, nodeUid: string | undefined): boolean =>
   metadata.ownerReferences?.some(({ uid }) => uid === nodeUid) ?? false
@@ -69,7 +74,7 @@ export function watchLostConfigs(caches: Pick<Caches, 'nodes' | 'nodeModulesConf
       [...lost.keys()].some((name) => {
         const node = caches.nodes.get({ name })
         const config = node && find(node)
-        return config !== undefined && listLoaded(config).some((item) => `${item.namespace}/${item.name}` === module)
+        return config !== undefined && listNamed(config).some((item) => `${item.namespace}/${item.name}` === module)
       }),
   }
 }
