@@ -65,13 +65,17 @@ describe('a NodeModulesConfig that somebody deletes', () => {
     expect(found.find(buildNode())).toBeUndefined()
   })
 
-  it('is nothing to remember where nothing is loaded, or is never unloaded', () => {
+  it('is nothing to remember where nothing is loaded', () => {
     expect(lose(buildNodeConfig({ entries: [buildItem()] })).found.find(buildNode())).toBeUndefined()
-    const metadata = { annotations: { [unloadPolicyAnnotation]: 'Never' } }
-    expect(lose(config, { modules: [buildModule({ metadata })] }).found.find(buildNode())).toBeUndefined()
   })
 
-  it('is still nothing to remember of a Module that was never to be unloaded, and is gone', () => {
+  it('is remembered as it was reported where it is never unloaded', () => {
+    const metadata = { annotations: { [unloadPolicyAnnotation]: 'Never' } }
+    const { found } = lose(config, { modules: [buildModule({ metadata })] })
+    expect(found.find(buildNode())?.status?.modules).toEqual([buildLoaded()])
+  })
+
+  it('is nothing to remember of a Module that was never to be unloaded, and is gone', () => {
     const metadata = { annotations: { [unloadPolicyAnnotation]: 'Never' } }
     const { caches, found } = lose(config, { modules: [buildModule({ metadata: { ...metadata, finalizers: [] } })] })
     caches.modules.deleted({ namespace: 'ns', name: 'mod' }, buildModule().metadata.uid)

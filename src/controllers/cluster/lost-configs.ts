@@ -33,7 +33,10 @@ function dropModule(config: NodeModulesConfig, { namespace, name }: Module['meta
   return { ...config, status: { ...config.status, modules } }
 }
 
-/** What may be in the node's kernel, and may have to be taken out of it. */
+/**
+ * What may be in the node's kernel, and may have to be taken out of it. What is never unloaded stays as it was reported: no
+ * worker may load anything else beside it.
+ */
 function listDoubts(
   config: NodeModulesConfig,
   node: NodeView,
@@ -41,8 +44,7 @@ function listDoubts(
 ): NodeModuleStatusItem[] {
   return listLoaded(config)
     .filter(({ bootId = '' }) => bootId === '' || bootId === node.bootId)
-    .filter((item) => !isNeverUnloaded(caches.modules.get(item)))
-    .map((item) => ({ ...item, bootId: '' }))
+    .map((item) => (isNeverUnloaded(caches.modules.get(item)) ? item : { ...item, bootId: '' }))
 }
 
 /** Remembers them from what the caches tell. */
