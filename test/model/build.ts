@@ -1,15 +1,15 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { build, type Plugin } from 'esbuild'
-import type { Mutant } from './mutants.ts'
+import type { Fault, Mutant } from './mutants.ts'
 
 const folder = 'node_modules/.cache/kmm-model'
 
-/** Puts a mutant's fault into its file; a text that is not there, or twice, fails. */
-function mutate({ name, file, text, replacement }: Mutant): Plugin {
+/** Puts a fault into its file; a text that is not there, or twice, fails. */
+function putIn({ file, text, replacement }: Fault, name: string): Plugin {
   const path = resolve(file)
   return {
-    name: 'mutant',
+    name: `mutant in ${file}`,
     setup(builder) {
       builder.onLoad({ filter: /\.ts$/ }, (loaded) => {
         if (loaded.path !== path) return undefined
@@ -24,6 +24,9 @@ function mutate({ name, file, text, replacement }: Mutant): Plugin {
     },
   }
 }
+
+const mutate = (mutant: Mutant): Plugin[] =>
+  [mutant, ...(mutant.also ? [mutant.also] : [])].map((fault) => putIn(fault, mutant.name))
 
 /** YAML is read and written again and again: what the same text says, or the same value looks like, is kept. */
 const remember: Plugin = {
@@ -47,7 +50,7 @@ export async function buildPlayer(mutant?: Mutant, number = 0): Promise<string> 
     format: 'esm',
     sourcemap: 'inline',
     logLevel: 'silent',
-    plugins: [remember, ...(mutant ? [mutate(mutant)] : [])],
+    plugins: [remember, ...(mutant ? mutate(mutant) : [])],
     // CommonJS dependencies call require() for Node's own modules.
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",

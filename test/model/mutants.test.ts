@@ -6,7 +6,9 @@ it('there are at least ten mutants, each with a name of its own', () => {
   expect(new Set(mutants.map(({ name }) => name)).size).toBeGreaterThanOrEqual(10)
 })
 
-it.each(mutants)('the fault can be put in: $name', ({ file, text, replacement }) => {
-  expect(readFileSync(file, 'utf8').split(text)).toHaveLength(2)
-  expect(replacement).not.toBe(text)
+it.each(mutants)('the fault can be put in: $name', (mutant) => {
+  for (const { file, text, replacement } of [mutant, ...(mutant.also ? [mutant.also] : [])]) {
+    expect(readFileSync(file, 'utf8').split(text)).toHaveLength(2)
+    expect(replacement).not.toBe(text)
+  }
 })

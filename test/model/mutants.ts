@@ -1,10 +1,16 @@
-/** A fault that is put into the product, to see that the model notices. */
-export interface Mutant {
-  name: string
+/** What is replaced in a file of the product. */
+export interface Fault {
   file: string
   /** Must stand in the file, once. */
   text: string
   replacement: string
+}
+
+/** A fault that is put into the product, to see that the model notices. */
+export interface Mutant extends Fault {
+  name: string
+  /** Where the product guards against the fault in two places, the second one. */
+  also?: Fault
   /** The rules that may catch it. */
   caughtBy: readonly string[]
   /** Hunted in wild runs only: `-- --mutants --wild`. */
@@ -39,7 +45,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/controllers/plan/decide.ts',
     text: "if (answer.kind === 'release') items.delete(key)",
     replacement: "if (answer.kind !== 'want') items.delete(key)",
-    caughtBy: ['unload-unasked', 'converges'],
+    caughtBy: ['unload-unasked', 'two-versions', 'converges'],
   },
   {
     name: 'another digest is a change',
@@ -61,6 +67,11 @@ export const mutants: readonly Mutant[] = [
     file: 'src/controllers/report/decide.ts',
     text: 'if (!has || claimed || nodes.some(({ inUse }) => inUse)) return []',
     replacement: 'if (!has) return []',
+    also: {
+      file: 'src/controllers/report/execute.ts',
+      text: 'if (!finalizers.includes(moduleFinalizer)) await',
+      replacement: 'if (finalizers.includes(moduleFinalizer)) await',
+    },
     caughtBy: ['deleted-loaded'],
   },
   {
