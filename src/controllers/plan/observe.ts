@@ -13,7 +13,7 @@ import { findOnNode } from '../cluster/module-on-node.ts'
 import { modulesOfConfig } from '../cluster/modules-of-config.ts'
 import { matchesSelector, type NodeView } from '../cluster/node-view.ts'
 import type { PodView } from '../cluster/pod-view.ts'
-import type { ImageFact, ObservedCandidate, ObservedModule, ObservedPlan } from './observed.ts'
+import type { BusyModule, ImageFact, ObservedCandidate, ObservedModule, ObservedPlan } from './observed.ts'
 
 /** What the Module's ModuleImagesConfig says of one image; where an upstream operator wrote it, in upstream's words. */
 export function findImageFact(config: ModuleImagesConfig | undefined, image: string): ImageFact {
@@ -97,9 +97,10 @@ export interface PlanSources {
   isOwnWorker: (pod: PodView, node: NodeView) => boolean
 }
 
-function splitModuleKey(key: string): { namespace: string; name: string } {
+function observeBusy(key: string, caches: Caches): BusyModule {
   const { namespace = '', name } = parseKey(key)
-  return { namespace, name }
+  const module = caches.modules.get({ namespace, name })
+  return { namespace, name, kernelModules: module ? kernelModulesOf(module) : [] }
 }
 
 /** What is known of a node: a lost NodeModulesConfig stands for one that is not there yet, or has no status yet. */
@@ -128,6 +129,6 @@ export function observe(nodeName: string, sources: PlanSources): ObservedPlan | 
     node,
     modules: [...keys].sort().map((key) => observeModule(key, { node, config: known }, sources)),
     ...defined({ config, lost }),
-    busy: new Map(workers.map((pod) => [moduleKeyOfPod(pod), splitModuleKey(moduleKeyOfPod(pod))])),
+    busy: new Map(workers.map(moduleKeyOfPod).map((key) => [key, observeBusy(key, caches)])),
   }
 }

@@ -32,6 +32,13 @@ export interface ObservedModule extends ObservedCandidate {
   rivals: readonly ObservedCandidate[]
 }
 
+/** A Module with a worker pod, and the kernel modules that it asks for. */
+export interface BusyModule {
+  namespace: string
+  name: string
+  kernelModules: readonly string[]
+}
+
 /** What `plan` sees of one node. */
 export interface ObservedPlan {
   node: NodeView
@@ -40,5 +47,5 @@ export interface ObservedPlan {
   /** What is known of the node from the NodeModulesConfig that somebody deleted. */
   lost?: NodeModulesConfig
   /** Modules that have a worker pod on the node, by `namespace/name`. */
-  busy: ReadonlyMap<string, { namespace: string; name: string }>
+  busy: ReadonlyMap<string, BusyModule>
 }

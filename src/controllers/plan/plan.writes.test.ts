@@ -53,7 +53,7 @@ function patchOf(actions: readonly Action[]): Extract<Action, { type: 'patchConf
 
 const configured = getModuleConfiguredLabel('ns', 'mod')
 const inUse = getModuleInUseLabel('ns', 'mod')
-const busy = new Map([['ns/mod', { namespace: 'ns', name: 'mod' }]])
+const busy = new Map([['ns/mod', { namespace: 'ns', name: 'mod', kernelModules: ['mod'] }]])
 
 describe('a node without a NodeModulesConfig', () => {
   it('gets one with the labels of its Modules and the Node as owner, in one write for all', () => {
@@ -153,6 +153,31 @@ describe('the digest of an image', () => {
   it('is no change of what is in the kernel', () => {
     const [item] = patchOf(act({ ...observed, modules: verified })).modules
     expect(item && sameKernelState(item.config, buildModuleConfig())).toBe(true)
+  })
+})
+
+describe('a Module whose kernel module a pod of another one may be loading', () => {
+  const other = { namespace: 'ns', name: 'other', kernelModules: ['mod', 'more'] }
+  const held = new Map([['ns/other', other]])
+
+  it('comes when that pod is gone', () => {
+    const observed = observe([buildModule()], undefined, { busy: held })
+    expect(decide(observed)).toMatchObject({ actions: [], waits: [{ reason: 'ModuleClaimed' }] })
+    expect(act({ ...observed, busy: new Map() })).toHaveLength(1)
+  })
+
+  it('comes at once where the pod is its own, or has to do with other modules', () => {
+    const apart = new Map([['ns/other', { ...other, kernelModules: ['more'] }]])
+    for (const each of [busy, apart]) expect(act(observe([buildModule()], undefined, { busy: each }))).toHaveLength(1)
+  })
+
+  it('is followed where it is there already', () => {
+    const config = buildNodeConfig({ loaded: [buildLoaded()] })
+    expect(patchOf(act(observe([buildModule()], config, { busy: held }))).modules).toHaveLength(1)
+    const entries = [buildItem({ config: buildModuleConfig({ containerImage: 'registry.test/mod:v0' }) })]
+    expect(patchOf(act(observe([buildModule()], buildNodeConfig({ entries }), { busy: held }))).modules).toMatchObject([
+      { config: { containerImage: 'registry.test/mod:v1' } },
+    ])
   })
 })
 
