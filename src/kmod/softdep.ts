@@ -9,24 +9,28 @@ export function formatSoftdeps(modulesLoadingOrder: readonly string[]): string {
     .join('')
 }
 
-/** One line of `modules.softdep`: what modprobe loads before and after a module and removes with it, whether or not that works. */
-export interface Softdep {
-  name: string
-  /** Names of modules, or aliases, as written. */
+/** What modprobe loads before and after a module and removes with it, whether or not that works: names of modules, or aliases, as written. */
+export interface SoftDependencies {
   pre: string[]
   post: string[]
+}
+
+/** One line of `modules.softdep`. */
+export interface Softdep extends SoftDependencies {
+  name: string
 }
 
 /** Parses the lines of `modules.softdep`; other lines are left out. */
 export function parseSoftdeps(text: string): Softdep[] {
   return text.split('\n').flatMap((line) => {
     const [keyword, name, ...words] = line.trim().split(/\s+/)
-    return keyword === 'softdep' && name !== undefined ? [parseSoftdep(name, words)] : []
+    return keyword === 'softdep' && name !== undefined ? [{ name, ...parseSoftdep(words) }] : []
   })
 }
 
-function parseSoftdep(name: string, words: readonly string[]): Softdep {
-  const softdep: Softdep = { name, pre: [], post: [] }
+/** Parses what follows `softdep NAME`; words before the first `pre:` or `post:` are left out. */
+export function parseSoftdep(words: readonly string[]): SoftDependencies {
+  const softdep: SoftDependencies = { pre: [], post: [] }
   let list: string[] | undefined
   for (const word of words) {
     if (word === 'pre:') list = softdep.pre

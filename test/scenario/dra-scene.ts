@@ -2,8 +2,9 @@ import type { DaemonSet } from 'kubernetes-types/apps/v1.js'
 import type { DeviceClassSpec, DRA, Module } from '../../src/api/module.ts'
 import { type DeviceClass, deviceClasses } from '../../src/kube/device-class.ts'
 import { daemonSets } from '../../src/kube/core-resources.ts'
+import { afterAll, beforeAll } from 'vitest'
 import { createWatchCache, type WatchCache } from '../../src/kube/watch-cache.ts'
-import type { Cluster } from './cluster.ts'
+import { Cluster } from './cluster.ts'
 import type { Scene } from './scene.ts'
 
 const keep = <T>(object: T): T => object
@@ -36,6 +37,38 @@ export class DraView {
 
   async stop(): Promise<void> {
     await Promise.all([this.daemonSets.stop(), this.classes.stop()])
+  }
+}
+
+/** A cluster with an operator, and a view of what it makes for device plugins and drivers. */
+interface SharedDra {
+  readonly cluster: Cluster
+  readonly view: DraView
+}
+
+/** Starts them before the tests of a file, and stops them after the last. */
+export function useDra(): SharedDra {
+  let parts: SharedDra | undefined
+  beforeAll(async () => {
+    const cluster = await Cluster.start({ nodes: [] })
+    parts = { cluster, view: new DraView(cluster) }
+    await cluster.startOperator()
+  })
+  afterAll(async () => {
+    await parts?.view.stop()
+    await parts?.cluster.stop()
+  })
+  const here = (): SharedDra => {
+    if (parts === undefined) throw new Error('the cluster is there only while tests run')
+    return parts
+  }
+  return {
+    get cluster() {
+      return here().cluster
+    },
+    get view() {
+      return here().view
+    },
   }
 }
 

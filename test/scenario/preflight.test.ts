@@ -14,15 +14,14 @@ import {
   untilConfigs,
   untilVerified,
 } from './preflights.ts'
+import { workersEndWell } from './reason-test.ts'
 import { Scene } from './scene.ts'
 import { preflightResource } from './view.ts'
 
 let cluster: Cluster
 const clock = new LeapClock()
 beforeAll(async () => {
-  // The workers are not what is looked at here: theirs end well at once.
-  const rules = [{ match: { image: '^kmm-worker:' }, behaviour: { do: 'report' as const } }]
-  cluster = await Cluster.start({ nodes: [], rules })
+  cluster = await Cluster.start({ nodes: [], rules: workersEndWell })
   await cluster.startOperator({ clock })
 })
 afterEach(() => removeAll(cluster))

@@ -52,6 +52,9 @@ export type DefineReasonTest = (
   options?: SceneOptions,
 ) => void
 
+/** Workers are not what is looked at: theirs end well at once. */
+export const workersEndWell = [{ match: { image: '^kmm-worker:' }, behaviour: { do: 'report' as const } }]
+
 /** Makes the function that defines tests in a cluster which is started before the first of them. */
 export function createReasonTests(cluster: () => Cluster): DefineReasonTest {
   let count = 0

@@ -1,21 +1,10 @@
-import { afterAll, beforeAll, expect } from 'vitest'
-import { Cluster } from './cluster.ts'
-import { buildDra, classOf, DraView, untilFailing, untilSound } from './dra-scene.ts'
+import { expect } from 'vitest'
+import { buildDra, classOf, untilFailing, untilSound, useDra } from './dra-scene.ts'
 import { createReasonTests } from './reason-test.ts'
 
-let cluster: Cluster
-let view: DraView
-beforeAll(async () => {
-  cluster = await Cluster.start({ nodes: [] })
-  view = new DraView(cluster)
-  await cluster.startOperator()
-})
-afterAll(async () => {
-  await view.stop()
-  await cluster.stop()
-})
+const dra = useDra()
 
-const itEndsIn = createReasonTests(() => cluster)
+const itEndsIn = createReasonTests(() => dra.cluster)
 
 const plugin = { image: 'registry.example/plugin:1' }
 const missingVolume = { volumeMounts: [{ name: 'settings', mountPath: '/settings' }] }
@@ -37,12 +26,12 @@ itEndsIn('DaemonSetRefused', "a change of a DRA driver's DaemonSet, which stays 
     if (spec) spec.dra = buildDra(scene)
   })
   await untilSound(scene)
-  const find = () => view.daemonSetsOf('dra', 'demo', scene.name)[0]
+  const find = () => dra.view.daemonSetsOf('dra', 'demo', scene.name)[0]
   const before = find()?.spec
   const deviceClasses = [{ name: `more.${classOf(scene)}` }]
   await scene.patch({ dra: { container: missingVolume, deviceClasses } })
   expect(await untilFailing(scene, 'DaemonSetRefused')).toContain('spec.dra')
-  await scene.until('the DeviceClass is made all the same', () => view.class(deviceClasses[0]?.name ?? ''))
+  await scene.until('the DeviceClass is made all the same', () => dra.view.class(deviceClasses[0]?.name ?? ''))
   expect(find()?.spec).toEqual(before)
   await scene.patch({ dra: { container: { volumeMounts: null } } })
   await untilSound(scene)

@@ -12,16 +12,14 @@ import { Cluster, kernel56 } from './cluster.ts'
 import { type HeldRequest, HeldClient } from './held-client.ts'
 import { LeapClock } from './leap-clock.ts'
 import { forbidPods } from './pod-quota.ts'
-import { createReasonTests } from './reason-test.ts'
+import { createReasonTests, workersEndWell } from './reason-test.ts'
 import { makeLoadReport, type Scene } from './scene.ts'
 
 let cluster: Cluster
 const clock = new LeapClock()
 const held = new HeldClient()
 beforeAll(async () => {
-  // The workers are not what is looked at here: theirs end well at once.
-  const rules = [{ match: { image: '^kmm-worker:' }, behaviour: { do: 'report' as const } }]
-  cluster = await Cluster.start({ nodes: [], rules })
+  cluster = await Cluster.start({ nodes: [], rules: workersEndWell })
   await cluster.startOperator({ clock, wrap: held.wrap })
 })
 afterAll(() => cluster.stop())

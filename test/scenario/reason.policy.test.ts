@@ -2,13 +2,11 @@ import { afterAll, beforeAll, expect } from 'vitest'
 import { unloadPolicyAnnotation } from '../../src/api/annotations.ts'
 import type { Module } from '../../src/api/module.ts'
 import { Cluster } from './cluster.ts'
-import { createReasonTests } from './reason-test.ts'
+import { createReasonTests, workersEndWell } from './reason-test.ts'
 
 let cluster: Cluster
 beforeAll(async () => {
-  // The workers are not what is looked at here: theirs end well at once.
-  const rules = [{ match: { image: '^kmm-worker:' }, behaviour: { do: 'report' as const } }]
-  cluster = await Cluster.start({ nodes: [], rules })
+  cluster = await Cluster.start({ nodes: [], rules: workersEndWell })
   await cluster.startOperator()
 })
 afterAll(() => cluster.stop())

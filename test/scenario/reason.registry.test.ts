@@ -1,12 +1,10 @@
 import { afterAll, beforeAll, expect } from 'vitest'
 import { Cluster } from './cluster.ts'
-import { createReasonTests } from './reason-test.ts'
+import { createReasonTests, workersEndWell } from './reason-test.ts'
 
 let cluster: Cluster
 beforeAll(async () => {
-  // The workers are not what is looked at here: theirs end well at once.
-  const rules = [{ match: { image: '^kmm-worker:' }, behaviour: { do: 'report' as const } }]
-  cluster = await Cluster.start({ nodes: [], rules })
+  cluster = await Cluster.start({ nodes: [], rules: workersEndWell })
   // By the machine's own time: two minutes without an answer, and workers try it themselves.
   await cluster.startOperator()
 })

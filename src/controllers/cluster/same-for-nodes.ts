@@ -1,3 +1,4 @@
+import { isEqualJson } from '../../kube/json.ts'
 import type { Module } from '../../api/module.ts'
 import { isSameWish } from './same-wish.ts'
 
@@ -5,7 +6,7 @@ import { isSameWish } from './same-wish.ts'
 export function isSameForNodes(before: Module, after: Module): boolean {
   return (
     isSameWish(before, after) &&
-    JSON.stringify(before.metadata.finalizers) === JSON.stringify(after.metadata.finalizers) &&
-    JSON.stringify(before.metadata.annotations) === JSON.stringify(after.metadata.annotations)
+    isEqualJson(before.metadata.finalizers, after.metadata.finalizers) &&
+    isEqualJson(before.metadata.annotations, after.metadata.annotations)
   )
 }

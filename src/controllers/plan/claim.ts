@@ -5,7 +5,7 @@ import { listKernelModules } from '../cluster/kernel-modules.ts'
 import { findInKernel } from '../cluster/module-on-node.ts'
 import type { NodeView } from '../cluster/node-view.ts'
 import type { Answer } from './answered.ts'
-import type { ObservedCandidate, ObservedModule } from './observed.ts'
+import type { ObservedCandidate, ObservedModule, ObservedPlan } from './observed.ts'
 
 /** The kernel modules that a Module has on the node: by its plan, or in its kernel. */
 function listHeld(observed: ObservedCandidate, node: NodeView): Set<string> {
@@ -118,4 +118,21 @@ export function answerClaim(
   }
   const shared = findHaving(observed, present, contest)
   return shared && keepShared(observed, node, item, shared)
+}
+
+/**
+ * What has nothing on the node yet does not come while a pod of another Module, which the plan names no more, may be loading or
+ * unloading the same kernel module: which of the two has it then, nobody would know.
+ */
+export function awaitPods(module: ObservedModule, answer: Answer, { node, busy }: ObservedPlan): Answer {
+  if (answer.kind !== 'want' || module.entry || findInKernel(module, node)) return answer
+  const names = listKernelModules(answer.item.config.modprobe)
+  const own = `${module.namespace}/${module.name}`
+  for (const [key, { kernelModules }] of busy) {
+    const shared = key === own ? undefined : names.find((name) => kernelModules.includes(name))
+    if (shared === undefined) continue
+    const message = `a worker pod of Module ${key}, which has kernel module ${shared}, too, is still on this node`
+    return { kind: 'keep', reason: 'ModuleClaimed', message }
+  }
+  return answer
 }

@@ -8,13 +8,11 @@ import type { NodeModuleItem, NodeModulesConfig, NodeModuleStatusItem } from '..
 import type { OwnerReference } from '../../kube/object.ts'
 import type { Decision, Wait } from '../../runtime/reconciler.ts'
 import { defined } from '../cluster/defined.ts'
-import { listKernelModules } from '../cluster/kernel-modules.ts'
-import { findInKernel } from '../cluster/module-on-node.ts'
 import { sameJson } from '../cluster/same-json.ts'
 import type { NodeView } from '../cluster/node-view.ts'
 import { answerModule } from './answer.ts'
-import type { Answer } from './answered.ts'
-import type { ObservedModule, ObservedPlan } from './observed.ts'
+import { awaitPods } from './claim.ts'
+import type { ObservedPlan } from './observed.ts'
 
 /** What `plan` can do: one write a pass at the most, however many Modules changed. */
 export type Action =
@@ -32,30 +30,13 @@ export type Action =
 
 const keyOf = (module: { namespace: string; name: string }): string => `${module.namespace}/${module.name}`
 
-/**
- * What has nothing on the node yet does not come while a pod of another Module, which the plan names no more, may be loading or
- * unloading the same kernel module: which of the two has it then, nobody would know.
- */
-function awaitPods(module: ObservedModule, { node, busy }: ObservedPlan): Answer {
-  const answer = answerModule(module, node)
-  if (answer.kind !== 'want' || module.entry || findInKernel(module, node)) return answer
-  const names = listKernelModules(answer.item.config.modprobe)
-  for (const [key, { kernelModules }] of busy) {
-    const shared = key === keyOf(module) ? undefined : names.find((name) => kernelModules.includes(name))
-    if (shared === undefined) continue
-    const message = `a worker pod of Module ${key}, which has kernel module ${shared}, too, is still on this node`
-    return { kind: 'keep', reason: 'ModuleClaimed', message }
-  }
-  return answer
-}
-
 function decideItems(observed: ObservedPlan): { items: NodeModuleItem[]; waits: Wait[] } {
-  const { modules, config, lost } = observed
+  const { node, modules, config, lost } = observed
   const items = new Map(((config ?? lost)?.spec?.modules ?? []).map((item) => [keyOf(item), item]))
   const waits: Wait[] = []
   for (const module of modules) {
     const key = keyOf(module)
-    const answer = awaitPods(module, observed)
+    const answer = awaitPods(module, answerModule(module, node), observed)
     if (answer.kind === 'keep') waits.push({ reason: answer.reason, message: `${key}: ${answer.message}` })
     if (answer.kind === 'release') items.delete(key)
     else if (answer.item && !sameJson(items.get(key), answer.item)) items.set(key, answer.item)

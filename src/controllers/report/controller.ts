@@ -1,3 +1,4 @@
+import { isEqualJson } from '../../kube/json.ts'
 import type { Controller } from '../cluster/controller.ts'
 import type { Module } from '../../api/module.ts'
 import type { NodeModulesConfig } from '../../api/node-modules-config.ts'
@@ -26,8 +27,7 @@ const paceMs = 1_000
 
 /** What the operator writes into the status itself asks for nothing new at once. */
 function isOwnNews(before: Module | undefined, after: Module | undefined): boolean {
-  const listFinalizers = (module: Module | undefined): string => JSON.stringify(module?.metadata.finalizers)
-  return isSameWish(before, after) && listFinalizers(before) === listFinalizers(after)
+  return isSameWish(before, after) && isEqualJson(before?.metadata.finalizers, after?.metadata.finalizers)
 }
 
 /** Calls `nudge` with the Module of each DaemonSet, device plugin and DRA pod that changes. */

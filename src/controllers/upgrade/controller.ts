@@ -1,3 +1,4 @@
+import { isEqualJson } from '../../kube/json.ts'
 import type { Module } from '../../api/module.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import type { Caches } from '../cluster/caches.ts'
@@ -44,5 +45,4 @@ export function createUpgradeController(caches: Caches, client: KubeClient): Con
 
 /** The annotations have the unload policy. */
 const isSameForUpgrade = (before: Module, after: Module): boolean =>
-  isSameWish(before, after) &&
-  JSON.stringify(before.metadata.annotations) === JSON.stringify(after.metadata.annotations)
+  isSameWish(before, after) && isEqualJson(before.metadata.annotations, after.metadata.annotations)

@@ -1,12 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { normalizeModuleName } from '../../kmod/module-name.ts'
-
-/** A module's soft dependencies: what is loaded before it and after it, whether or not that works. */
-export interface SoftDependencies {
-  pre: string[]
-  post: string[]
-}
+import { parseSoftdep, type SoftDependencies } from '../../kmod/softdep.ts'
 
 /** What the files of `/etc/modprobe.d` and `modules.softdep` say. */
 export interface ModprobeConfiguration {
@@ -47,17 +42,6 @@ function readLines(path: string): string[][] {
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'))
     .map((line) => line.split(/\s+/))
-}
-
-function parseSoftdep(words: readonly string[]): SoftDependencies {
-  const softdep: SoftDependencies = { pre: [], post: [] }
-  let list: string[] | undefined
-  for (const word of words) {
-    if (word === 'pre:') list = softdep.pre
-    else if (word === 'post:') list = softdep.post
-    else list?.push(word)
-  }
-  return softdep
 }
 
 /** The files that count, in the order in which they do. */
