@@ -42,6 +42,7 @@ const names = args.filter((word) => !word.startsWith('-') && !word.startsWith('/
 const folder = (name) => root + '/sys/module/' + name.replaceAll('-', '_')
 const tree = args[0].endsWith('d') ? path.join(root, args[1], 'lib/modules', process.env.KMM_KERNEL_RELEASE) : ''
 function act() {
+  for (const name of rule.gone || []) fs.rmSync(folder(name), { recursive: true, force: true })
   if (rule.status || rule.idle) return
   for (const name of args[0].includes('r') ? names : names.slice(0, 1)) {
     if (args[0].includes('r')) { fs.rmSync(folder(name), { recursive: true, force: true }); continue }
@@ -65,6 +66,8 @@ export interface ModprobeRule {
   waitMs?: number
   /** It ends without having done anything. */
   idle?: boolean
+  /** Modules that somebody else removes meanwhile. */
+  gone?: string[]
 }
 
 /** A directory that looks like a node to the worker, with a fake modprobe. */

@@ -211,6 +211,24 @@ describe('in-tree modules', () => {
     expect(node.loaded).toEqual(['mod_b'])
   })
 
+  it('that somebody else removes at the same time are gone all the same', async () => {
+    const stderr = "modprobe: ERROR: could not remove 'mod_b': No such file or directory"
+    for (const name of ['mod_b', 'mod_c']) node.addModule(name)
+    node.planModprobe({ when: '-rv mod_b', status: 1, stderr, gone: ['mod_b', 'mod_c'] })
+    node.configure({ containerImage: image, inTreeModulesToRemove: ['mod_b', 'mod_c'] })
+    expect(await node.run('load')).toMatchObject({ status: 0, reason: 'Loaded' })
+    expect(node.loaded).toEqual(['kmm_demo'])
+  })
+
+  it('of which one is left end the load, though another is gone', async () => {
+    const stderr = "modprobe: ERROR: could not remove 'mod_b': No such file or directory"
+    for (const name of ['mod_b', 'mod_c']) node.addModule(name)
+    node.planModprobe({ when: '-rv mod_b', status: 1, stderr, gone: ['mod_b'] })
+    node.configure({ containerImage: image, inTreeModulesToRemove: ['mod_b', 'mod_c'] })
+    expect(await node.run('load')).toMatchObject({ status: 1, reason: 'InTreeRemovalFailed' })
+    expect(node.loaded).toEqual(['mod_c'])
+  })
+
   it('stay when the image could not replace them', async () => {
     node.addModule('mod_b')
     node.configure({

@@ -91,6 +91,20 @@ describe('an unload', () => {
     expect(report.message).toMatch(/kmm_demo is still loaded/)
   })
 
+  it('is done when somebody else removes the module at the same time', async () => {
+    const stderr = "modprobe: ERROR: could not remove 'kmm_demo': No such file or directory"
+    node.addModule('kmm_demo', { taint: 'OE' })
+    node.planModprobe({ when: '-rvd', status: 1, stderr, gone: ['kmm_demo'] })
+    expect(await node.run('unload')).toMatchObject({ status: 0, outcome: 'ok', message: 'kmm_demo is unloaded' })
+  })
+
+  it('of a raw command line fails when modprobe does, as nobody knows what is left', async () => {
+    const rawArgs = { load: ['-v', 'x'], unload: ['-r', '--dirname', '/tmp/opt', 'kmm_demo'] }
+    node.configure({ containerImage: image, modprobe: { dirName: '/opt', rawArgs } })
+    node.planModprobe({ when: '-r', status: 1, stderr: 'modprobe: FATAL: Module kmm_demo is in use.' })
+    expect(await node.run('unload')).toMatchObject({ status: 1, reason: 'ModuleInUse' })
+  })
+
   it('leaves the kernel’s own module of the same name where it is', async () => {
     node.addModule('kmm_demo', { srcversion: 'INTREE' })
     const report = await node.run('unload')

@@ -118,7 +118,9 @@ async function removeModules(context: RunContext, names: readonly string[]): Pro
   if (result.killed) throw describeModprobeStop(context, result)
   const left = await readLoadedModules(host, names)
   const target = config.modprobe.moduleName ?? (config.modprobe.rawArgs?.unload ?? []).join(' ')
-  if (result.status === 0 && left.length === 0) return [`${target} is unloaded`, ...remarks].join('; ')
+  // Somebody else on the node can have removed one at the same time: then modprobe fails, and it is gone all the same.
+  const isGone = left.length === 0 && (result.status === 0 || names.length > 0)
+  if (isGone) return [`${target} is unloaded`, ...remarks].join('; ')
   const failure = classifyModprobeFailure({
     action: 'unload',
     moduleName: target,

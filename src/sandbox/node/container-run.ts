@@ -155,6 +155,13 @@ async function startWorker(run: ContainerRun, found: FoundProgram, logFile: stri
   })
 }
 
+/** A runtime tells of a container that it cannot start as of one that has ended (containerd: StartError, 128). */
+function failToStart({ killed }: ContainerRun, error: unknown): RunningContainer {
+  if (killed.aborted) throw error
+  const message = error instanceof Error ? error.message : String(error)
+  return { ended: Promise.resolve({ exitCode: 128, message }), kill: () => undefined }
+}
+
 /** A container that failed without a message has the end of its log for one, where its policy says so. */
 async function fallBackToLog(container: Container, end: ProcessEnd, logFile: string): Promise<ProcessEnd> {
   const falls = container.terminationMessagePolicy === 'FallbackToLogsOnError'
@@ -171,7 +178,7 @@ export async function runWorker(run: ContainerRun, found: FoundProgram): Promise
   try {
     if (run.stopping.aborted || run.killed.aborted) return { exitCode: terminated, signal: 15, message: '' }
     const logFile = logFileOf(run.folder, found.container.name, run.restartCount)
-    const running = await startWorker(run, found, logFile)
+    const running = await startWorker(run, found, logFile).catch((error: unknown) => failToStart(run, error))
     const release = endWith(run, running)
     // What takes long waits for something, as in a hung pull, and must not hold up the other nodes.
     void sleep(run.settings.clock, longestHoldMs, holding.signal).then(giveBack)

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Event as CoreEvent, Pod } from 'kubernetes-types/core/v1.js'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { configMaps, events, namespaces, nodes, pods, secrets } from '../../kube/core-resources.ts'
 import { createKubeClient, type HttpKubeClient } from '../../kube/http-client.ts'
 import { loadKubeconfig } from '../../kube/kubeconfig.ts'
@@ -267,6 +267,29 @@ describe('a worker pod', () => {
     const final = seen.at(-1)!.status!.containerStatuses![0]!
     expect(final.lastState?.terminated).toMatchObject({ exitCode: 3, reason: 'Error' })
     expect(seen.at(-1)!.status?.phase).toBe('Running')
+  })
+
+  it('runs what its volumes were set up for, though its rule is lifted in between', async () => {
+    await startNode()
+    let crashes = Number.POSITIVE_INFINITY
+    vi.spyOn(rules, 'behaviourOf').mockImplementation(() => (crashes-- > 0 ? { do: 'crash' } : undefined))
+    const created = await client.create(pods, workerPod('w'))
+    await followFrom(created, (pod) => stateOf(pod).terminated !== undefined)
+    // The next look, before the volumes, still finds the rule; the one after does not.
+    crashes = 1
+    const ended = await last('w', (pod) => stateOf(pod).terminated?.exitCode === 0)
+    expect(stateOf(ended).terminated).toMatchObject({ message: 'config of w' })
+  })
+
+  it('tells of a container that cannot be started as of one that failed, and tries again', async () => {
+    await startNode()
+    const pod = workerPod('w')
+    // Where a folder would have to be is a file.
+    pod.spec!.containers[0]!.volumeMounts!.push({ name: 'config', mountPath: '/etc/kmm-worker/config.yaml/more' })
+    const created = await client.create(pods, pod)
+    const seen = await followFrom(created, ({ status }) => (status?.containerStatuses?.[0]?.restartCount ?? 0) === 1)
+    const end = seen.at(-1)!.status!.containerStatuses![0]!.lastState?.terminated
+    expect(end).toMatchObject({ exitCode: 128, message: expect.stringContaining('config.yaml') as string })
   })
 
   it('ends on deletion: SIGTERM, the end reported, the object gone', async () => {

@@ -24,6 +24,11 @@ interface Obstacle {
   event?: string
 }
 
+/** A pod whose volumes are set up, for the rule that it follows; undefined for its program. */
+interface Prepared {
+  behaviour: PodBehaviour | undefined
+}
+
 function describeObstacle(error: unknown): Obstacle {
   const message = error instanceof Error ? error.message : String(error)
   const event = error instanceof MountFailure ? { event: 'FailedMount' } : {}
@@ -115,7 +120,8 @@ export class PodRun {
 
   async #live(): Promise<void> {
     const begins = !isTerminal(this.#view.phase) && this.#pod.metadata?.deletionTimestamp === undefined
-    if (begins && (await this.#prepare())) await this.#runUntilOver()
+    const prepared = begins ? await this.#prepare() : undefined
+    if (prepared !== undefined) await this.#runUntilOver(prepared)
     await this.#deletion()
     if (!this.#killed.signal.aborted) await this.#reporter.remove()
   }
@@ -126,12 +132,14 @@ export class PodRun {
     await new Promise((resolve) => either.addEventListener('abort', resolve, { once: true }))
   }
 
-  /** Sets volumes and image up, as often as it takes; false when the pod is to end before that. */
-  async #prepare(): Promise<boolean> {
+  /** Sets volumes and image up, as often as it takes; undefined when the pod is to end before that. */
+  async #prepare(): Promise<Prepared | undefined> {
     await this.#reporter.report(this.#view)
     for (let attempt = 1; !this.#ending; attempt += 1) {
-      const obstacle = await this.#tryPrepare(attempt)
-      if (obstacle === undefined) return !this.#ending
+      // Asked once: what is set up is what then runs, though a rule comes or goes meanwhile.
+      const behaviour = this.#behaviour()
+      const obstacle = await this.#tryPrepare(behaviour, attempt)
+      if (obstacle === undefined) return this.#ending ? undefined : { behaviour }
       const { reason, message, event } = obstacle
       this.#view.container.state = { waiting: { reason, ...(reason === creating.waiting.reason ? {} : { message }) } }
       await this.#reporter.report(this.#view)
@@ -139,11 +147,10 @@ export class PodRun {
       const { retryBaseMs, retryCapMs } = this.#settings.times
       await this.#pause(Math.min(retryCapMs, retryBaseMs * 2 ** (attempt - 1)))
     }
-    return false
+    return undefined
   }
 
-  async #tryPrepare(attempt: number): Promise<Obstacle | undefined> {
-    const behaviour = this.#behaviour()
+  async #tryPrepare(behaviour: PodBehaviour | undefined, attempt: number): Promise<Obstacle | undefined> {
     if (behaviour?.do === 'hang') return { reason: creating.waiting.reason, message: '' }
     if (behaviour?.do === 'imagePullError') return this.#describePullError(behaviour.message, attempt)
     const { client, backend, images } = this.#settings
@@ -175,20 +182,20 @@ export class PodRun {
     return findProgram(this.#pod, this.#settings) === undefined ? { do: 'ready' } : undefined
   }
 
-  async #runUntilOver(): Promise<void> {
+  async #runUntilOver(first: Prepared): Promise<void> {
     const view = this.#view.container
     this.#view.initialized = true
-    for (;;) {
-      const end = await this.#runOnce()
+    for (let prepared: Prepared | undefined = first; ; ) {
+      const end = await this.#runOnce(prepared)
       if (this.#killed.signal.aborted) return
       view.ready = false
       view.state = { terminated: end }
       await this.#reporter.report(this.#view)
       if (this.#ending || !wantsRestart(this.#pod, end.exitCode)) return this.#conclude(end)
       await this.#backOff(end)
-      if (this.#ending) return this.#conclude(end)
       // A kubelet keeps volumes up to date: what starts again sees Secrets as they are by now.
-      await this.#tryPrepare(1)
+      prepared = this.#ending ? undefined : await this.#prepare()
+      if (prepared === undefined) return this.#conclude(end)
       view.restartCount += 1
       view.lastState = { terminated: end }
     }
@@ -218,8 +225,7 @@ export class PodRun {
     await this.#pause(ms * 0.25)
   }
 
-  async #runOnce(): Promise<Termination> {
-    const behaviour = this.#behaviour()
+  async #runOnce({ behaviour }: Prepared): Promise<Termination> {
     const found = findProgram(this.#pod, this.#settings)
     let startedAt = formatTime(this.#settings.clock.now())
     const reports: Promise<void>[] = []

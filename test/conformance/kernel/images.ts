@@ -29,6 +29,12 @@ export function hostLayer(release: string, modules: readonly TreeModule[]): Laye
   ]
 }
 
+/** An index below `/alone` that knows the module and nothing that it depends on: with it, modprobe removes this one alone. */
+export function aloneLayer(release: string, name: string): LayerEntry[] {
+  const index = buildModuleTreeFiles([{ path: `${name}.ko`, name }])
+  return Object.entries(index).map(([file, content]) => ({ name: `alone/lib/modules/${release}/${file}`, content }))
+}
+
 /** The module kmm_demo_dep, signed by the trusted key or by a stranger's. */
 export function signedLayer(signer: 'trusted' | 'stranger', release: string): LayerEntry[] {
   const name = 'kmm_demo_dep'

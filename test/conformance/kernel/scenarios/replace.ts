@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { keepModuleLines } from '../dmesg.ts'
-import { exampleLayer, writeTree } from '../images.ts'
+import { aloneLayer, exampleLayer, writeTree } from '../images.ts'
 import type { Scenario } from '../scenario.ts'
 import { forgetLoaded } from './load.ts'
 
@@ -74,11 +74,13 @@ export const replaceScenarios: readonly Scenario[] = [
     play: async (story) => {
       const node = await story.openNode({ inTree: ['crc-itu-t'] })
       await writeTree(node, await exampleLayer('prebuilt-more', story.release))
+      await writeTree(node, aloneLayer(story.release, 'kmm_demo_crc'))
       expect((await node.modprobe(['crc-itu-t'])).status).toBe(0)
       expect((await node.modprobe(['-d', '/opt', 'kmm_demo_crc'])).status).toBe(0)
       await story.create(await story.pushDemo(), { inTreeModulesToRemove: ['crc-itu-t'] })
       expect(await story.untilFailed(node, 'InTreeRemovalFailed')).toContain('in use by kmm_demo_crc')
-      expect((await node.modprobe(['-r', '-d', '/opt', 'kmm_demo_crc'])).status).toBe(0)
+      // Not with what it uses, which the operator removes: it tries again all the time.
+      expect((await node.modprobe(['-r', '-d', '/alone', 'kmm_demo_crc'])).status).toBe(0)
       await story.untilReady()
       expect((await node.loadedModules(['crc_itu_t'])).map(({ name }) => name)).toEqual(['kmm_demo', 'kmm_demo_dep'])
     },

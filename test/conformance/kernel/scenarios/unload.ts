@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { exampleLayer, hostLayer, writeTree } from '../images.ts'
+import { aloneLayer, exampleLayer, hostLayer, writeTree } from '../images.ts'
 import type { Scenario } from '../scenario.ts'
 import type { Story } from '../story.ts'
 
@@ -46,10 +46,12 @@ export const unloadScenarios: readonly Scenario[] = [
       await story.create(await story.pushDemo(), { modprobe: { moduleName: 'kmm_demo_dep' } })
       await story.untilReady()
       await writeTree(node, await exampleLayer('prebuilt', story.release))
+      await writeTree(node, aloneLayer(story.release, 'kmm_demo'))
       expect((await node.modprobe(['-d', '/opt', 'kmm_demo'])).status).toBe(0)
       await story.deleteModule()
       expect(await story.untilFailed(node, 'ModuleInUse')).toContain('in use by kmm_demo')
-      expect((await node.modprobe(['-r', '-d', '/opt', 'kmm_demo'])).status).toBe(0)
+      // Not with what it uses, which the operator unloads: it tries again all the time.
+      expect((await node.modprobe(['-r', '-d', '/alone', 'kmm_demo'])).status).toBe(0)
       await story.untilGone()
       expect(await node.loadedModules()).toEqual([])
     },
