@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { KmmError } from '../../errors/error.ts'
+import { withDeadline } from '../../kube/deadline.ts'
 import { isRecord, quoteUntrusted } from '../../oci/text.ts'
 
 /** Environment variables by name. */
@@ -53,7 +54,7 @@ async function run(
     const child = spawn(program, ['get'], {
       env: environment,
       stdio: ['pipe', 'pipe', 'ignore'],
-      signal: AbortSignal.any([signal, AbortSignal.timeout(longestMs)]),
+      signal: withDeadline(longestMs, signal),
       killSignal: 'SIGKILL',
     })
     let output = ''

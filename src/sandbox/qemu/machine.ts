@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describeError, KmmError } from '../../errors/error.ts'
+import { withDeadline } from '../../kube/deadline.ts'
 import type { GuestProcess } from './agent-client.ts'
 import type { GuestRunResult, MachineOptions, RunOptions } from './machine-options.ts'
 import {
@@ -67,8 +68,8 @@ export class Machine {
   async run(argv: readonly string[], options: RunOptions = {}): Promise<GuestRunResult> {
     const { stdin, timeoutMs, signal } = options
     const running = this.start(argv, options)
-    const limits = [...(signal ? [signal] : []), ...(timeoutMs === undefined ? [] : [AbortSignal.timeout(timeoutMs)])]
-    const limit = AbortSignal.any(limits)
+    const given = signal ? [signal] : []
+    const limit = timeoutMs === undefined ? AbortSignal.any(given) : withDeadline(timeoutMs, ...given)
     const kill = (): void => running.signal('SIGKILL')
     limit.addEventListener('abort', kill, { once: true })
     if (limit.aborted) kill()

@@ -1,5 +1,6 @@
 import type { TLSOptions } from '../../../api/module.ts'
 import { hasCode, KmmError } from '../../../errors/error.ts'
+import { withDeadline } from '../../../kube/deadline.ts'
 import { createEmptyCredentials, type CredentialStore } from '../../../oci/credentials.ts'
 import { parseReference } from '../../../oci/reference.ts'
 import type { Registry } from '../../../oci/registry.ts'
@@ -45,7 +46,7 @@ export async function resolveBaseImages(
     if (tools.signal.aborted || !(error instanceof KmmError)) throw error
     return { image, digest: '' }
   }
-  const signal = AbortSignal.any([tools.signal, AbortSignal.timeout(longestMs)])
+  const signal = withDeadline(longestMs, tools.signal)
   const credentials = await readCredentials(sources, tools)
   return withRegistry({ credentials, tls, retries: { attempts: 1 } }, tools, (registry) =>
     Promise.all(

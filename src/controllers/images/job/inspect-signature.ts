@@ -7,6 +7,7 @@ import { readSignedBy } from '../../../image/read-signed-by.ts'
 import { findSignedFiles } from '../../../image/sign-image.ts'
 import { cleanText } from '../../../kmod/clean-text.ts'
 import type { SigningCertificate } from '../../../kmod/signature-key.ts'
+import { withDeadline } from '../../../kube/deadline.ts'
 import { parseReference } from '../../../oci/reference.ts'
 import type { Registry } from '../../../oci/registry.ts'
 import type { KeyedLock } from '../../../runtime/keyed-lock.ts'
@@ -118,10 +119,9 @@ export async function inspectSignature(
 ): Promise<InspectionResult> {
   const { sign } = inspection.spec
   if (sign === undefined) return { kind: 'signed' }
-  const deadline = AbortSignal.timeout(longestMs)
-  const signal = AbortSignal.any([tools.signal, deadline])
+  const signal = withDeadline(longestMs, tools.signal)
   return inspect(inspection, sign, sources, { ...tools, signal }).catch((error: unknown) => {
-    if (!deadline.aborted || tools.signal.aborted) return explain(error, tools.signal)
+    if (!signal.aborted || tools.signal.aborted) return explain(error, tools.signal)
     const message = `looking for the signature took longer than ${longestMs / 60_000} minutes; is the registry that slow?`
     return { kind: 'unknown', reason: 'RegistryUnreachable', message }
   })

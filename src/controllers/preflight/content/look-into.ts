@@ -4,6 +4,7 @@ import type { Reason } from '../../../errors/reason.ts'
 import { checkImage, type CheckFinding } from '../../../image/check-image.ts'
 import { inspectImage, type InspectedImage } from '../../../image/inspect-image.ts'
 import { cleanText } from '../../../kmod/clean-text.ts'
+import { withDeadline } from '../../../kube/deadline.ts'
 import { parseReference } from '../../../oci/reference.ts'
 import type { Registry } from '../../../oci/registry.ts'
 import type { Caches } from '../../cluster/caches.ts'
@@ -139,8 +140,7 @@ export async function lookInto(
   { config, architectures }: { config: ModuleImagesConfig; architectures: readonly string[] },
   tools: LookTools,
 ): Promise<ContentResult> {
-  const deadline = AbortSignal.timeout(longestMs)
-  const signal = AbortSignal.any([tools.signal, deadline])
+  const signal = withDeadline(longestMs, tools.signal)
   const [spec] = config.spec?.images ?? []
   try {
     const sources = findJobSources(config, { kernelVersion: findKernel(config, wish) }, tools.caches)
@@ -155,7 +155,7 @@ export async function lookInto(
     const place = formatPlace(parseReference(wish.image), tls)
     return await tools.silent.ask(place, () => withRegistry({ credentials, tls }, tools, look))
   } catch (error) {
-    if (!deadline.aborted || tools.signal.aborted) return explain(error, tools.signal)
+    if (!signal.aborted || tools.signal.aborted) return explain(error, tools.signal)
     const message = `looking into it took longer than ${longestMs / 60_000} minutes; is the registry that slow?`
     return { kind: 'unknown', reason: 'RegistryUnreachable', message }
   }
