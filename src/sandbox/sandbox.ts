@@ -232,7 +232,9 @@ async function inFolder<T>(options: CommonOptions, build: Build<T>): Promise<T> 
   const stops = new StopList()
   const temporary = await mkdtemp(join(tmpdir(), 'kmm-sandbox-'))
   // The virtual nodes compare real paths.
-  const folder = stops.add(await realpath(temporary), (path) => rm(path, { recursive: true, force: true }))
+  const folder = stops.add(await realpath(temporary), (path) =>
+    rm(path, { recursive: true, force: true, maxRetries: 5 }),
+  )
   try {
     return await build({ folder, nodes: [], stops, root: resolve(options.root ?? '.') })
   } catch (error) {

@@ -94,7 +94,8 @@ export async function startContainer(start: ContainerStart): Promise<RunningCont
     return end
   })
   const kill = (signal: 'SIGTERM' | 'SIGKILL'): void => {
-    if (signal === 'SIGKILL' && child.pid !== undefined && child.exitCode === null) void killTree(child.pid)
+    const { pid, exitCode, signalCode } = child
+    if (signal === 'SIGKILL' && pid !== undefined && exitCode === null && signalCode === null) void killTree(pid)
     else child.kill(signal)
   }
   return { ended, kill }

@@ -91,8 +91,8 @@ export class Kubelet implements PodListener {
   }
 
   #end(work: Promise<void>): void {
-    this.#ending.add(work)
-    void work.finally(() => this.#ending.delete(work))
+    const ending = work.catch(this.#settings.onError).finally(() => this.#ending.delete(ending))
+    this.#ending.add(ending)
   }
 }
 

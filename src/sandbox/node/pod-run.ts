@@ -103,7 +103,8 @@ export class PodRun {
 
   /** Removes what the pod has left on the node. */
   async clean(): Promise<void> {
-    await rm(this.#folder, { recursive: true, force: true })
+    // What was killed may be in the middle of its last file.
+    await rm(this.#folder, { recursive: true, force: true, maxRetries: 5 })
     await this.#settings.backend.removePod(this.#pod.metadata?.uid ?? '')
   }
 

@@ -16,12 +16,26 @@ async function listTree(root: number): Promise<number[]> {
   return tree
 }
 
-/** Kills a process and all that come from it this instant, as the end of a container does. */
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/**
+ * Kills a process and all that come from it this instant, as the end of a container does. They are halted first: who is found
+ * later than another could otherwise start something meanwhile that nobody finds any more.
+ */
 export async function killTree(root: number): Promise<void> {
-  for (const pid of await listTree(root))
-    try {
-      process.kill(pid, 'SIGKILL')
-    } catch {
-      // It has ended by itself.
+  const halted = new Set<number>()
+  for (let found = [root]; found.length > 0; ) {
+    for (const pid of found) {
+      send(pid, 'SIGSTOP')
+      halted.add(pid)
     }
+    found = (await listTree(root)).filter((pid) => !halted.has(pid))
+  }
+  for (const pid of halted) send(pid, 'SIGKILL')
 }
