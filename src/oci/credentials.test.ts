@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { measureCpuMs } from '../../test/cpu-time.ts'
 import { hasCode } from '../errors/error.ts'
 import { mergeCredentials, parseDockerConfig } from './credentials.ts'
 import { parseReference } from './reference.ts'
@@ -152,11 +153,10 @@ describe('a pull secret', () => {
     )
   })
 
-  it('with a glob made to be slow is matched in no time', () => {
+  it('with a glob made to be slow is matched in no time', async () => {
     const key = `${'*a'.repeat(400)}.io`
     const registry = `${'a'.repeat(200)}b.io`
-    const started = process.hrtime.bigint()
-    expect(findUser(keyed(key), `${registry}/x`)).toBeUndefined()
-    expect(Number(process.hrtime.bigint() - started) / 1e6).toBeLessThan(500)
+    const match = (): void => expect(findUser(keyed(key), `${registry}/x`)).toBeUndefined()
+    expect(await measureCpuMs(match)).toBeLessThan(500)
   })
 })

@@ -294,7 +294,7 @@ describe('a worker pod', () => {
 
   it('ends on deletion: SIGTERM, the end reported, the object gone', async () => {
     await startNode({}, `process.on('SIGTERM', () => process.exit(7)); console.log('up'); setInterval(() => {}, 1000)`)
-    await client.create(pods, workerPod('w'))
+    await client.create(pods, workerPod('w', { terminationGracePeriodSeconds: 60 }))
     const printed = await untilPrinted('w')
     await client.delete(pods, { namespace: 'default', name: 'w' })
     const seen = await followFrom(printed)
@@ -500,8 +500,8 @@ describe('pods that only behave', () => {
 
 it('reports what happened while the node could not reach the API server when it can again', async () => {
   const node = await startNode({}, `setTimeout(() => process.exit(0), 50)`)
-  await client.create(pods, workerPod('w'))
-  await last('w', (pod) => stateOf(pod).running !== undefined)
+  const created = await client.create(pods, workerPod('w'))
+  await followFrom(created, (pod) => stateOf(pod).running !== undefined)
   await node.setReady(false)
   await client.create(pods, workerPod('later'))
   await node.setReady(true)
@@ -525,14 +525,12 @@ it('says again that a pod is ready when the cluster has given the silent node’
   const kept = plainPod('kept')
   await client.create(pods, { ...kept, spec: { containers: [], ...kept.spec, tolerations: [{ operator: 'Exists' }] } })
   const key = { namespace: 'default', name: 'kept' }
-  const ready = async (): Promise<string | undefined> =>
-    (await client.get(pods, key)).status?.conditions?.find(({ type }) => type === 'Ready')?.status
-  await expect.poll(ready).toBe('True')
+  await last('kept', isReady)
   const conditions = [{ type: 'Ready', status: 'False' }]
   const node = running[0]
   await node?.setReady(false)
   await client.patch(pods, key, { type: 'merge', body: { status: { conditions } } }, { subresource: 'status' })
-  expect(await ready()).toBe('False')
+  expect(isReady(await get('kept'))).toBe(false)
   await node?.setReady(true)
-  await expect.poll(ready).toBe('True')
+  await last('kept', isReady)
 })

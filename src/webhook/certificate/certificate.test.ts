@@ -164,8 +164,10 @@ describe('a mounted certificate', () => {
       logger: { info: note, warn: note },
     })
     const served: string[] = []
+    // Each pass reads files, in real time.
+    const patience = { timeout: 30_000 }
     const nextPass = async (): Promise<void> => {
-      await expect.poll(() => clock.pendingTimers).toBe(1)
+      await expect.poll(() => clock.pendingTimers, patience).toBe(1)
     }
     const first = keeper.start(({ certificate }) => void served.push(certificate))
     await nextPass()
@@ -178,12 +180,12 @@ describe('a mounted certificate', () => {
     await mount({ ...two, key: one.key })
     await nextPass()
     await clock.advance(10_000)
-    await expect.poll(() => log.filter((line) => line.includes('could not')).length).toBe(2)
+    await expect.poll(() => log.filter((line) => line.includes('could not')).length, patience).toBe(2)
     expect(served).toEqual([one.certificate])
     await mount(two)
     await nextPass()
     await clock.advance(10_000)
-    await expect.poll(() => served).toEqual([one.certificate, two.certificate])
+    await expect.poll(() => served, patience).toEqual([one.certificate, two.certificate])
     await clock.advance(400 * dayMs)
     expect(keeper.findFault()).toContain('expired')
     await keeper.stop()
