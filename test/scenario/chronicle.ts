@@ -13,6 +13,8 @@ interface Entry {
 const versionOf = (object: { metadata?: { resourceVersion?: string } }): number =>
   Number(object.metadata?.resourceVersion ?? 0)
 
+const isDeleting = (pod: Pod | undefined): boolean => pod?.metadata?.deletionTimestamp !== undefined
+
 /** What a pod is to a scene: `load`, `unload`, `plugin`, or nothing. */
 function nameRole({ metadata }: Pod): string | undefined {
   const action = metadata?.labels?.[workerActionLabel]
@@ -31,8 +33,6 @@ export class Chronicle {
   readonly #boots: string[] = []
   #label = false
   #loadedIn = ''
-  /** The last write of a pod that was seen: a pod that is gone has no number of its own. */
-  #podsAt = 0
 
   constructor(scene: Scene, namespace = scene.name) {
     this.#scene = scene
@@ -109,13 +109,15 @@ export class Chronicle {
   }
 
   #readPod(before: Pod | undefined, after: Pod | undefined): void {
-    if (after !== undefined) this.#podsAt = Math.max(this.#podsAt, versionOf(after))
     const pod = after ?? before
     const role = pod && nameRole(pod)
     if (pod?.metadata?.namespace !== this.#namespace || role === undefined) return
-    const isDeleting = after?.metadata?.deletionTimestamp !== undefined
-    if (before === undefined) this.#add(this.#podsAt, role)
-    if (isDeleting && before?.metadata?.deletionTimestamp === undefined) this.#add(this.#podsAt, `${role} goes`)
-    if (after === undefined) this.#add(this.#podsAt, `${role} gone`)
+    if (after === undefined) return this.#add(this.#wentAt(pod), `${role} gone`)
+    if (before === undefined) this.#add(versionOf(after), role)
+    if (isDeleting(after) && !isDeleting(before)) this.#add(versionOf(after), `${role} goes`)
+  }
+
+  #wentAt(pod: Pod): number {
+    return this.#scene.cluster.view.pods.wentAt.get(pod.metadata?.uid ?? '') ?? versionOf(pod)
   }
 }

@@ -34,13 +34,13 @@ export class LateNews {
   }
 
   readonly wrap = (client: KubeClient): KubeClient => ({
-    ...bind(client),
+    ...bindClient(client),
     watch: (resource, options) => this.#delay(resource, client.watch(resource, options)),
   })
 }
 
 /** The methods of a client that may be an object of a class. */
-const bind = (client: KubeClient): KubeClient => ({
+export const bindClient = (client: KubeClient): KubeClient => ({
   get: (...args) => client.get(...args),
   list: (...args) => client.list(...args),
   watch: (...args) => client.watch(...args),

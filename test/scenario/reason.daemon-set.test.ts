@@ -16,7 +16,7 @@ itEndsIn('DaemonSetRefused', 'a device plugin that mounts a volume which it lack
   const message = await untilFailing(scene, 'DaemonSetRefused')
   expect(message).toContain('spec.devicePlugin')
   expect(message).toContain('spec.template.spec.containers[0].volumeMounts[1].name')
-  expect(scene.isReady).toBe(true)
+  await scene.until('the label', () => scene.isReady)
   await scene.patch({ devicePlugin: { volumes: [{ name: 'settings', emptyDir: {} }] } })
   await untilSound(scene)
 })
@@ -27,6 +27,7 @@ itEndsIn('DaemonSetRefused', "a change of a DRA driver's DaemonSet, which stays 
   })
   await untilSound(scene)
   const find = () => dra.view.daemonSetsOf('dra', 'demo', scene.name)[0]
+  await scene.until('its DaemonSet', find)
   const before = find()?.spec
   const deviceClasses = [{ name: `more.${classOf(scene)}` }]
   await scene.patch({ dra: { container: missingVolume, deviceClasses } })

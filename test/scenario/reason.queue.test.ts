@@ -19,7 +19,7 @@ import {
 import { createReasonTests } from './reason-test.ts'
 import { Scene } from './scene.ts'
 
-const building = useBuilding('job: {maxAttempts: 2, gcDelay: 5m, build: {maxConcurrent: 1}}')
+const building = useBuilding('job: {maxAttempts: 2, gcDelay: 30m, build: {maxConcurrent: 1}}')
 const { clock } = building
 
 const itEndsIn = createReasonTests(() => building.cluster)
@@ -49,11 +49,11 @@ it('keeps pods that have done their work for job.gcDelay, and makes none again',
   await scene.untilReady()
   const count = (): number => listJobs(scene, 'BuildImage').length + listJobs(scene, 'SignImage').length
   await scene.until('both pods', () => count() === 2)
-  clock.leap(200_000)
+  clock.leap(900_000)
   await scene.cluster.quiet()
   expect(count()).toBe(2)
   await clock.pass(
-    110_000,
+    960_000,
     scene.until('the pods are gone', () => count() === 0),
   )
   expect([countJobs(scene), scene.isReady]).toEqual([[1, 1], true])

@@ -47,6 +47,7 @@ it('writes two labels more for a device plugin', async () => {
   })
   await cluster.createModule(module)
   await cluster.until('the Module is looked at', () => cluster.condition('Ready') !== undefined)
+  await cluster.until('its DaemonSet', () => cluster.operatorWrites().includes('create daemonsets'))
   await cluster.quiet()
   const from = cluster.sandbox.writes.length
   await cluster.sandbox.addNode({ name: 'n1', kernel: kernel56, labels: workerLabel })

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -36,6 +37,7 @@ async function bootUntil(words: RegExp): Promise<string> {
     buildSecureBootArguments(folder),
   ].flat()
   const child = spawn(qemu, argv, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(child, 'exit')
   try {
     let said = ''
     for await (const chunk of child.stdout) {
@@ -45,6 +47,8 @@ async function bootUntil(words: RegExp): Promise<string> {
     return said
   } finally {
     child.kill('SIGKILL')
+    // Until then it has the variables locked for the next one.
+    await ended
   }
 }
 
