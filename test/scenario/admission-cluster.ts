@@ -9,6 +9,7 @@ import { loadKubeconfig } from '../../src/kube/kubeconfig.ts'
 import { hubConfiguration, operatorConfiguration } from '../../src/webhook/configuration.ts'
 import { findFreePort } from '../../src/sandbox/kubernetes/free-port.ts'
 import { Cluster } from './cluster.ts'
+import { patience } from './engine.ts'
 import { startWebhookProcess, type WebhookProcess } from './webhook-process.ts'
 
 export const operatorNamespace = 'kmm-operator-system'
@@ -68,6 +69,7 @@ export class AdmissionCluster {
       (each) => `--enable-${each}`,
     )
     admission.#webhook = await startWebhookProcess(kubeconfigPath, flags)
+    await admission.#untilTrusted()
     return admission
   }
 
@@ -85,6 +87,25 @@ export class AdmissionCluster {
     })
     const warnings = [answer.headers['warning'] ?? []].flat()
     return { status: answer.statusCode, body: (await answer.body.json()) as Answer['body'], warnings }
+  }
+
+  /** Waits until the API server knows whom to trust: what it asks, and converts by, comes to it by watches of its own. */
+  async #untilTrusted(): Promise<void> {
+    const preflight = {
+      apiVersion: 'kmm.sigs.x-k8s.io/v1beta1',
+      kind: 'PreflightValidation',
+      metadata: { name: 'asks' },
+      spec: { kernelVersion: '6.1.0' },
+    }
+    // Converted for the storage, and judged.
+    const path = '/apis/kmm.sigs.x-k8s.io/v1beta1/preflightvalidations?dryRun=All'
+    const deadline = Date.now() + 30_000 * patience
+    for (;;) {
+      const { status, body } = await this.send('POST', path, preflight)
+      if (status === 201) return
+      if (Date.now() > deadline) throw new Error(`the API server cannot ask the webhook: ${body.message}`)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
   }
 
   /** Ends everything; answers the exit code of the webhook. */
