@@ -1,10 +1,15 @@
 import type { Readable } from 'node:stream'
 import type { Pod } from 'kubernetes-types/core/v1.js'
 import { KmmError } from '../../errors/error.ts'
+import { sleep } from '../../kube/clock.ts'
+import { pods } from '../../kube/core-resources.ts'
+import { isOlder } from '../../kube/resource-version.ts'
 import { type LogSelection, logFileOf, readContainerLog } from './container-log.ts'
 import type { KubeletSettings } from './kubelet-settings.ts'
 import type { PodListener } from './pod-feed.ts'
 import { PodRun } from './pod-run.ts'
+
+const retryMs = 100
 
 /** Runs the pods that are bound to one node. While it is down, as in a reboot, it only takes note of them. */
 export class Kubelet implements PodListener {
@@ -38,15 +43,38 @@ export class Kubelet implements PodListener {
   /** Everything on the node stops this instant, as when the power goes. */
   async down(): Promise<void> {
     this.#up = false
-    const runs = [...this.#runs.values()]
+    for (const run of this.#runs.values()) this.#end(run.kill())
     this.#runs.clear()
-    await Promise.all([...runs.map((run) => run.kill()), ...this.#ending])
+    await Promise.all(this.#ending)
   }
 
-  /** The node is back: its pods go on as a kubelet finds them. */
-  up(): void {
+  /** The node is back: its pods go on as a kubelet finds them, unless the signal is aborted before. */
+  async up(signal: AbortSignal): Promise<void> {
+    await this.#refresh(signal)
+    if (signal.aborted) return
     this.#up = true
     for (const [uid, pod] of this.#pods) this.#start(uid, pod)
+  }
+
+  /** Asks the API server for what it knows: the last words of what ran before may not have come back on the watch. */
+  async #refresh(signal: AbortSignal): Promise<void> {
+    const { client, clock, nodeName } = this.#settings
+    const list = async (): Promise<readonly Pod[] | undefined> => {
+      const answer = await client
+        .list(pods, { fieldSelector: `spec.nodeName=${nodeName}`, signal })
+        .catch(() => undefined)
+      return answer?.items
+    }
+    let items = await list()
+    for (; items === undefined && !signal.aborted; items = await list()) await sleep(clock, retryMs, signal)
+    for (const pod of items ?? []) this.#renew(pod)
+  }
+
+  /** Takes note of a newer state of a pod that the watch has told of. */
+  #renew(pod: Pod): void {
+    const { uid = '', resourceVersion = '' } = pod.metadata ?? {}
+    const known = this.#pods.get(uid)?.metadata?.resourceVersion ?? ''
+    if (isOlder(known, resourceVersion)) this.#pods.set(uid, pod)
   }
 
   /** Makes a running pod ready or not, as its readiness probe would. */

@@ -10,6 +10,7 @@ import { type ApiServer, startApiServer } from '../apiserver/api-server.ts'
 import type { Controller } from '../controllers/controller.ts'
 import { startControllers } from '../controllers/controllers.ts'
 import { PodRules } from './behaviour.ts'
+import type { KubeletTimes } from './kubelet-settings.ts'
 import { PodFeed } from './pod-feed.ts'
 import { Slots } from './slots.ts'
 import { type NodeOptions, VirtualNode } from './virtual-node.ts'
@@ -58,7 +59,11 @@ const defaultProgram = `
   writeFileSync(at('--root') + '/dev/termination-log', readFileSync(at('--root') + '/etc/kmm-worker/config.yaml'))
 `
 
-async function startNode(options: Partial<NodeOptions> = {}, program = defaultProgram): Promise<VirtualNode> {
+async function startNode(
+  options: Partial<NodeOptions> = {},
+  program = defaultProgram,
+  times: Partial<KubeletTimes> = {},
+): Promise<VirtualNode> {
   const workerProgram = join(folder, `worker-${running.length}.mjs`)
   writeFileSync(workerProgram, program)
   const name = options.name ?? 'n1'
@@ -73,7 +78,7 @@ async function startNode(options: Partial<NodeOptions> = {}, program = defaultPr
       workerImage,
       builderImage: 'kmm-builder:sandbox',
       programs: { workerProgram, modprobePath: '/bin/false' },
-      times: { restartBaseMs: 60, restartCapMs: 200, retryBaseMs: 20, retryCapMs: 40, phaseLagMs: 20 },
+      times: { restartBaseMs: 60, restartCapMs: 200, retryBaseMs: 20, retryCapMs: 40, phaseLagMs: 20, ...times },
       onError: (error) => errors.push(error),
     },
   )
@@ -391,6 +396,31 @@ describe('a reboot', () => {
     expect(node.kernel.loadedModules()).toEqual([])
   })
 
+  it('says of a pod that is over what it had no time to say before', async () => {
+    const node = await startNode({}, undefined, { phaseLagMs: 60_000 })
+    await client.create(pods, workerPod('w'))
+    const ended = await last('w', (pod) => stateOf(pod).terminated !== undefined)
+    expect(ended.status!.phase).toBe('Running')
+    await node.reboot()
+    const over = await last('w', phaseIs('Succeeded'))
+    expect(over.status!.containerStatuses![0]).toMatchObject({ restartCount: 0, state: stateOf(ended) })
+  })
+
+  it('goes on from what the API server knows, though its own last words have not come back yet', async () => {
+    const runs = join(folder, 'runs')
+    const node = await startNode({}, `import { appendFileSync } from 'node:fs'; appendFileSync('${runs}', 'run\\n')`)
+    await client.create(pods, workerPod('w'))
+    const seen = await follow('w', phaseIs('Succeeded'))
+    const stale = seen.find((pod) => stateOf(pod).running !== undefined)!
+    await node.kubelet.down()
+    node.kubelet.podChanged(stale)
+    await node.kubelet.up(new AbortController().signal)
+    await client.create(pods, workerPod('later'))
+    await last('later', phaseIs('Succeeded'))
+    expect(readFileSync(runs, 'utf8')).toBe('run\nrun\n')
+    expect((await get('w')).status!.containerStatuses![0]!.restartCount).toBe(0)
+  })
+
   it('leaves pods alone that had ended, and lets go of those deleted meanwhile', async () => {
     const node = await startNode()
     rules.add({ match: { name: '^runs$' }, behaviour: { do: 'ready' } })
@@ -533,4 +563,30 @@ it('says again that a pod is ready when the cluster has given the silent node’
   expect(isReady(await get('kept'))).toBe(false)
   await node?.setReady(true)
   await last('kept', isReady)
+})
+
+describe('an API server that refuses what the kubelet writes', () => {
+  const refuseOnce = (status: number): void => {
+    const stop = api.onRequest(({ verb, plural, subresource }) => {
+      if (verb !== 'patch' || plural !== 'pods' || subresource !== 'status') return undefined
+      stop()
+      return { kind: 'error', status }
+    })
+  }
+
+  it('is asked again after a conflict, as long as the pod is the same', async () => {
+    await startNode()
+    refuseOnce(409)
+    await client.create(pods, workerPod('w'))
+    await last('w', phaseIs('Succeeded'))
+  })
+
+  it('is asked again when it knows no rights yet, which is told once', async () => {
+    await startNode()
+    refuseOnce(403)
+    refuseOnce(401)
+    await client.create(pods, workerPod('w'))
+    await last('w', phaseIs('Succeeded'))
+    expect(errors.splice(0)).toHaveLength(1)
+  })
 })

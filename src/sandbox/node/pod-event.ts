@@ -8,8 +8,8 @@ import { formatTime } from './pod-status.ts'
 export async function warnOfPod(
   { client, clock, nodeName }: KubeletSettings,
   pod: Pod,
-  reason: string,
-  message: string,
+  { reason, message }: { reason: string; message: string },
+  signal: AbortSignal,
 ): Promise<void> {
   const { namespace = '', name = '', uid = '' } = pod.metadata ?? {}
   const mark = createHash('sha256').update(uid).update(message).digest('hex').slice(0, 8)
@@ -29,5 +29,5 @@ export async function warnOfPod(
     lastTimestamp: time,
     count: 1,
   }
-  await client.create(events, event).catch(() => undefined)
+  await client.create(events, event, { signal }).catch(() => undefined)
 }

@@ -1,5 +1,6 @@
 import type { Pod } from 'kubernetes-types/core/v1.js'
 import { hasCode } from '../../errors/error.ts'
+import type { Patch } from '../../kube/client.ts'
 import { sleep } from '../../kube/clock.ts'
 import { pods } from '../../kube/core-resources.ts'
 import { isOlder } from '../../kube/resource-version.ts'
@@ -11,7 +12,10 @@ const retryMs = 100
 /** Thrown when the API server no longer has the pod: there is nothing left to report or delete. */
 export class PodGone extends Error {}
 
-const readinessOf = ({ status }: Pod): string =>
+const isNewer = (pod: Pod, than: Pod): boolean =>
+  isOlder(than.metadata?.resourceVersion ?? '', pod.metadata?.resourceVersion ?? '')
+
+const readinessOf = ({ status }: Pick<Pod, 'status'>): string =>
   status?.conditions?.find(({ type }) => type === 'Ready')?.status ?? 'Unknown'
 
 /** Writes one pod's status to the API server, in order, as often as it takes; waits while the node is offline. */
@@ -20,6 +24,10 @@ export class PodReporter {
   readonly #signal: AbortSignal
   #pod: Pod
   #written = ''
+  /** The readiness of the status that was written last, or is being written. */
+  #said: string | undefined
+  #contradictions = 0
+  #hasComplained = false
   #tail: Promise<void> = Promise.resolve()
 
   constructor(settings: KubeletSettings, pod: Pod, signal: AbortSignal) {
@@ -41,11 +49,11 @@ export class PodReporter {
    * the pods of a silent node; what is reported next is written whatever was reported before.
    */
   isContradicted(pod: Pod): boolean {
-    const known = this.#pod.metadata?.resourceVersion ?? ''
-    if (this.#written === '' || !isOlder(known, pod.metadata?.resourceVersion ?? '')) return false
-    if (readinessOf(pod) === readinessOf(this.#pod)) return false
+    if (this.#said === undefined || !isNewer(pod, this.#pod)) return false
+    if (readinessOf(pod) === this.#said) return false
     this.#pod = pod
     this.#written = ''
+    this.#contradictions += 1
     return true
   }
 
@@ -54,17 +62,17 @@ export class PodReporter {
     const status = buildPodStatus(this.#pod, view, nodeName, formatTime(clock.now()))
     const text = JSON.stringify(status)
     if (text === this.#written) return
+    this.#said = readinessOf({ status })
+    const contradictions = this.#contradictions
     await this.#persist(async () => {
       const body = { metadata: { uid: this.#pod.metadata?.uid }, status }
       const key = { namespace: this.#pod.metadata?.namespace ?? '', name: this.#pod.metadata?.name ?? '' }
-      this.#pod = await client.patch(
-        pods,
-        key,
-        { type: 'merge', body },
-        { subresource: 'status', signal: this.#signal },
-      )
+      const patch: Patch = { type: 'merge', body }
+      const written = await client.patch(pods, key, patch, { subresource: 'status', signal: this.#signal })
+      if (isNewer(written, this.#pod)) this.#pod = written
     })
-    this.#written = text
+    // What was contradicted before its answer came is to be written once more.
+    if (contradictions === this.#contradictions) this.#written = text
   }
 
   /** Takes the pod out of the API, now that nothing of it is left on the node; finalizers may keep it. */
@@ -84,11 +92,30 @@ export class PodReporter {
         await write()
         return
       } catch (error) {
-        // A uid that is not the pod's is answered as a conflict: the pod was replaced.
-        if (hasCode(error, 'NotFound', 'Conflict')) throw new PodGone()
-        if (!this.#signal.aborted && hasCode(error, 'Invalid', 'Forbidden', 'Unauthorized')) throw error
+        if (await this.#isGone(error)) throw new PodGone()
+        if (this.#signal.aborted) return
+        if (hasCode(error, 'Invalid')) throw error
+        this.#complain(error)
       }
       await sleep(clock, retryMs, this.#signal)
     }
+  }
+
+  /** A uid that is not the pod's is a conflict or invalid where another has its name; both have other causes too. */
+  async #isGone(refusal: unknown): Promise<boolean> {
+    if (!hasCode(refusal, 'Conflict', 'Invalid')) return hasCode(refusal, 'NotFound')
+    const { uid, namespace = '', name = '' } = this.#pod.metadata ?? {}
+    try {
+      return (await this.#settings.client.get(pods, { namespace, name }, this.#signal)).metadata?.uid !== uid
+    } catch (error) {
+      return hasCode(error, 'NotFound')
+    }
+  }
+
+  /** A kubelet that may not write goes on trying: an API server that has just started may know no rights yet. */
+  #complain(error: unknown): void {
+    if (this.#hasComplained || !hasCode(error, 'Forbidden', 'Unauthorized')) return
+    this.#hasComplained = true
+    this.#settings.onError(error)
   }
 }

@@ -71,7 +71,7 @@ export class PodRun {
   }
 
   get isRunning(): boolean {
-    return this.#view.container.state.running !== undefined
+    return this.#view.container.state.running !== undefined && !this.#killed.signal.aborted
   }
 
   /** True when the containers have run, now or before. */
@@ -120,11 +120,20 @@ export class PodRun {
   }
 
   async #live(): Promise<void> {
-    const begins = !isTerminal(this.#view.phase) && this.#pod.metadata?.deletionTimestamp === undefined
-    const prepared = begins ? await this.#prepare() : undefined
-    if (prepared !== undefined) await this.#runUntilOver(prepared)
+    if (isTerminal(this.#view.phase)) await this.#sayOver()
+    else if (this.#pod.metadata?.deletionTimestamp === undefined) await this.#run()
     await this.#deletion()
     if (!this.#killed.signal.aborted) await this.#reporter.remove()
+  }
+
+  /** The node may have gone down between the end of the containers and the news of it. */
+  async #sayOver(): Promise<void> {
+    if (this.#pod.status?.phase !== this.#view.phase) await this.#reporter.report(this.#view)
+  }
+
+  async #run(): Promise<void> {
+    const prepared = await this.#prepare()
+    if (prepared !== undefined) await this.#runUntilOver(prepared)
   }
 
   async #deletion(): Promise<void> {
@@ -144,7 +153,8 @@ export class PodRun {
       const { reason, message, event } = obstacle
       this.#view.container.state = { waiting: { reason, ...(reason === creating.waiting.reason ? {} : { message }) } }
       await this.#reporter.report(this.#view)
-      if (event !== undefined) await warnOfPod(this.#settings, this.#pod, event, message)
+      if (event !== undefined)
+        await warnOfPod(this.#settings, this.#pod, { reason: event, message }, this.#killed.signal)
       const { retryBaseMs, retryCapMs } = this.#settings.times
       await this.#pause(Math.min(retryCapMs, retryBaseMs * 2 ** (attempt - 1)))
     }

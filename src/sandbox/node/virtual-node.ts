@@ -171,6 +171,8 @@ export class VirtualNode {
   async reboot(options: { kernel?: string; downMs?: number } = {}): Promise<void> {
     const { kernel, downMs = 0 } = options
     const silent = downMs > 0 ? this.setReady(false) : Promise.resolve()
+    // Looked at below, unless the machine does not come back.
+    silent.catch(() => undefined)
     // On a real cluster it takes a while until somebody notices.
     if (this.#traits.observer === undefined) await silent
     await this.kubelet.down()
@@ -180,7 +182,7 @@ export class VirtualNode {
     if (this.#stop.signal.aborted) return
     if (downMs > 0) await this.setReady(true)
     else if (this.#ready) await this.heartbeat()
-    this.kubelet.up()
+    await this.kubelet.up(this.#stop.signal)
   }
 
   /** Installs and boots another kernel. */
