@@ -95,7 +95,7 @@ export async function startContainer(start: ContainerStart): Promise<RunningCont
   })
   const kill = (signal: 'SIGTERM' | 'SIGKILL'): void => {
     const { pid, exitCode, signalCode } = child
-    if (signal === 'SIGKILL' && pid !== undefined && exitCode === null && signalCode === null) void killTree(pid)
+    if (signal === 'SIGKILL' && pid !== undefined && exitCode === null && signalCode === null) killTree(pid)
     else child.kill(signal)
   }
   return { ended, kill }

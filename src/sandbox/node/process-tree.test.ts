@@ -23,7 +23,7 @@ it.runIf(existsSync('/proc/self/cmdline'))('kills also what is started while it 
   const child = spawn('sh', ['-c', `for each in $(seq 300); do ${sleep} & echo; done; wait`])
   await once(child.stdout, 'data')
   try {
-    await killTree(child.pid ?? 0)
+    killTree(child.pid ?? 0)
     // What is killed may be seen until the kernel has got round to it.
     await expect.poll(listSleeping, { timeout: 10_000 }).toEqual([])
   } finally {
