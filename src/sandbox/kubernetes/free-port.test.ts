@@ -20,3 +20,9 @@ it.runIf(process.platform === 'linux')('answers a port that no connection is giv
   const [first = 0] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split('\t').map(Number)
   for (let count = 0; count < 100; count++) expect(await findFreePort()).toBeLessThan(first)
 })
+
+it('answers each port once, though nobody listens on it yet', async () => {
+  const ports = new Set<number>()
+  for (let count = 0; count < 300; count++) ports.add(await findFreePort())
+  expect(ports.size).toBe(300)
+})
