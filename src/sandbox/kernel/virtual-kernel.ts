@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { KmmError } from '../../errors/error.ts'
 import { readModuleInfo } from '../../kmod/modinfo.ts'
@@ -260,8 +260,10 @@ export class VirtualKernel {
       return name === undefined ? [] : [{ path, name, depends: readModuleInfo(readFileSync(join(tree, path))).depends }]
     })
     for (const [file, bytes] of Object.entries(buildModuleTreeFiles(modules, state.builtin))) {
-      rmSync(join(tree, file), { force: true })
-      writeFileSync(join(tree, file), bytes)
+      // A modprobe may read it at this moment.
+      const aside = join(this.nodeRoot, 'kernel', `index.${process.pid}`)
+      writeFileSync(aside, bytes)
+      renameSync(aside, join(tree, file))
     }
   }
 }
