@@ -583,6 +583,19 @@ describe('a DaemonSet', () => {
     expect(placed()).toEqual(['n1', 'n4'])
   })
 
+  it('takes back a pod that was made for a node which went before it was placed', async () => {
+    await define()
+    await settle()
+    const stranded = structuredClone(listPods().find((pod) => pod.spec?.nodeName === 'n2')!)
+    server.store.delete(nodes, { name: 'n2' })
+    await settle()
+    delete stranded.spec!.nodeName
+    stranded.metadata.name = 'ds-late'
+    server.store.create(pods, stranded)
+    await settle()
+    expect(placed()).toEqual(['n1'])
+  })
+
   it('replaces a failed pod, the second only after a pause', async () => {
     await define()
     await settle()

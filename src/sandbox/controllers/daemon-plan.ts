@@ -88,13 +88,22 @@ function countStatus(
   }
 }
 
-/** Decides which pods to create and to delete, and what the status says. Pods of vanished nodes are left to their collector. */
+/** Pods that wait for a node which has vanished meanwhile; no scheduler will place them, and no collector finds them. */
+function listStranded({ nodes, pods }: DaemonState): Pod[] {
+  const isThere = (name: string): boolean => nodes.some(({ metadata }) => metadata.name === name)
+  return pods.filter((pod) => !pod.spec?.nodeName && !isGoing(pod) && !isThere(nodeOfDaemonPod(pod.spec)))
+}
+
+/**
+ * Decides which pods to create and to delete, and what the status says. Pods that ran on vanished nodes are left to their
+ * collector.
+ */
 export function planDaemonSet(state: DaemonState): DaemonPlan {
   const spec = daemonPodSpec(state.daemonSet)
   const groups = groupByNode(state.pods)
   const plan: DaemonPlan = {
     createOn: [],
-    remove: [],
+    remove: listStranded(state),
     removeFinished: [],
     status: countStatus(state, groups, hashTemplate(state.daemonSet)),
   }
