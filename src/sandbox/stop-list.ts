@@ -7,7 +7,10 @@ export class StopList {
     return started
   }
 
+  /** Stops everything, also when something of it fails; fails with the first failure then. */
   async stop(): Promise<void> {
-    for (const stop of this.#stops.splice(0).toReversed()) await stop()
+    const failures: unknown[] = []
+    for (const stop of this.#stops.splice(0).toReversed()) await stop().catch((error: unknown) => failures.push(error))
+    if (failures.length > 0) throw failures[0]
   }
 }

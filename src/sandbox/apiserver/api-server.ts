@@ -10,8 +10,9 @@ import { adminUser, Identities, makeKubeconfig, type Endpoint, type Identity } f
 import type { OpenWatch } from './rest/watch-stream.ts'
 import type { WritePipeline } from './pipeline.ts'
 import type { Registry } from './registry.ts'
-import { createService, type Service, type ServiceOptions } from './service.ts'
+import { createService, type ServiceOptions } from './service.ts'
 import type { Store } from './store.ts'
+import { stopperOf } from '../server-stop.ts'
 
 /** How the API server is started. */
 export interface ApiServerOptions extends ServiceOptions {
@@ -66,6 +67,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   for (const identity of options.identities ?? []) identities.add(identity)
   const frontDoor = new FrontDoor(service, identities)
   const { server, certificate } = createServer(options.tls !== false, service.now(), frontDoor.listener)
+  const stopServer = stopperOf(server)
   const port = await listen(server, options.port ?? 0)
   const endpoint = {
     url: `${certificate === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
@@ -90,7 +92,10 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     kubeconfigFor,
     becomeRelease: (gitVersion) => service.becomeRelease(gitVersion),
     expireLists: () => service.pages.expireAll(),
-    stop: () => stop(server, service),
+    stop: () => {
+      for (const watch of service.watches.open) watch.end()
+      return stopServer()
+    },
   }
 }
 
@@ -116,13 +121,5 @@ function listen(server: Server, port: number): Promise<number> {
       server.off('error', reject)
       resolve((server.address() as AddressInfo).port)
     })
-  })
-}
-
-function stop(server: Server, service: Service): Promise<void> {
-  for (const watch of service.watches.open) watch.end()
-  return new Promise((resolve) => {
-    server.close(() => resolve())
-    server.closeAllConnections()
   })
 }

@@ -8,6 +8,7 @@ import type { Pod } from 'kubernetes-types/core/v1.js'
 import { describeError } from '../../errors/error.ts'
 import type { CertificateAuthority } from '../../kube/certificate.ts'
 import { isTrue } from '../apiserver/http/target.ts'
+import { stopperOf } from '../server-stop.ts'
 import type { LogSelection } from './container-log.ts'
 import type { FindKubelets, Kubelet } from './kubelet.ts'
 
@@ -121,12 +122,8 @@ export async function startKubeletEndpoint(options: KubeletEndpointOptions): Pro
       response.writeHead(status, { 'Content-Type': 'text/plain' }).end(describeError(error))
     })
   })
+  const stop = stopperOf(server)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
-  const stop = (): Promise<void> =>
-    new Promise((resolve) => {
-      server.close(() => resolve())
-      server.closeAllConnections()
-    })
   return { port, stop }
 }

@@ -62,7 +62,12 @@ export class BlobStore {
   /** Stores bytes that are at hand. */
   async put(bytes: Buffer): Promise<StoredBlob> {
     const digest = digestOf(bytes)
-    if (!this.#sizes.has(digest)) await writeFile(this.#pathOf(digest), bytes)
+    if (!this.#sizes.has(digest)) {
+      // Somebody may put the same bytes at the same time, and somebody else read them already.
+      const path = join(this.#folder, 'uploads', randomUUID())
+      await writeFile(path, bytes)
+      await rename(path, this.#pathOf(digest))
+    }
     this.#sizes.set(digest, bytes.length)
     return { digest, size: bytes.length }
   }

@@ -12,6 +12,7 @@ import { pushImage, pushIndex } from './push.ts'
 import { Repositories } from './repositories.ts'
 import { RegistryRefusal, sendError } from './respond.ts'
 import { recordRequest } from './route.ts'
+import { stopperOf } from '../server-stop.ts'
 import type { Fault, PushedImage, PushImage, PushIndex, RegistryAuth, RegistryRequest } from './types.ts'
 
 export interface RegistryOptions {
@@ -51,6 +52,7 @@ class RunningRegistry implements SandboxRegistry {
   readonly requests: RegistryRequest[] = []
   readonly state: RegistryState
   readonly #server: Server
+  readonly #stopServer: () => Promise<void>
   readonly #scheme: string
   readonly #folder: string
   readonly #ownsFolder: boolean
@@ -65,9 +67,10 @@ class RunningRegistry implements SandboxRegistry {
     this.state = { blobs: new BlobStore(folder), repositories: new Repositories() }
     this.#auth = new Authorizer(options.auth ?? { kind: 'none' }, () => this.url, options.now ?? Date.now)
     const listener = (request: IncomingMessage, response: ServerResponse): void => {
-      void this.#serve(request, response)
+      this.#serve(request, response).catch(() => response.destroy())
     }
     this.#server = options.tls === undefined ? createServer(listener) : createTlsServer(options.tls, listener)
+    this.#stopServer = stopperOf(this.#server)
   }
 
   get address(): string {
@@ -119,10 +122,8 @@ class RunningRegistry implements SandboxRegistry {
 
   async stop(): Promise<void> {
     this.#faults.clear()
-    const closed = new Promise((resolve) => this.#server.close(resolve))
-    this.#server.closeAllConnections()
-    await closed
-    if (this.#ownsFolder) await rm(this.#folder, { recursive: true, force: true })
+    await this.#stopServer()
+    if (this.#ownsFolder) await rm(this.#folder, { recursive: true, force: true, maxRetries: 5 })
   }
 
   #note(record: RegistryRequest): void {
@@ -132,7 +133,8 @@ class RunningRegistry implements SandboxRegistry {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = new URL(request.url ?? '/', this.url)
+    // Its own address is nowhere when it is about to stop.
+    const url = new URL(request.url ?? '/', `${this.#scheme}://registry`)
     const record = recordRequest(request, response, url)
     this.#note(record)
     response.setHeader('docker-distribution-api-version', 'registry/2.0')
