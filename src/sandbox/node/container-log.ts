@@ -24,6 +24,8 @@ export function logFileOf(podFolder: string, container: string, restartCount: nu
 /** Keeps what a process prints, each line with the time at which it came; resolves when both streams have ended. */
 export async function keepLog(file: string, streams: readonly Readable[]): Promise<void> {
   const log = createWriteStream(file, { flags: 'a' })
+  // What cannot be written is lost, and the process goes on.
+  log.on('error', () => undefined)
   const keep = async (stream: Readable): Promise<void> => {
     for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }))
       log.write(`${new Date().toISOString()} ${line}\n`)

@@ -59,8 +59,11 @@ export class NodeImages {
   }
 
   /** Forgets all images, as the kubelet does to those that no pod uses when the disk runs full. */
-  async collect(): Promise<void> {
-    await rm(join(this.#nodeRoot, storePath), { recursive: true, force: true })
+  collect(): Promise<void> {
+    // Not in the midst of a pull.
+    const work = this.#tail.then(() => rm(join(this.#nodeRoot, storePath), { recursive: true, force: true }))
+    this.#tail = work.catch(() => undefined)
+    return work
   }
 
   async #require(wanted: WantedImage): Promise<string> {

@@ -56,7 +56,7 @@ export class Machine {
   }
 
   get isOn(): boolean {
-    return this.#process !== undefined
+    return this.#process?.hasEnded === false
   }
 
   /** What the guest has printed on its console since it was started, the last 64 KB of it. */

@@ -31,6 +31,7 @@ export class QemuProcess {
   /** Resolves when QEMU has ended, with its status in words. */
   readonly ended: Promise<string>
   readonly #child: ChildProcess
+  #hasEnded = false
   #console = ''
   #said = ''
 
@@ -50,8 +51,15 @@ export class QemuProcess {
     })
     channel('console').on('error', () => undefined)
     this.qmp = new QmpClient(channel('control'))
-    this.agent = new AgentClient(machine, channel('agent'))
+    const agent = channel('agent')
+    // QEMU holds the other end: who is told that the channel is gone must find the machine off.
+    for (const event of ['close', 'error']) agent.once(event, () => (this.#hasEnded = true))
+    this.agent = new AgentClient(machine, agent)
     this.ended = this.#watchEnd()
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded
   }
 
   /** What the guest has printed on its console, the last of it. */
@@ -76,6 +84,7 @@ export class QemuProcess {
       ([code, signal]) => `status ${(code as number | null) ?? (signal as string)}`,
     )
     const how = await Promise.race([failed, closed])
+    this.#hasEnded = true
     this.agent.close(new Error(`QEMU has ended with ${how}`))
     return how
   }
