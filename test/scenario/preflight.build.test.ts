@@ -153,6 +153,8 @@ it('knows for its own what a preflight has built, and signs it in its place when
       ?.status?.images?.find(({ kernelVersion }) => kernelVersion === kernel55)
   await scene.until('the image is its own', () => find()?.phase === 'Ready')
   await deletePreflight(scene, 'own')
+  // Else it could begin to sign, too, and be gone before it has.
+  await untilConfigs(scene, 'own', 0)
   await scene.patchContainer({ sign })
   await scene.until('it is signed', () => find()?.signedBy !== undefined)
   expect(countJobs(scene)).toEqual([1, 1])
