@@ -3,6 +3,7 @@ import type { PreflightModuleStatus, PreflightValidation } from '../../src/api/p
 import type { ModuleImagesConfig } from '../../src/api/module-images-config.ts'
 import { readModulesTree } from '../../src/cli/demo/modules-image.ts'
 import { findPreflight } from '../../src/controllers/cluster/images-config.ts'
+import { hasCode } from '../../src/errors/error.ts'
 import type { ImageFile } from '../../src/oci/image-builder.ts'
 import { type Cluster, exampleFiles } from './cluster.ts'
 import { type Scene, toEntries } from './scene.ts'
@@ -40,10 +41,18 @@ export async function deletePreflight({ cluster }: Pick<Scene, 'cluster'>, name:
 export async function removeAll(cluster: Cluster): Promise<void> {
   const { sandbox, view } = cluster
   const { client } = sandbox
+  // The test itself may have deleted one, which goes when its finalizer is off.
+  const remove = async (deletion: Promise<unknown>): Promise<void> => {
+    await deletion.catch((error: unknown) => {
+      if (!hasCode(error, 'NotFound')) throw error
+    })
+  }
   // What there is says the server: a view may lag, and show what is gone.
   for (const { metadata } of (await client.list(preflightResource)).items)
-    await deletePreflight({ cluster }, metadata.name)
-  for (const { metadata } of (await client.list(moduleResource)).items) await client.delete(moduleResource, metadata)
+    await remove(deletePreflight({ cluster }, metadata.name))
+  for (const { metadata } of (await client.list(moduleResource)).items)
+    await remove(client.delete(moduleResource, metadata))
+  await cluster.caughtUp()
   await cluster.until('all are gone', () => view.modules.list().length + view.images.list().length === 0)
 }
 
