@@ -175,6 +175,14 @@ export class Story {
     return this.worker(node)?.message ?? ''
   }
 
+  /**
+   * The worker that has failed with the reason has done so once more, just now: its next try is a while off, and what is done
+   * on the node meanwhile comes between two tries, and not into one.
+   */
+  async untilFailedAgain(node: TargetNode, reason: string): Promise<string> {
+    return this.untilFailed(node, reason, (this.worker(node)?.attempt ?? 0) + 1)
+  }
+
   /** The pods that built and signed are gone. */
   async untilCollected(): Promise<void> {
     await this.until('no pod that builds or signs', () => this.jobs.areGone)

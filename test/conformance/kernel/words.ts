@@ -17,6 +17,13 @@ const isFailure = (reason: string | undefined): boolean =>
 
 const makingFailures = ['BuildFailed', 'SignFailed']
 
+/**
+ * A worker that is no longer wanted says this where it is just at work, and nothing between two tries: that, too, depends on
+ * who is faster.
+ */
+const isOfStopped = ({ outcome, message }: WorkerReport): boolean =>
+  outcome === 'failed' && message.startsWith('The worker was told to stop')
+
 /** What differs from run to run in any text: the ends of pods' names, digests, hashes in tags, times. */
 const random: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\bdemo-preflight-[0-9a-f]{8}\b/g, 'demo-preflight-HASH'],
@@ -28,7 +35,7 @@ const random: readonly (readonly [pattern: RegExp, name: string])[] = [
 
 /** What is told of one Module in the course of a scenario, wherever it is told, without what differs from run to run. */
 export class Words {
-  /** The report of every run of a worker, in their order. */
+  /** The report of every run of a worker that came to its end, in their order. */
   readonly reports: WorkerReport[] = []
   readonly #namespace: string
   readonly #told = {
@@ -88,13 +95,15 @@ export class Words {
     }
   }
 
-  /** Every worker that ended well has its event, and every build and signing that ended, which comes last. */
+  /** Every worker that ended well has its event, every build and signing that ended, and every failure that a condition told. */
   get hasAllEvents(): boolean {
     const isTold = (reason: string): boolean => [...this.#told.events].some((event) => event.includes(` ${reason}: `))
+    const failures = [...this.#told.conditions].map((condition) => condition.slice(0, condition.indexOf(':')))
     const hasDone = (action: 'load' | 'unload'): boolean =>
       this.reports.some((report) => report.action === action && report.outcome === 'ok')
     const isLoadTold = !hasDone('load') || isTold('ModuleLoaded')
-    return isLoadTold && (!hasDone('unload') || isTold('ModuleUnloaded')) && [...this.#endedJobs].every(isTold)
+    const isUnloadTold = !hasDone('unload') || isTold('ModuleUnloaded')
+    return isLoadTold && isUnloadTold && [...this.#endedJobs, ...failures].every(isTold)
   }
 
   #hearModule({ status }: Module): void {
@@ -105,7 +114,7 @@ export class Words {
 
   #hearReport(run: string, text: string): void {
     const report = parseWorkerReport(text)
-    if (!report || this.#heard.has(run)) return
+    if (!report || isOfStopped(report) || this.#heard.has(run)) return
     this.#heard.add(run)
     const { action, outcome, alreadyLoaded, reason, message, modules } = report
     const loaded = modules.map(({ name, srcversion = 'no srcversion' }) => `${name} ${srcversion}`).join(', ')

@@ -133,6 +133,8 @@ export const loadScenarios: readonly Scenario[] = [
       await story.create(await story.pushDemo())
       expect(await story.untilFailed(node, 'OtherVersionLoaded')).toContain('kmm_demo')
       expect(await story.untilLoaded(node, 'kmm_demo')).toMatchObject({ srcversion: 'CD21F6846EE46582307A371' })
+      // The worker reports what is loaded at its end.
+      await story.untilFailedAgain(node, 'OtherVersionLoaded')
       expect((await node.modprobe(['-r', '-d', '/opt', 'kmm_demo'])).status).toBe(0)
       await story.untilReady()
       await story.untilLoaded(node, 'kmm_demo', ({ srcversion }) => srcversion === '51C70DE0189E60AD8A75277')

@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import type { ImageStatus } from '../../../../src/api/module-images-config.ts'
 import type { PreflightModuleStatus } from '../../../../src/api/preflight-validation.ts'
 import { preflightResource } from '../../../scenario/view.ts'
 import type { TargetNode } from '../../target.ts'
@@ -30,10 +31,17 @@ async function untilVerified(story: Story, result: PreflightModuleStatus['verifi
 const plannedDigest = (story: Story, node: TargetNode): string | undefined =>
   story.nmc(node)?.spec?.modules?.find(({ namespace }) => namespace === story.name)?.config.imageDigest
 
-/** The digest of the image that the preflight has found. */
-const verifiedDigest = (story: Story): string | undefined =>
+/** What is known of the images that the preflight asks about. */
+const listVerified = (story: Story): readonly ImageStatus[] =>
   story.view.images.list().find(({ metadata: { namespace, name } }) => namespace === story.name && name !== 'demo')
-    ?.status?.images?.[0]?.digest
+    ?.status?.images ?? []
+
+/** The digest of an image that the preflight has found; word of it may come after that of the preflight. */
+async function untilFound(story: Story, image: string): Promise<string> {
+  const find = (): string | undefined => listVerified(story).find((each) => each.image === image)?.digest
+  await story.until(`the digest of ${image}`, () => find() !== undefined)
+  return find() ?? ''
+}
 
 async function rebootInto(story: Story, node: TargetNode): Promise<void> {
   await node.reboot({ kernel: story.otherRelease })
@@ -46,13 +54,14 @@ async function rebootInto(story: Story, node: TargetNode): Promise<void> {
   await story.untilLoaded(node, 'kmm_demo')
 }
 
-const containerImage = (story: Story): string =>
-  `${story.target.registry.address}/${story.name}:\${KERNEL_FULL_VERSION}`
+const imageFor = (story: Story, tag: string): string => `${story.target.registry.address}/${story.name}:${tag}`
+
+const containerImage = (story: Story): string => imageFor(story, '${KERNEL_FULL_VERSION}')
 
 /** Deletes the preflight, and sees that nothing is left of it. */
 async function finish(story: Story): Promise<void> {
   await story.target.client.delete(preflightResource, { name: story.name })
-  await story.until('nothing is left of the preflight', () => verifiedDigest(story) === undefined)
+  await story.until('nothing is left of the preflight', () => listVerified(story).length === 0)
 }
 
 export const preflightScenarios: readonly Scenario[] = [
@@ -70,7 +79,7 @@ export const preflightScenarios: readonly Scenario[] = [
       await createPreflight(story)
       expect(await untilVerified(story, 'Success')).toContain(`was built for ${story.otherRelease} `)
       expect(await story.target.registry.tags(story.name)).toEqual([story.release, story.otherRelease].sort())
-      const digest = verifiedDigest(story)
+      const digest = await untilFound(story, imageFor(story, story.otherRelease))
       await finish(story)
       await rebootInto(story, node)
       expect(plannedDigest(story, node)).toBe(digest)
@@ -100,7 +109,7 @@ export const preflightScenarios: readonly Scenario[] = [
       const mended = { literal: story.otherRelease, containerImage: `${containerImage(story)}-2` }
       await story.patchContainer({ kernelMappings: [kernelMappings[0], mended] })
       await untilVerified(story, 'Success')
-      const digest = verifiedDigest(story)
+      const digest = await untilFound(story, imageFor(story, `${story.otherRelease}-2`))
       await finish(story)
       await rebootInto(story, node)
       expect(plannedDigest(story, node)).toBe(digest)

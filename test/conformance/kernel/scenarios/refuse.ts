@@ -17,12 +17,12 @@ export const refuseScenarios: readonly Scenario[] = [
       const node = await story.openNode()
       await story.create(await story.pushDemo(), { modprobe: { moduleName: 'kmm_demo', parameters: ['count=1000'] } })
       expect(await story.untilFailed(node, 'InvalidParameter')).toContain('modprobe.parameters')
-      await story.patchContainer({ modprobe: { parameters: ['count=99999999999'] } })
-      await story.until('the report', () => story.words.reports.some(({ message }) => message.includes('out of range')))
-      expect(await story.untilFailed(node, 'InvalidParameter')).toContain('out of range')
       await story.patchContainer({ modprobe: { parameters: ['count=7'] } })
       await story.untilReady()
       await story.untilLoaded(node, 'kmm_demo', ({ parameters }) => parameters['count'] === '7')
+      // What is well again in between fails anew, and that is told anew.
+      await story.patchContainer({ modprobe: { parameters: ['count=99999999999'] } })
+      expect(await story.untilFailed(node, 'InvalidParameter')).toContain('out of range')
     },
   },
   {
@@ -96,6 +96,8 @@ export const refuseScenarios: readonly Scenario[] = [
       await story.create(image, { modprobe: { moduleName: 'kmm_demo_fw', firmwarePath: '/firmware' } })
       expect(await story.untilFailed(node, 'FirmwareMissing')).toContain('kmm/demo.bin')
       expect(await node.dmesg()).toContain('platform kmm_demo_fw: firmware: failed to load kmm/demo.bin (-2)')
+      // The worker looks for what is missing after modprobe has failed.
+      await story.untilFailedAgain(node, 'FirmwareMissing')
       await node.writeFile('/lib/firmware/kmm/demo.bin', 'firmware')
       await story.untilReady()
       await node.removeFile('/lib/firmware/kmm/demo.bin')

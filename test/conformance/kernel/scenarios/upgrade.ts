@@ -5,6 +5,7 @@ import {
   getModuleVersionLabelName,
   getSchedulePodVersionLabelName,
 } from '../../../../src/api/labels.ts'
+import { hasCode } from '../../../../src/errors/error.ts'
 import { nodes, pods } from '../../../../src/kube/core-resources.ts'
 import { UpgradeRecord } from '../../../scenario/upgrade-record.ts'
 import type { TargetNode } from '../../target.ts'
@@ -30,16 +31,27 @@ async function setCordon(story: Story, node: TargetNode, cordoned: boolean): Pro
 const findPlugin = (story: Story, version: string): Pod | undefined =>
   story.pods.find(({ metadata }) => metadata?.labels?.[getSchedulePodVersionLabelName(story.name, 'demo')] === version)
 
+/** Its kubelet writes into the pod, too: what is read anew after a conflict is changed anew. */
 async function setFinalizers(
   story: Story,
   { metadata }: Pod,
   change: (finalizers: string[]) => string[],
 ): Promise<void> {
+  const { client } = story.target
   const key = { namespace: story.name, name: metadata?.name ?? '' }
-  const present = await story.target.client.get(pods, key)
-  const { resourceVersion, finalizers = [] } = present.metadata ?? {}
-  const body = { metadata: { resourceVersion, finalizers: change(finalizers) } }
-  await story.target.client.patch(pods, key, { type: 'merge', body })
+  const isSet = async (): Promise<boolean> => {
+    const present = await client.get(pods, key)
+    const { resourceVersion, finalizers = [] } = present.metadata ?? {}
+    const body = { metadata: { resourceVersion, finalizers: change(finalizers) } }
+    return client.patch(pods, key, { type: 'merge', body }).then(
+      () => true,
+      (error: unknown) => {
+        if (!hasCode(error, 'Conflict')) throw error
+        return false
+      },
+    )
+  }
+  await story.until('the finalizers of the pod', isSet)
 }
 
 /** The module is loaded in the version, and the device plugin of that version is back. */
@@ -90,7 +102,8 @@ export const upgradeScenarios: readonly Scenario[] = [
         const isTold = (): boolean =>
           story.module?.status?.worstNodes?.some(({ reason }) => reason === 'DevicePluginStillRunning') ?? false
         await story.until('the wait on the Module', isTold)
-        expect(findPlugin(story, '1')?.metadata?.deletionTimestamp).toBeDefined()
+        const isLeaving = (): boolean => findPlugin(story, '1')?.metadata?.deletionTimestamp !== undefined
+        await story.until('the deletion of the plugin', isLeaving)
         expect(await story.untilLoaded(node, 'kmm_demo')).toMatchObject({ srcversion: first.srcversion })
         expect(story.words.reports).toHaveLength(1)
         await setFinalizers(story, plugin, (finalizers) => finalizers.filter((each) => each !== holdingFinalizer))
