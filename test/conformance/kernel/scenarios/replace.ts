@@ -79,6 +79,8 @@ export const replaceScenarios: readonly Scenario[] = [
       expect((await node.modprobe(['-d', '/opt', 'kmm_demo_crc'])).status).toBe(0)
       await story.create(await story.pushDemo(), { inTreeModulesToRemove: ['crc-itu-t'] })
       expect(await story.untilFailed(node, 'InTreeRemovalFailed')).toContain('in use by kmm_demo_crc')
+      // The worker looks by whom it is used after modprobe has failed.
+      await story.untilFailedAgain(node, 'InTreeRemovalFailed')
       // Not with what it uses, which the operator removes: it tries again all the time.
       expect((await node.modprobe(['-r', '-d', '/alone', 'kmm_demo_crc'])).status).toBe(0)
       await story.untilReady()

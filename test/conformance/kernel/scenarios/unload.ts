@@ -50,6 +50,8 @@ export const unloadScenarios: readonly Scenario[] = [
       expect((await node.modprobe(['-d', '/opt', 'kmm_demo'])).status).toBe(0)
       await story.deleteModule()
       expect(await story.untilFailed(node, 'ModuleInUse')).toContain('in use by kmm_demo')
+      // The worker looks by whom it is used after modprobe has failed.
+      await story.untilFailedAgain(node, 'ModuleInUse')
       // Not with what it uses, which the operator unloads: it tries again all the time.
       expect((await node.modprobe(['-r', '-d', '/alone', 'kmm_demo'])).status).toBe(0)
       await story.untilGone()
