@@ -88,6 +88,9 @@ it(
     await createDriver(scene)
     await untilDriverRuns(scene)
     await scene.until('the label', () => hasDraLabel(scene))
+    await scene.until('the counts', () => isCounted(scene, 'dra', counted))
+    const isServed = ({ status }: DaemonSet): boolean => status?.numberAvailable === 1
+    await scene.until('those of the DaemonSet', () => driversOf(scene).some(isServed))
     await cluster.quiet(1_500)
     const from = cluster.sandbox.writes.length
     await restartOperator(() => Promise.resolve())
