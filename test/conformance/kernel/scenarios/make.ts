@@ -21,6 +21,10 @@ const containerImage = (story: Story): string =>
 /** A node that refuses what is not signed by the key of these scenarios. */
 const strict = (): { enforcing: true; trusts: string } => ({ enforcing: true, trusts: signingCertificate() })
 
+/** All images are made, however long the builds and the pauses between them take. */
+const untilMade = (story: Story): Promise<void> =>
+  story.until('the images', () => story.images.length > 0 && story.images.every(({ phase }) => phase === 'Ready'))
+
 const ready = { phase: 'Ready', digest: expect.stringMatching(/^sha256:/) as string }
 
 export const makeScenarios: readonly Scenario[] = [
@@ -33,6 +37,7 @@ export const makeScenarios: readonly Scenario[] = [
       await pushBases(story, releases)
       await createDockerfile(story)
       await story.create(containerImage(story), describeBuild(story))
+      await untilMade(story)
       await story.untilReady()
       for (const node of nodes)
         expect((await node.loadedModules()).map(({ name }) => name)).toEqual(['kmm_demo', 'kmm_demo_dep'])
@@ -60,6 +65,7 @@ export const makeScenarios: readonly Scenario[] = [
       await story.until('the pod that failed', () => story.jobs.told.includes('BuildImage Failed'))
       expect(story.jobs.all).toMatchObject([{ phase: 'Failed', isGone: false }])
       await changeDockerfile(story, plainDockerfile('RUN grep -q sesame /run/secrets/door/token'))
+      await untilMade(story)
       await story.untilReady()
       await story.untilLoaded(node, 'kmm_demo')
       await story.untilCollected()
@@ -74,6 +80,7 @@ export const makeScenarios: readonly Scenario[] = [
       await pushBases(story)
       await createDockerfile(story)
       await story.create(containerImage(story), describeBuild(story))
+      await untilMade(story)
       await story.untilReady()
       const { digest = '' } = story.images[0] ?? {}
       expect(story.target.registry.lose(story.name, digest)).toBe(true)
@@ -100,6 +107,7 @@ export const makeScenarios: readonly Scenario[] = [
       const filesToSign = ['/opt/lib/modules/${KERNEL_FULL_VERSION}/kmm_demo*.ko']
       const sign = { unsignedImage, unsignedImageRegistryTLS: { insecure: true }, filesToSign }
       await story.create(containerImage(story), await describeSign(story, sign))
+      await untilMade(story)
       await story.untilReady()
       expect(await node.loadedModules()).toMatchObject([
         { name: 'kmm_demo', taint: 'O' },
@@ -119,6 +127,7 @@ export const makeScenarios: readonly Scenario[] = [
       await pushBases(story)
       await createDockerfile(story)
       await story.create(containerImage(story), { ...describeBuild(story), ...(await describeSign(story)) })
+      await untilMade(story)
       await story.untilReady()
       expect(await story.untilLoaded(node, 'kmm_demo')).toMatchObject({ taint: 'O' })
       await story.untilCollected()
