@@ -113,6 +113,24 @@ describe('a pod with an image volume', () => {
     expect((error as KmmError).message).toMatch(message)
   })
 
+  it('can be deleted while the registry says nothing, also one that waits for another’s pull', async () => {
+    const { image } = await push('open/silent', 'nothing else has it')
+    const lift = sandbox.registry.fail({ repository: 'open/silent', kind: 'blob', action: { do: 'hang' } })
+    const asked = sandbox.registry.waitForRequest(
+      ({ repository, kind }) => repository === 'open/silent' && kind === 'blob',
+    )
+    const names = ['pulling', 'behind']
+    for (const name of names) await create(name, { image: { reference: image } })
+    await asked
+    for (const name of names) {
+      const key = { namespace: 'default', name }
+      await sandbox.client.delete(pods, key)
+      const find = (): Promise<unknown> => sandbox.client.get(pods, key).catch(() => undefined)
+      await expect.poll(find, { timeout: 20_000 }).toBeUndefined()
+    }
+    lift()
+  })
+
   it('waits with why the image cannot be had, first as it happens, then as it waits', async () => {
     const image = `${sandbox.registry.address}/open/nothing:1`
     const reasons: string[] = []

@@ -51,11 +51,24 @@ export class NodeImages {
     this.#architecture = architecture
   }
 
-  /** The folder that holds an image's files, which are not to be changed. Throws ImagePullFailure in the kubelet's words. */
-  require(wanted: WantedImage): Promise<string> {
+  /**
+   * The folder that holds an image's files, which are not to be changed. Throws ImagePullFailure in the kubelet's words; one that
+   * is not wanted any more waits for no other.
+   */
+  async require(wanted: WantedImage): Promise<string> {
     const work = this.#tail.then(() => this.#require(wanted))
     this.#tail = work.catch(() => undefined)
-    return work
+    let giveUp = (): void => {}
+    const given = new Promise<never>((_, reject) => {
+      giveUp = () => reject(notWanted())
+    })
+    wanted.signal.addEventListener('abort', giveUp, { once: true })
+    if (wanted.signal.aborted) giveUp()
+    try {
+      return await Promise.race([work, given])
+    } finally {
+      wanted.signal.removeEventListener('abort', giveUp)
+    }
   }
 
   /** Forgets all images, as the kubelet does to those that no pod uses when the disk runs full. */
@@ -67,7 +80,8 @@ export class NodeImages {
   }
 
   async #require(wanted: WantedImage): Promise<string> {
-    const { reference: text, pullPolicy } = wanted
+    const { reference: text, pullPolicy, signal } = wanted
+    if (signal.aborted) throw notWanted()
     const reference = parseName(text)
     const present = pullPolicy === 'Always' ? undefined : await this.#find(text)
     if (present !== undefined) return present
@@ -158,6 +172,8 @@ function readStore(text: string | undefined, kind: 'dockerconfigjson' | 'dockerc
     return []
   }
 }
+
+const notWanted = (): KmmError => new KmmError('the image is not wanted any more', { code: 'Aborted', fate: 'wait' })
 
 function parseName(text: string): Reference {
   try {

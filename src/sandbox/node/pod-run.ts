@@ -165,7 +165,7 @@ export class PodRun {
     if (behaviour?.do === 'hang') return { reason: creating.waiting.reason, message: '' }
     if (behaviour?.do === 'imagePullError') return this.#describePullError(behaviour.message, attempt)
     const { client, backend, images } = this.#settings
-    const signal = this.#killed.signal
+    const signal = AbortSignal.any([this.#stopping.signal, this.#killed.signal])
     const setUpHostPath: VolumePlace['setUpHostPath'] = (source) => backend.setUpHostPath(source)
     const place = { client, pod: this.#pod, setUpHostPath, images, folder: join(this.#folder, 'volumes'), signal }
     try {
@@ -173,7 +173,7 @@ export class PodRun {
       else await checkVolumes(place)
       return undefined
     } catch (error) {
-      if (this.#killed.signal.aborted) return { reason: creating.waiting.reason, message: '' }
+      if (signal.aborted) return { reason: creating.waiting.reason, message: '' }
       return error instanceof ImagePullFailure ? describeVolumePull(error, attempt) : describeObstacle(error)
     }
   }
