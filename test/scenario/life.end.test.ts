@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { resourceTypeLabel, workerActionLabel } from '../../src/api/labels.ts'
 import type { Module } from '../../src/api/module.ts'
 import { configMaps, namespaces } from '../../src/kube/core-resources.ts'
+import { takeAway } from './away.ts'
 import { build } from './builds.ts'
 import { Chronicle } from './chronicle.ts'
 import { Cluster, demoModule, nmcResource } from './cluster.ts'
@@ -73,7 +74,7 @@ it.concurrent('unloads from its own namespace what a namespace held that somebod
 
 it.concurrent('holds a deleted Module for a dead node, names it, and lets it go when the node is back', async () => {
   const scene = await openLoaded('end-silent')
-  await scene.node.setReady(false)
+  await takeAway(scene)
   await scene.delete()
   const isNamed = (): boolean =>
     scene.condition('Ready')?.message.startsWith(`being unloaded; waits for 1 node: ${scene.name} (`) ?? false

@@ -8,6 +8,7 @@ import {
 } from '../../src/api/labels.ts'
 import type { Module } from '../../src/api/module.ts'
 import { nodes, pods, serviceAccounts } from '../../src/kube/core-resources.ts'
+import { takeAway } from './away.ts'
 import { Cluster, kernel56 } from './cluster.ts'
 import { type HeldRequest, HeldClient } from './held-client.ts'
 import { LeapClock } from './leap-clock.ts'
@@ -150,7 +151,7 @@ itEndsIn(
 itEndsIn('NodeNotReady', 'a change for a node that is away, until it is back', async (scene) => {
   await loadFirst(scene)
   const image = await scene.push('2')
-  await scene.node.setReady(false)
+  await takeAway(scene)
   await scene.useImage(image)
   await scene.untilTold('NodeNotReady')
   expect(countPods(scene)).toEqual([1, 0])
