@@ -20,7 +20,9 @@ async function upgrade(rollout: Rollout, version: string, image: string, fatal?:
   killSwitch.arm(fatal)
   await rollout.release(version, image)
   await rollout.ask(version)
-  const isDone = (): boolean => killSwitch.dead || (killSwitch.open === 0 && rollout.isRunning(version))
+  // The status is written once a second at most, and an upgrade may take less.
+  const isTold = (): boolean => rollout.readyCondition?.observedGeneration === rollout.module?.metadata.generation
+  const isDone = (): boolean => killSwitch.dead || (killSwitch.open === 0 && rollout.isRunning(version) && isTold())
   await rollout.scene.until(`version ${version}, or death at ${JSON.stringify(fatal)}`, isDone)
   await cluster.quiet(100)
   await end()
