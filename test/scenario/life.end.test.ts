@@ -118,7 +118,10 @@ it('says on a Module in a dying namespace why its unload is refused, and goes on
   }
   await enforce('baseline')
   await cluster.sandbox.client.delete(namespaces, { name: scene.name })
-  expect(await scene.untilFailed('WorkerPodRefused')).toContain(`kubectl label --overwrite ns "${operatorNamespace}"`)
+  await scene.untilFailed('WorkerPodRefused')
+  // It is tried in the Module's own namespace until the operator hears that this one goes.
+  const command = `kubectl label --overwrite ns "${operatorNamespace}"`
+  await scene.until('the way out', () => scene.worker?.message?.includes(command))
   await scene.until('the words for it', () => scene.condition('Ready')?.message.includes('(WorkerPodRefused: '))
   await enforce(null)
   await scene.untilGone()
