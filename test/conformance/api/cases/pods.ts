@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ApiAnswer } from '../client.ts'
 import type { ApiCase } from '../context.ts'
 import { at, brief, dig, pod, pods } from '../objects.ts'
 
@@ -7,6 +8,16 @@ const one = (container: Record<string, unknown>): Record<string, unknown> => ({
   containers: [{ name: 'main', image: 'busybox', ...container }],
 })
 const workerSecurity = { capabilities: { add: ['SYS_MODULE'] }, seLinuxOptions: { type: 'spc_t' } }
+
+/** Asks until there is a warning: what pod security warns of follows what is written a moment later. */
+async function untilWarned(ask: () => Promise<ApiAnswer>): Promise<ApiAnswer> {
+  let answer = await ask()
+  for (let look = 1; look < 100 && answer.warnings === undefined; look += 1) {
+    await sleep(50)
+    answer = await ask()
+  }
+  return answer
+}
 
 /** Defaults, validation, admission and subresources of pods. */
 export const podCases: readonly ApiCase[] = [
@@ -307,18 +318,15 @@ export const podCases: readonly ApiCase[] = [
     observe: async ({ api, ns, token }) => {
       const path = at('v1/namespaces', '', ns)
       await api.post(at(pods, ns), pod('old', { hostNetwork: true, nodeName: token }))
-      const label = (labels: Record<string, string>): Promise<unknown> =>
-        api.patch(path, 'merge', { metadata: { labels } })
+      const label = (labels: Record<string, string>, query = ''): Promise<ApiAnswer> =>
+        api.patch(`${path}${query}`, 'merge', { metadata: { labels } })
       const prefix = 'pod-security.kubernetes.io/'
       const wrong = await label({ [`${prefix}enforce`]: 'loose' })
       const version = await label({ [`${prefix}enforce-version`]: 'v0' })
-      const warned = await label({ [`${prefix}warn`]: 'restricted', [`${prefix}enforce`]: 'baseline' })
-      // What a pod is warned of follows the namespace's labels a moment later.
-      let created = await api.post(`${at(pods, ns)}?dryRun=All`, pod('p'))
-      for (let look = 0; look < 100 && created.warnings?.length === 0; look++) {
-        await sleep(50)
-        created = await api.post(`${at(pods, ns)}?dryRun=All`, pod('p'))
-      }
+      const levels = { [`${prefix}warn`]: 'restricted', [`${prefix}enforce`]: 'baseline' }
+      await untilWarned(() => label(levels, '?dryRun=All'))
+      const warned = await label(levels)
+      const created = await untilWarned(() => api.post(`${at(pods, ns)}?dryRun=All`, pod('p')))
       const template = { metadata: { labels: { a: 'b' } }, spec: pod('x', { hostPID: true })['spec'] }
       const daemon = await api.post(`${at('apps/v1/daemonsets', ns)}?dryRun=All`, {
         metadata: { name: 'd' },
