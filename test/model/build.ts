@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { build, type Plugin } from 'esbuild'
-import type { Fault, Mutant } from './mutants.ts'
+import { type Fault, faultsOf, type Mutant } from './mutants.ts'
 
 const folder = 'node_modules/.cache/kmm-model'
 
@@ -25,8 +25,7 @@ function putIn({ file, text, replacement }: Fault, name: string): Plugin {
   }
 }
 
-const mutate = (mutant: Mutant): Plugin[] =>
-  [mutant, ...(mutant.also ? [mutant.also] : [])].map((fault) => putIn(fault, mutant.name))
+const mutate = (mutant: Mutant): Plugin[] => faultsOf(mutant).map((fault) => putIn(fault, mutant.name))
 
 /** YAML is read and written again and again: what the same text says, or the same value looks like, is kept. */
 const remember: Plugin = {

@@ -17,6 +17,9 @@ export interface Mutant extends Fault {
   wild?: boolean
 }
 
+/** All that is replaced for a mutant. */
+export const faultsOf = (mutant: Mutant): Fault[] => [mutant, ...(mutant.also ? [mutant.also] : [])]
+
 /** Ten and more ways to get it wrong. */
 export const mutants: readonly Mutant[] = [
   {

@@ -82,7 +82,7 @@ export class Cluster<S extends AnySandbox = AnySandbox> {
   /** Resolves when `holds` does, looking again at each change of anything; fails with the operator's last words. */
   async until(what: string, holds: () => unknown, timeoutMs = 30_000): Promise<void> {
     const started = Date.now()
-    while (!holds()) {
+    while (!(await holds())) {
       if (Date.now() - started > timeoutMs * patience)
         throw new Error(
           `not within ${timeoutMs / 1000} s: ${what}\n${this.describe()}\n${this.log.slice(-25).join('\n')}`,

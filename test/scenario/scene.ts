@@ -167,7 +167,7 @@ export class Scene {
 
   async until(what: string, holds: () => unknown, timeoutMs = 40_000): Promise<void> {
     const started = Date.now()
-    while (!holds()) {
+    while (!(await holds())) {
       if (Date.now() - started > timeoutMs * patience)
         throw new Error(`not within ${timeoutMs / 1000} s: ${what}\n${this.describe()}`)
       await new Promise((resolve) => setTimeout(resolve, 5))

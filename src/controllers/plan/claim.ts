@@ -1,5 +1,6 @@
 import { sameKernelState } from '../../api/module-config.ts'
 import type { NodeModuleItem } from '../../api/node-modules-config.ts'
+import { formatKey } from '../../kube/object.ts'
 import { kernelModulesOf } from '../cluster/caches.ts'
 import { listKernelModules } from '../cluster/kernel-modules.ts'
 import { findInKernel } from '../cluster/module-on-node.ts'
@@ -127,7 +128,7 @@ export function answerClaim(
 export function awaitPods(module: ObservedModule, answer: Answer, { node, busy }: ObservedPlan): Answer {
   if (answer.kind !== 'want' || module.entry || findInKernel(module, node)) return answer
   const names = listKernelModules(answer.item.config.modprobe)
-  const own = `${module.namespace}/${module.name}`
+  const own = formatKey(module)
   for (const [key, { kernelModules }] of busy) {
     const shared = key === own ? undefined : names.find((name) => kernelModules.includes(name))
     if (shared === undefined) continue

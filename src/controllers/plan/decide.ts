@@ -5,7 +5,7 @@ import {
   parseModuleInUseLabel,
 } from '../../api/labels.ts'
 import type { NodeModuleItem, NodeModulesConfig, NodeModuleStatusItem } from '../../api/node-modules-config.ts'
-import type { OwnerReference } from '../../kube/object.ts'
+import { formatKey, type OwnerReference } from '../../kube/object.ts'
 import type { Decision, Wait } from '../../runtime/reconciler.ts'
 import { defined } from '../cluster/defined.ts'
 import { sameJson } from '../cluster/same-json.ts'
@@ -28,14 +28,12 @@ export type Action =
     }
   | { type: 'deleteConfig'; name: string; uid: string; resourceVersion: string }
 
-const keyOf = (module: { namespace: string; name: string }): string => `${module.namespace}/${module.name}`
-
 function decideItems(observed: ObservedPlan): { items: NodeModuleItem[]; waits: Wait[] } {
   const { node, modules, config, lost } = observed
-  const items = new Map(((config ?? lost)?.spec?.modules ?? []).map((item) => [keyOf(item), item]))
+  const items = new Map(((config ?? lost)?.spec?.modules ?? []).map((item) => [formatKey(item), item]))
   const waits: Wait[] = []
   for (const module of modules) {
-    const key = keyOf(module)
+    const key = formatKey(module)
     const answer = awaitPods(module, answerModule(module, node), observed)
     if (answer.kind === 'keep') waits.push({ reason: answer.reason, message: `${key}: ${answer.message}` })
     if (answer.kind === 'release') items.delete(key)

@@ -56,8 +56,7 @@ export class NodeImages {
    * is not wanted any more waits for no other.
    */
   async require(wanted: WantedImage): Promise<string> {
-    const work = this.#tail.then(() => this.#require(wanted))
-    this.#tail = work.catch(() => undefined)
+    const work = this.#inTurn(() => this.#require(wanted))
     let giveUp = (): void => {}
     const given = new Promise<never>((_, reject) => {
       giveUp = () => reject(notWanted())
@@ -74,9 +73,14 @@ export class NodeImages {
   /** Forgets all images, as the kubelet does to those that no pod uses when the disk runs full. */
   collect(): Promise<void> {
     // Not in the midst of a pull.
-    const work = this.#tail.then(() => rm(join(this.#nodeRoot, storePath), { recursive: true, force: true }))
-    this.#tail = work.catch(() => undefined)
-    return work
+    return this.#inTurn(() => rm(join(this.#nodeRoot, storePath), { recursive: true, force: true }))
+  }
+
+  /** Begins when what came before has ended, however it ended. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#tail.then(work)
+    this.#tail = turn.catch(() => undefined)
+    return turn
   }
 
   async #require(wanted: WantedImage): Promise<string> {

@@ -185,7 +185,7 @@ export const makeScenarios: readonly Scenario[] = [
         await pushBases(story)
         await createDockerfile(story)
         await story.create(containerImage(story), describeBuild(story))
-        await story.until('the image', () => story.images[0]?.phase === 'Ready')
+        await untilMade(story)
         await story.until('the pod has ended', () => story.jobs.told.includes('BuildImage Succeeded'))
         await story.untilReady()
         await story.untilLoaded(node, 'kmm_demo')
